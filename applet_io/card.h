@@ -1,0 +1,48 @@
+/* A SIM as this process sees it: one per device and settings, shared by all
+ * references; who may use it now; what to do when it fails. The commands
+ * (cmd_*.c) describe an exchange or two and run under card_run(). */
+#ifndef APPLET_IO_CARD_H
+#define APPLET_IO_CARD_H
+
+#include "cache.h"
+#include "channel.h"
+#include "turn.h"
+
+struct iotsafe_card {
+    struct iotsafe_card *next;   /* in the process's list */
+    unsigned refs;               /* guarded by the list's lock */
+    char *key;                   /* settings that make two references equal */
+    char *transport_text, *trace, *lock_dir;
+    int timeout_ms;
+
+    _Atomic long owner_pid;      /* of the process that the rest belongs to */
+    struct turn turn;            /* guards all below */
+    struct transport *transport;
+    struct channel channel;
+    struct cache cache;
+    bool reached;                /* the applet has answered in this process */
+    bool distrust;               /* a recorded channel led to a wrong card: select at once */
+};
+
+/** What a command may use while it runs. */
+struct card_use {
+    struct channel *channel;
+    struct cache *cache;
+    deadline_t deadline;
+    struct iotsafe_diag *diag;
+};
+
+/** One operation on the card. It may run several times, so it must not have
+ *  changed its outputs when it fails. */
+typedef enum iotsafe_err card_fn(const struct card_use *use, void *arg);
+
+/**
+ * Run an operation with the card to itself, and mend what can be mended until
+ * the deadline: the table in card.c says what follows from which error.
+ *
+ * @param fn   called with the device acquired and the applet selected
+ */
+IOTSAFE_NODISCARD enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
+                                            struct iotsafe_diag *diag);
+
+#endif

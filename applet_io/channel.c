@@ -1,0 +1,507 @@
+/* see channel.h */
+#include "channel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "trace.h"
+
+#define ROUNDS_MAX 64           /* exchanges for one command, GET RESPONSE included */
+#define EXCHANGE_MS 10000       /* longest wait for one answer */
+#define EXCHANGE_LONG_MS 30000  /* ... where the card makes a key */
+#define RAW_MAX 4098            /* a modem that fetches 61xx itself may answer more than 258 */
+
+/* --------------------------------------------------------------- one APDU */
+
+static int64_t exchange_limit_ms(uint8_t ins)
+{
+    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? EXCHANGE_LONG_MS : EXCHANGE_MS;
+}
+
+/* Send bytes, append the answer's data to rsp and set its status word. */
+static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t *cmd,
+                                 size_t cmd_len, struct apdu_rsp *rsp, deadline_t deadline,
+                                 struct iotsafe_diag *diag)
+{
+    struct transport *t = ch->transport;
+    deadline_t limit = deadline_min(deadline, exchange_limit_ms(ins));
+    int64_t start = now_ms();
+    uint8_t raw[RAW_MAX];
+    size_t len = 0;
+    enum iotsafe_err err = t->ops->transmit(t, ch->session, cmd, cmd_len, raw, sizeof(raw), &len,
+                                            limit, diag);
+
+    trace_exchange(ch->trace, t->device, ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,
+                   now_ms() - start);
+    if (err == IOTSAFE_OK && len < 2) {
+        diag_set(diag, "%s: the answer to %s has %zu bytes and no status word", t->device,
+                 trace_ins_name(ins), len);
+        err = IOTSAFE_ERR_PROTOCOL;
+    }
+    if (err == IOTSAFE_OK && len - 2 > rsp->cap - rsp->len) {
+        diag_set(diag, "%s: the answer to %s is longer than %zu bytes", t->device,
+                 trace_ins_name(ins), rsp->cap);
+        err = IOTSAFE_ERR_SPACE;
+    }
+    if (err == IOTSAFE_OK) {
+        memcpy(rsp->data + rsp->len, raw, len - 2);
+        rsp->len += len - 2;
+        rsp->sw = (uint16_t)(raw[len - 2] << 8 | raw[len - 1]);
+    }
+    explicit_bzero(raw, sizeof(raw));
+    return err;
+}
+
+static uint8_t command_class(const struct channel *ch, const struct apdu_cmd *cmd)
+{
+    return apdu_class(!cmd->iso && !ch->traits.class_plain, ch->number);
+}
+
+static enum apdu_le command_le(const struct channel *ch)
+{
+    return ch->transport->le_never ? APDU_LE_NONE : ch->traits.le;
+}
+
+static enum iotsafe_err send_command(struct channel *ch, const struct apdu_cmd *cmd,
+                                     struct apdu_rsp *rsp, deadline_t deadline,
+                                     struct iotsafe_diag *diag)
+{
+    uint8_t bytes[APDU_CMD_MAX];
+    size_t len = apdu_encode(cmd, command_class(ch, cmd), command_le(ch), bytes);
+    enum iotsafe_err err;
+
+    if (len == 0)
+        return IOTSAFE_ERR_ARGUMENT;
+    rsp->len = 0;
+    rsp->sw = 0;
+    err = send_raw(ch, cmd->ins, bytes, len, rsp, deadline, diag);
+    explicit_bzero(bytes, sizeof(bytes));
+    return err;
+}
+
+/* ------------------------------------------------------------ corrections */
+
+/* Which correction of a command has been tried already. */
+struct corrections {
+    bool class_switched, le_switched;
+    unsigned le_corrected;
+};
+
+static bool wrong_class(const struct channel *ch, const struct apdu_cmd *cmd, uint16_t sw)
+{
+    if (cmd->iso || !ch->verified)
+        return false; /* another application may be answering */
+    if (sw == SW_CLA_UNKNOWN || sw == SW_SECURE_MESSAGING)
+        return true;
+    /* an applet may take an unknown class for an unknown instruction */
+    return sw == SW_INS_UNKNOWN && !ch->traits.class_confirmed;
+}
+
+/* Change what the status word complains of; true if a new try makes sense. */
+static bool correct(struct channel *ch, struct apdu_cmd *cmd, uint16_t sw, struct corrections *done)
+{
+    if ((sw & 0xff00) == SW_WRONG_LE && done->le_corrected < 2) {
+        done->le_corrected++;
+        cmd->ne = (sw & 0xff) != 0 ? (sw & 0xff) : APDU_NE_MAX;
+        return true;
+    }
+    if (wrong_class(ch, cmd, sw) && !done->class_switched) {
+        done->class_switched = true;
+        ch->traits.class_plain = !ch->traits.class_plain;
+        return true;
+    }
+    if (sw == SW_WRONG_LENGTH && cmd->data_len != 0 && cmd->ne != 0 && !done->le_switched
+        && !ch->transport->le_never) {
+        done->le_switched = true;
+        ch->traits.le = ch->traits.le == APDU_LE_NONE ? APDU_LE_AUTO : APDU_LE_NONE;
+        return true;
+    }
+    return false;
+}
+
+/* A correction that did not help is taken back; one that did stays learned. */
+static void settle(struct channel *ch, const struct apdu_cmd *cmd, uint16_t sw,
+                   const struct traits *before, const struct corrections *done)
+{
+    bool class_is_wrong = sw == SW_CLA_UNKNOWN || sw == SW_SECURE_MESSAGING
+                          || (sw == SW_INS_UNKNOWN && done->class_switched);
+
+    if (done->class_switched && class_is_wrong)
+        ch->traits.class_plain = before->class_plain;
+    else if (!cmd->iso && sw != SW_INS_UNKNOWN && !class_is_wrong && sw != SW_CHANNEL_UNSUPPORTED
+             && sw != SW_APPLET_SELECT_FAILED && ch->verified)
+        ch->traits.class_confirmed = true;
+    if (done->le_switched && sw == SW_WRONG_LENGTH)
+        ch->traits.le = before->le;
+    if (ch->traits.class_plain != before->class_plain || ch->traits.le != before->le)
+        trace_note(ch->trace, ch->transport->device, "learned: class %sN, Le %s",
+                   ch->traits.class_plain ? "0" : "8",
+                   ch->traits.le == APDU_LE_NONE ? "never" : "where an answer is expected");
+}
+
+/* --------------------------------------------------------------- chaining */
+
+static bool bytes_wait(uint16_t sw)
+{
+    return (sw & 0xff00) == SW_BYTES_WAIT || (sw & 0xff00) == SW_GSM_BYTES_WAIT;
+}
+
+static enum iotsafe_err get_response(struct channel *ch, const struct apdu_cmd *cmd,
+                                     struct apdu_rsp *rsp, deadline_t deadline,
+                                     struct iotsafe_diag *diag)
+{
+    const uint16_t asked = rsp->sw;
+    const size_t before = rsp->len;
+    const bool as_cmd = ch->traits.response_as_cmd;
+    uint8_t bytes[5] = { 0, ISO_INS_GET_RESPONSE, 0, 0, (uint8_t)asked };
+    enum iotsafe_err err;
+
+    for (int tries = 0; tries < 2; tries++) {
+        bool use_cmd_class = as_cmd != (tries == 1);
+
+        bytes[0] = use_cmd_class ? command_class(ch, cmd) : apdu_class(false, ch->number);
+        err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, diag);
+        if (err == IOTSAFE_OK && (rsp->sw & 0xff00) == SW_WRONG_LE) {
+            bytes[4] = (uint8_t)rsp->sw;
+            err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, diag);
+        }
+        if (err != IOTSAFE_OK)
+            return err;
+        if (rsp->sw != SW_CLA_UNKNOWN && rsp->sw != SW_INS_UNKNOWN
+            && !(rsp->sw == SW_OK && rsp->len == before)) {
+            ch->traits.response_as_cmd = use_cmd_class;
+            return IOTSAFE_OK;
+        }
+    }
+    diag_set(diag, "%s: the answer to %s waits (%04X) but GET RESPONSE brings %04X",
+             ch->transport->device, trace_ins_name(cmd->ins), asked, rsp->sw);
+    return IOTSAFE_ERR_PROTOCOL;
+}
+
+static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
+                                struct apdu_rsp *rsp, deadline_t deadline,
+                                struct iotsafe_diag *diag)
+{
+    for (unsigned rounds = 0; bytes_wait(rsp->sw); rounds++) {
+        size_t before = rsp->len;
+        enum iotsafe_err err;
+
+        if (rounds == ROUNDS_MAX) {
+            diag_set(diag, "%s: the answer to %s does not end after %d pieces",
+                     ch->transport->device, trace_ins_name(cmd->ins), ROUNDS_MAX);
+            return IOTSAFE_ERR_PROTOCOL;
+        }
+        err = get_response(ch, cmd, rsp, deadline, diag);
+        if (err != IOTSAFE_OK)
+            return err;
+        if (rsp->len == before && bytes_wait(rsp->sw))
+            rounds = ROUNDS_MAX - 1; /* nothing came: once more, then no further */
+    }
+    return IOTSAFE_OK;
+}
+
+enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
+                                  struct apdu_rsp *rsp, deadline_t deadline,
+                                  struct iotsafe_diag *diag)
+{
+    const struct traits before = ch->traits;
+    struct apdu_cmd attempt = *cmd;
+    struct corrections done = { 0 };
+    enum iotsafe_err err;
+
+    do
+        err = send_command(ch, &attempt, rsp, deadline, diag);
+    while (err == IOTSAFE_OK && correct(ch, &attempt, rsp->sw, &done));
+    if (err == IOTSAFE_OK) {
+        settle(ch, cmd, rsp->sw, &before, &done);
+        err = collect(ch, cmd, rsp, deadline, diag);
+    }
+    explicit_bzero(&attempt, sizeof(attempt));
+    if (err != IOTSAFE_OK)
+        return err;
+    if (rsp->sw == SW_ADMIN_ENDED || rsp->sw == SW_LIMIT_OR_CHANGED)
+        ch->stale = true;
+    err = error_from_sw(rsp->sw);
+    if (err == IOTSAFE_OK)
+        ch->verified = true;
+    else
+        diag_set(diag, "%s answered %04X: %s (%s)", trace_ins_name(cmd->ins), rsp->sw,
+                 error_sw_meaning(rsp->sw), ch->transport->device);
+    return err;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void set_number(struct channel *ch, uint8_t number)
+{
+    ch->number = number;
+    (void)snprintf(ch->session, sizeof(ch->session), "%u", number);
+}
+
+static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, deadline_t deadline,
+                                   struct iotsafe_diag *diag)
+{
+    struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_SELECT, .p1 = 0x04,
+                            .data_len = aid->len };
+    uint8_t fci[512];
+    struct apdu_rsp rsp = APDU_RSP_ON(fci);
+    enum iotsafe_err err;
+
+    memcpy(cmd.data, aid->bytes, aid->len);
+    /* an FCI that waits (61xx) is left there: the next command discards it */
+    err = send_command(ch, &cmd, &rsp, deadline, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    err = bytes_wait(rsp.sw) ? IOTSAFE_OK : error_from_sw(rsp.sw);
+    if (err == IOTSAFE_OK) {
+        ch->aid = *aid;
+        ch->open = ch->verified = true;
+        return IOTSAFE_OK;
+    }
+    diag_set(diag, "SELECT of the applet answered %04X: %s (%s)", rsp.sw,
+             error_sw_meaning(rsp.sw), ch->transport->device);
+    return err;
+}
+
+/* Try the AID that worked before, then the configured ones in their order. */
+static enum iotsafe_err for_each_aid(struct channel *ch,
+                                     enum iotsafe_err (*attempt)(struct channel *,
+                                                                 const struct aid *, deadline_t,
+                                                                 struct iotsafe_diag *),
+                                     deadline_t deadline, struct iotsafe_diag *diag)
+{
+    const struct aid known = ch->aid;
+    enum iotsafe_err err = IOTSAFE_ERR_NO_APPLET;
+
+    if (known.len != 0)
+        err = attempt(ch, &known, deadline, diag);
+    for (size_t i = 0; i < ch->n_aids; i++) {
+        const struct aid *aid = &ch->aids[i];
+
+        if (err != IOTSAFE_ERR_NOT_FOUND && err != IOTSAFE_ERR_NO_APPLET)
+            return err;
+        if (aid->len == known.len && memcmp(aid->bytes, known.bytes, known.len) == 0)
+            continue;
+        err = attempt(ch, aid, deadline, diag);
+    }
+    return err;
+}
+
+static void describe_missing_applet(const struct channel *ch, struct iotsafe_diag *diag)
+{
+    char aid[HEX_SIZE(IOTSAFE_AID_MAX)];
+
+    diag_set(diag, "the card at %s has no IoT SAFE applet; tried AID", ch->transport->device);
+    for (size_t i = 0; i < ch->n_aids; i++) {
+        hex_encode(ch->aids[i].bytes, ch->aids[i].len, aid);
+        diag_add(diag, " %s", aid);
+    }
+    diag_add(diag, "; if the SIM has another one, set aid");
+}
+
+static void close_channel(struct channel *ch, deadline_t deadline)
+{
+    struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_MANAGE_CHANNEL, .p1 = 0x80 };
+    uint8_t data[APDU_RSP_MAX];
+    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    enum iotsafe_err err;
+
+    ch->open = false;
+    if (ch->transport->ops->close_channel != NULL) {
+        ch->transport->ops->close_channel(ch->transport, ch->session, deadline);
+        return;
+    }
+    if (ch->number == 0)
+        return;
+    cmd.p2 = ch->number;
+    ch->number = 0; /* from the basic channel: 00 70 80 NN */
+    err = send_command(ch, &cmd, &rsp, deadline, NULL);
+    (void)err;      /* closed already is as good */
+}
+
+/* MANAGE CHANNEL open, from the basic channel. */
+static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadline,
+                                            struct iotsafe_diag *diag)
+{
+    static const struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_MANAGE_CHANNEL, .ne = 1 };
+    uint8_t data[APDU_RSP_MAX];
+    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    enum iotsafe_err err;
+
+    set_number(ch, 0);
+    err = channel_exchange(ch, &cmd, &rsp, deadline, diag);
+    if (err == IOTSAFE_OK && rsp.len >= 1 && data[0] >= 1 && data[0] <= IOTSAFE_CHANNEL_MAX) {
+        set_number(ch, data[0]);
+        return IOTSAFE_OK;
+    }
+    if (rsp.sw == 0)
+        return err;
+    /* no logical channels: a card that is there for us alone has its basic one */
+    if (ch->transport->one_device && ch->transport->lock == NULL)
+        return IOTSAFE_OK;
+    if (ch->transport->one_device && rsp.sw != SW_FUNCTION_UNSUPPORTED)
+        return IOTSAFE_OK;
+    diag_set(diag, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s); other "
+                   "programs hold them: end those or reset the card",
+             ch->transport->device, rsp.sw, error_sw_meaning(rsp.sw));
+    return IOTSAFE_ERR_NO_CHANNEL;
+}
+
+static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid,
+                                     deadline_t deadline, struct iotsafe_diag *diag)
+{
+    struct transport *t = ch->transport;
+    enum iotsafe_err err = t->ops->open_channel(t, aid->bytes, aid->len, deadline, ch->session,
+                                                diag);
+
+    ch->number = 0;
+    if (err == IOTSAFE_OK) {
+        ch->aid = *aid;
+        ch->open = ch->verified = true;
+    }
+    return err;
+}
+
+static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline,
+                                 struct iotsafe_diag *diag)
+{
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    ch->open = ch->verified = false;
+    ch->generation = 0;
+    if (ch->transport->ops->open_channel != NULL) {
+        err = for_each_aid(ch, device_opens, deadline, diag);
+    } else {
+        err = manage_channel_open(ch, deadline, diag);
+        if (err == IOTSAFE_OK) {
+            err = for_each_aid(ch, select_aid, deadline, diag);
+            if (err != IOTSAFE_OK)
+                close_channel(ch, deadline);
+        }
+    }
+    if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_NO_APPLET) {
+        describe_missing_applet(ch, diag);
+        return IOTSAFE_ERR_NO_APPLET;
+    }
+    if (err == IOTSAFE_OK)
+        trace_note(ch->trace, ch->transport->device, "applet selected on channel %s", ch->session);
+    return err;
+}
+
+/* ---------------------------------------------- what other processes know */
+
+static bool aid_is_ours(const struct channel *ch, const struct channel_record *r)
+{
+    for (size_t i = 0; i < ch->n_aids; i++)
+        if (ch->aids[i].len == r->aid_len && memcmp(ch->aids[i].bytes, r->aid, r->aid_len) == 0)
+            return true;
+    return false;
+}
+
+/* Settings of the configuration stand above what was learned elsewhere. */
+static void take_traits(struct channel *ch, const struct traits *learned)
+{
+    const struct traits *set = &ch->default_traits;
+
+    ch->traits = *learned;
+    ch->traits.close_forced = set->close_forced;
+    ch->traits.close_after = learned->close_after || set->close_after;
+    if (set->class_confirmed) {
+        ch->traits.class_plain = set->class_plain;
+        ch->traits.class_confirmed = true;
+    }
+    if (set->le != APDU_LE_AUTO)
+        ch->traits.le = set->le;
+    if (set->session != 1)
+        ch->traits.session = set->session;
+}
+
+/* Take over a recorded channel: a guess, until a command has shown it right. */
+static bool adopt(struct channel *ch, const struct channel_record *r)
+{
+    const struct transport *t = ch->transport;
+    char *end;
+    unsigned long number = 0;
+
+    if (!aid_is_ours(ch, r))
+        return false;
+    if (r->atr_len != t->atr_len || memcmp(r->atr, t->atr, t->atr_len) != 0)
+        return false; /* another card */
+    if (t->ops->open_channel == NULL) {
+        number = strtoul(r->session, &end, 10);
+        if (*end != '\0' || number > IOTSAFE_CHANNEL_MAX || (number == 0 && !t->one_device))
+            return false;
+    }
+    memcpy(ch->session, r->session, sizeof(ch->session));
+    ch->number = (uint8_t)number;
+    memcpy(ch->aid.bytes, r->aid, sizeof(ch->aid.bytes));
+    ch->aid.len = r->aid_len;
+    take_traits(ch, &r->traits);
+    ch->generation = r->generation;
+    ch->recorded = *r;
+    ch->open = true;
+    ch->verified = false;
+    return true;
+}
+
+enum iotsafe_err channel_ready(struct channel *ch, bool fresh, deadline_t deadline,
+                               struct iotsafe_diag *diag)
+{
+    struct channel_record r = { 0 };
+
+    if (ch->transport->lock != NULL)
+        device_lock_read(ch->transport->lock, &r);
+    if (ch->open && !fresh && r.generation == ch->generation)
+        return IOTSAFE_OK;
+    if (r.generation != 0 && r.generation != ch->generation && adopt(ch, &r))
+        return IOTSAFE_OK;
+    if (ch->open && !fresh)
+        return IOTSAFE_OK; /* the record vanished; our own channel did not */
+    return open_new(ch, deadline, diag);
+}
+
+enum iotsafe_err channel_reopen(struct channel *ch, bool lost, deadline_t deadline,
+                                struct iotsafe_diag *diag)
+{
+    struct transport *t = ch->transport;
+
+    trace_note(ch->trace, t->device, "channel %s is %s", ch->session,
+               lost ? "lost" : "in doubt: selecting again");
+    if (t->ops->open_channel != NULL) {
+        if (ch->open)
+            close_channel(ch, deadline);
+    } else if (ch->open && !lost && select_aid(ch, &ch->aid, deadline, NULL) == IOTSAFE_OK) {
+        return IOTSAFE_OK;
+    }
+    return open_new(ch, deadline, diag);
+}
+
+static bool record_is_current(const struct channel *ch)
+{
+    return ch->generation != 0 && ch->recorded.generation == ch->generation
+           && strcmp(ch->recorded.session, ch->session) == 0
+           && traits_equal(&ch->recorded.traits, &ch->traits);
+}
+
+void channel_leave(struct channel *ch, deadline_t deadline)
+{
+    struct channel_record r = { 0 };
+
+    if (!ch->open || !ch->verified || ch->transport->lock == NULL || record_is_current(ch))
+        return;
+    memcpy(r.session, ch->session, sizeof(r.session));
+    memcpy(r.aid, ch->aid.bytes, ch->aid.len);
+    r.aid_len = ch->aid.len;
+    memcpy(r.atr, ch->transport->atr, ch->transport->atr_len);
+    r.atr_len = ch->transport->atr_len;
+    r.traits = ch->traits;
+    if (device_lock_write(ch->transport->lock, &r)) {
+        ch->recorded = r;
+        ch->generation = r.generation;
+    } else if (ch->generation == 0) {
+        /* nobody could find this channel again, and a card has but three */
+        trace_note(ch->trace, ch->transport->device, "no record can be written: closing the channel");
+        close_channel(ch, deadline_min(deadline, 2000));
+    }
+}

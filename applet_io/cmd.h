@@ -1,0 +1,31 @@
+/* What the command files share: reads that the cache may answer, and objects
+ * that can be addressed in two ways. */
+#ifndef APPLET_IO_CMD_H
+#define APPLET_IO_CMD_H
+
+#include "card.h"
+#include "object.h"
+
+/** Begin a command whose data is one object's name. */
+IOTSAFE_NODISCARD enum iotsafe_err cmd_named(struct apdu_cmd *cmd, uint8_t ins,
+                                             enum iotsafe_kind kind,
+                                             const struct iotsafe_name *name, size_t ne);
+
+/** Key of a cached read: instruction, P1 and data of the command.
+ *  @return bytes written, at most CACHE_KEY_MAX; 0 if it cannot be cached */
+size_t cmd_cache_key(const struct apdu_cmd *cmd, uint8_t ret_key[static CACHE_KEY_MAX]);
+
+/** Does something with the object called `name`. */
+typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                  void *arg, struct iotsafe_diag *diag);
+
+/**
+ * Run `fn` with the object addressed as its user calls it; when the applet
+ * knows no such object, find it in the object list and address it the other
+ * way. Failures get the object's name in front.
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iotsafe_name *name,
+              named_fn *fn, void *arg, struct iotsafe_diag *diag);
+
+#endif

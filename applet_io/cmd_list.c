@@ -1,0 +1,178 @@
+/* GET DATA: the object list, one object, the application (IoT.05 2.12-2.14). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "trace.h"
+
+#define LIST_BYTES_MAX 65536
+#define LIST_PAGES_MAX 256
+
+/* ------------------------------------------------------------ object list */
+
+struct list_job {
+    uint8_t *bytes; /* owned; LIST_BYTES_MAX */
+    size_t len;
+};
+
+/* Pages are cut anywhere, even inside a length: join first, parse then. */
+static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *job)
+{
+    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_OBJECT_LIST,
+                            .p2 = IOTSAFE_P2_LIST_FIRST, .ne = APDU_NE_MAX };
+
+    job->len = 0;
+    for (unsigned pages = 0; pages < LIST_PAGES_MAX; pages++) {
+        struct apdu_rsp rsp = { .data = job->bytes + job->len,
+                                .cap = LIST_BYTES_MAX - job->len };
+        enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline,
+                                                use->diag);
+
+        if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
+            return err;
+        job->len += rsp.len;
+        if (rsp.sw != SW_MORE_DATA || rsp.len == 0)
+            return IOTSAFE_OK;
+        cmd.p2 = IOTSAFE_P2_LIST_NEXT;
+    }
+    diag_set(use->diag, "the object list does not end after %d pages (%s)", LIST_PAGES_MAX,
+             use->channel->transport->device);
+    return IOTSAFE_ERR_PROTOCOL;
+}
+
+static enum iotsafe_err run_list(const struct card_use *use, void *arg)
+{
+    static const uint8_t key[] = { IOTSAFE_INS_GET_DATA, IOTSAFE_P1_OBJECT_LIST };
+    struct list_job *job = arg;
+    size_t len;
+    const uint8_t *known = cache_get(use->cache, key, sizeof(key), &len);
+    enum iotsafe_err err;
+
+    if (known != NULL && len <= LIST_BYTES_MAX) {
+        memcpy(job->bytes, known, len);
+        job->len = len;
+        return IOTSAFE_OK;
+    }
+    err = read_pages(use, job);
+    if (err == IOTSAFE_OK)
+        cache_put(use->cache, key, sizeof(key), job->bytes, job->len);
+    return err;
+}
+
+enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects,
+                              size_t *ret_n, struct iotsafe_diag *diag)
+{
+    struct list_job job = { .bytes = malloc(LIST_BYTES_MAX) };
+    struct iotsafe_object *objects = calloc(IOTSAFE_OBJECTS_MAX, sizeof(*objects));
+    enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
+
+    if (job.bytes != NULL && objects != NULL)
+        err = card_run(card, run_list, &job, diag);
+    if (err == IOTSAFE_OK) {
+        *ret_n = objects_parse(job.bytes, job.len, objects, IOTSAFE_OBJECTS_MAX);
+        if (*ret_n == 0 && job.len != 0) {
+            diag_set(diag, "the object list of %zu bytes holds no object that can be read (%s)",
+                     job.len, iotsafe_card_transport(card));
+            err = IOTSAFE_ERR_PROTOCOL;
+            iotsafe_card_forget(card);
+        }
+    }
+    free(job.bytes);
+    if (err == IOTSAFE_OK)
+        *ret_objects = objects;
+    else
+        free(objects);
+    return err;
+}
+
+/* ------------------------------------------------------------------- find */
+
+static void list_names(struct iotsafe_diag *diag, const struct iotsafe_object *objects, size_t n,
+                       enum iotsafe_kind kind, const struct iotsafe_name *only)
+{
+    const char *separator = "";
+    char text[NAME_TEXT_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        if (objects[i].kind != kind || (only != NULL && !iotsafe_name_matches(only, &objects[i].name)))
+            continue;
+        name_text(&objects[i].name, text);
+        diag_add(diag, "%s %s", separator, text);
+        separator = ",";
+    }
+    if (*separator == '\0')
+        diag_add(diag, " none");
+}
+
+enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
+                              const struct iotsafe_name *name, struct iotsafe_object *ret_object,
+                              struct iotsafe_diag *diag)
+{
+    struct iotsafe_object *objects = NULL;
+    const struct iotsafe_object *found = NULL;
+    char text[NAME_TEXT_MAX];
+    size_t n = 0, n_found = 0;
+    enum iotsafe_err err = iotsafe_list(card, &objects, &n, diag);
+
+    if (err != IOTSAFE_OK)
+        return err;
+    for (size_t i = 0; i < n; i++)
+        if (objects[i].kind == kind && iotsafe_name_matches(name, &objects[i].name)) {
+            n_found++;
+            found = found != NULL ? found : &objects[i];
+        }
+    name_text(name, text);
+    if (n_found == 1) {
+        *ret_object = *found;
+    } else if (n_found == 0) {
+        diag_set(diag, "no %s %s on the SIM at %s; there are:", iotsafe_kind_name(kind), text,
+                 iotsafe_card_transport(card));
+        list_names(diag, objects, n, kind, NULL);
+        err = IOTSAFE_ERR_NOT_FOUND;
+    } else {
+        diag_set(diag, "%zu objects are called %s %s; say which by id:", n_found,
+                 iotsafe_kind_name(kind), text);
+        list_names(diag, objects, n, kind, name);
+        err = IOTSAFE_ERR_AMBIGUOUS;
+    }
+    free(objects);
+    return err;
+}
+
+/* ------------------------------------------------------------ application */
+
+static enum iotsafe_err run_info(const struct card_use *use, void *arg)
+{
+    static const struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_DATA,
+                                         .p1 = IOTSAFE_P1_APPLICATION,
+                                         .ne = IOTSAFE_APP_INFO_SIZE };
+    struct channel *ch = use->channel;
+    struct iotsafe_info info = { 0 };
+    uint8_t data[512];
+    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
+
+    /* a channel taken over from another process must prove itself first */
+    if (!ch->traits.no_app_info || !ch->verified)
+        err = channel_exchange(ch, &cmd, &rsp, use->deadline, use->diag);
+    if (err == IOTSAFE_OK)
+        info.known = info_parse(data, rsp.len, &info);
+    else if (rsp.sw != SW_INS_UNKNOWN && rsp.sw != SW_WRONG_P1P2 && rsp.sw != 0)
+        return err;
+    else if (!ch->verified || (rsp.sw == 0 && !ch->traits.no_app_info))
+        return err;
+    else
+        ch->traits.no_app_info = true;
+    memcpy(info.aid, ch->aid.bytes, ch->aid.len);
+    info.aid_len = ch->aid.len;
+    (void)snprintf(info.device, sizeof(info.device), "%s", ch->transport->device);
+    (void)snprintf(info.channel, sizeof(info.channel), "%s", ch->session);
+    *(struct iotsafe_info *)arg = info;
+    return IOTSAFE_OK;
+}
+
+enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card, struct iotsafe_info *ret_info,
+                                   struct iotsafe_diag *diag)
+{
+    return card_run(card, run_info, ret_info, diag);
+}

@@ -1,0 +1,189 @@
+/* see iotsafe.h and config.h */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "trace.h"
+
+#define DEFAULT_AIDS                                                                              \
+    "A0000005590010,A00000003053F12401770101495341,A0000001157000000000000049534102"
+
+/* ---------------------------------------------------------------- setters */
+
+/* Each returns NULL or what is wanted instead. */
+
+static const char *set_text(char **field, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy == NULL)
+        return "more memory";
+    free(*field);
+    *field = copy;
+    return NULL;
+}
+
+static const char *set_transport(struct iotsafe_config *cfg, const char *value)
+{
+    struct iotsafe_diag diag = { "" };
+
+    if (transport_check(value, &diag) != IOTSAFE_OK) {
+        (void)set_text(&cfg->transport, value);
+        cfg->error = diag;
+        return "a transport";
+    }
+    return set_text(&cfg->transport, value);
+}
+
+static const char *set_aid(struct iotsafe_config *cfg, const char *value)
+{
+    struct aid aids[AID_LIST_MAX];
+    size_t n_aids = 0;
+
+    for (;;) {
+        size_t len = strcspn(value, ",");
+        int n = n_aids < AID_LIST_MAX ? hex_decode(value, len, aids[n_aids].bytes, IOTSAFE_AID_MAX)
+                                      : -1;
+
+        if (n < IOTSAFE_AID_MIN)
+            return "up to 8 AIDs of 5 to 16 bytes in hex digits, separated by commas";
+        aids[n_aids++].len = (size_t)n;
+        if (value[len] == '\0')
+            break;
+        value += len + 1;
+    }
+    memcpy(cfg->aids, aids, sizeof(aids[0]) * n_aids);
+    cfg->n_aids = n_aids;
+    return NULL;
+}
+
+static const char *set_timeout(struct iotsafe_config *cfg, const char *value)
+{
+    char *end;
+    long ms = strtol(value, &end, 10);
+
+    if (*value < '0' || *value > '9' || *end != '\0' || ms < 1 || ms > 3600000)
+        return "milliseconds, 1 to 3600000";
+    cfg->timeout_ms = (int)ms;
+    return NULL;
+}
+
+static const char *set_quirks(struct iotsafe_config *cfg, const char *value)
+{
+    const char *bad;
+
+    return traits_from_quirks(value, &cfg->traits, &bad)
+               ? NULL
+               : "cla=0|8, session=0..255, le=none|always, close=always, separated by commas";
+}
+
+static const char *set_trace(struct iotsafe_config *cfg, const char *value)
+{
+    if (!trace_setting_valid(value))
+        return "stderr, file:PATH or pcap:PATH";
+    return set_text(&cfg->trace, value);
+}
+
+static const char *set_lock_dir(struct iotsafe_config *cfg, const char *value)
+{
+    return value[0] == '/' ? set_text(&cfg->lock_dir, value) : "an absolute path";
+}
+
+static const char *set_bool(bool *field, const char *value)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return "yes or no";
+    *field = value[0] == 'y';
+    return NULL;
+}
+
+static const char *set_verify_signature(struct iotsafe_config *cfg, const char *value)
+{
+    return set_bool(&cfg->verify_signature, value);
+}
+
+static const char *set_key_references(struct iotsafe_config *cfg, const char *value)
+{
+    return set_bool(&cfg->key_references, value);
+}
+
+static const struct setting {
+    const char *key;
+    const char *env; /* NULL: openssl.cnf only */
+    const char *fallback;
+    const char *(*set)(struct iotsafe_config *, const char *);
+} settings[] = {
+#ifdef HAVE_PCSC
+    { "transport", "IOTSAFE_TRANSPORT", "pcsc", set_transport },
+#else
+    { "transport", "IOTSAFE_TRANSPORT", NULL, set_transport },
+#endif
+    { "aid", "IOTSAFE_AID", DEFAULT_AIDS, set_aid },
+    { "timeout-ms", "IOTSAFE_TIMEOUT_MS", "30000", set_timeout },
+    { "quirks", "IOTSAFE_QUIRKS", "", set_quirks },
+    { "trace", "IOTSAFE_TRACE", "", set_trace },
+    { "verify-signature", "IOTSAFE_VERIFY_SIGNATURE", "yes", set_verify_signature },
+    { "key-references", NULL, "yes", set_key_references },
+    { "lock-dir", "IOTSAFE_LOCK_DIR", "/run/iotsafe", set_lock_dir },
+};
+
+static void apply_setting(struct iotsafe_config *cfg, const struct setting *s)
+{
+    const char *env = s->env != NULL ? secure_getenv(s->env) : NULL;
+    const char *conf = cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, s->key) : NULL;
+    const char *value = env != NULL && env[0] != '\0' ? env : conf;
+    const char *wanted = NULL;
+
+    if (s->fallback != NULL)
+        wanted = s->set(cfg, s->fallback);
+    if (value == NULL || wanted != NULL)
+        return;
+    wanted = s->set(cfg, value);
+    if (wanted != NULL && cfg->error.text[0] == '\0')
+        diag_set(&cfg->error, "%s \"%.100s\" in %s: want %s", s->key, value,
+                 value == env ? s->env : "openssl.cnf", wanted);
+}
+
+struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)
+{
+    struct iotsafe_config *cfg = calloc(1, sizeof(*cfg));
+
+    if (cfg == NULL)
+        return NULL;
+    cfg->lookup = lookup;
+    cfg->lookup_arg = arg;
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        apply_setting(cfg, &settings[i]);
+    return cfg;
+}
+
+void iotsafe_config_free(struct iotsafe_config *cfg)
+{
+    if (cfg == NULL)
+        return;
+    free(cfg->transport);
+    free(cfg->trace);
+    free(cfg->lock_dir);
+    free(cfg);
+}
+
+bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg)
+{
+    return cfg->verify_signature;
+}
+
+bool iotsafe_config_key_references(const struct iotsafe_config *cfg)
+{
+    return cfg->key_references;
+}
+
+const char *config_sim_transport(const struct iotsafe_config *cfg, const char *sim)
+{
+    char key[8 + IOTSAFE_SIM_NAME_MAX];
+
+    if (sim == NULL || sim[0] == '\0')
+        return cfg->transport;
+    (void)snprintf(key, sizeof(key), "sim.%s", sim);
+    return cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, key) : NULL;
+}

@@ -1,0 +1,24 @@
+/* The settings of iotsafe.h's struct iotsafe_config, for this library. */
+#ifndef APPLET_IO_CONFIG_H
+#define APPLET_IO_CONFIG_H
+
+#include "channel.h"
+
+struct iotsafe_config {
+    iotsafe_lookup_fn *lookup; /* may be NULL */
+    void *lookup_arg;
+    char *transport;           /* of the default SIM */
+    char *trace;
+    char *lock_dir;
+    struct aid aids[AID_LIST_MAX];
+    size_t n_aids;
+    struct traits traits;      /* from quirks */
+    int timeout_ms;
+    bool verify_signature, key_references;
+    struct iotsafe_diag error; /* the first bad value; empty: none */
+};
+
+/** The transport of a SIM by name; NULL if the configuration has none. */
+const char *config_sim_transport(const struct iotsafe_config *cfg, const char *sim);
+
+#endif

@@ -1,0 +1,102 @@
+/* see error.h */
+#include "error.h"
+
+#include "util.h"
+
+static const struct {
+    uint16_t sw;
+    uint16_t mask;
+    enum iotsafe_err err;
+    const char *meaning;
+} sw_map[] = {
+    { SW_OK, 0xffff, IOTSAFE_OK, "success" },
+    { SW_PROACTIVE, 0xff00, IOTSAFE_OK, "success, a proactive command waits" },
+    { SW_ADMIN_ENDED, 0xffff, IOTSAFE_OK, "success, remote administration has ended" },
+    { SW_NO_INFORMATION, 0xffff, IOTSAFE_ERR_CARD, "warning without information" },
+    { SW_SELECTED_DEACTIVATED, 0xffff, IOTSAFE_ERR_NO_APPLET, "applet is deactivated" },
+    { SW_MORE_DATA, 0xffff, IOTSAFE_ERR_CARD, "more data follows" },
+    { SW_DATA_CORRUPT, 0xffff, IOTSAFE_ERR_CARD, "the applet found its stored data corrupt" },
+    { SW_MEMORY_FAILURE, 0xffff, IOTSAFE_ERR_CARD, "memory failure in the card" },
+    { SW_WRONG_LENGTH, 0xffff, IOTSAFE_ERR_LENGTH, "wrong length" },
+    { SW_CHANNEL_UNSUPPORTED, 0xffff, IOTSAFE_ERR_CHANNEL_LOST, "logical channel is not open" },
+    { SW_SECURE_MESSAGING, 0xffff, IOTSAFE_ERR_CLASS, "secure messaging not supported" },
+    { SW_INCOMPATIBLE_FILE, 0xffff, IOTSAFE_ERR_DATA, "incompatible with the file, or offset outside" },
+    { SW_SECURITY_STATUS, 0xffff, IOTSAFE_ERR_ACCESS, "security status not satisfied" },
+    { SW_BUSY_ADMIN, 0xffff, IOTSAFE_ERR_BUSY, "object in use by remote administration" },
+    { SW_CONDITIONS, 0xffff, IOTSAFE_ERR_CONDITIONS,
+      "conditions of use not satisfied: object deactivated, function not granted, or session state" },
+    { SW_LIMIT_OR_CHANGED, 0xffff, IOTSAFE_ERR_CHANGED,
+      "object changed by remote administration, or limit of sessions reached" },
+    { SW_APPLET_SELECT_FAILED, 0xffff, IOTSAFE_ERR_CHANNEL_LOST, "no applet is selected" },
+    { SW_WRONG_DATA, 0xffff, IOTSAFE_ERR_DATA,
+      "command data refused: no such key, wrong encoding, or algorithm not supported" },
+    { SW_FUNCTION_UNSUPPORTED, 0xffff, IOTSAFE_ERR_UNSUPPORTED, "function not supported" },
+    { SW_NOT_FOUND, 0xffff, IOTSAFE_ERR_NOT_FOUND, "file or object not found" },
+    { SW_RECORD_NOT_FOUND, 0xffff, IOTSAFE_ERR_NOT_FOUND, "record not found" },
+    { SW_NO_SPACE, 0xffff, IOTSAFE_ERR_CARD, "not enough memory in the card" },
+    { SW_WRONG_P1P2, 0xffff, IOTSAFE_ERR_CONDITIONS, "wrong parameters, or the session is open" },
+    { SW_REFERENCE_NOT_FOUND, 0xffff, IOTSAFE_ERR_NOT_FOUND, "referenced data not found" },
+    { SW_WRONG_OFFSET, 0xffff, IOTSAFE_ERR_CONDITIONS, "wrong parameters" },
+    { SW_SIGNATURE_WRONG, 0xffff, IOTSAFE_ERR_SIGNATURE, "signature does not match" },
+    { SW_INS_UNKNOWN, 0xffff, IOTSAFE_ERR_UNSUPPORTED, "instruction not supported" },
+    { SW_CLA_UNKNOWN, 0xffff, IOTSAFE_ERR_CLASS, "class byte not supported" },
+    { SW_UNKNOWN_ERROR, 0xff00, IOTSAFE_ERR_CARD, "internal error of the card" },
+    { SW_TOOLKIT_BUSY, 0xff00, IOTSAFE_ERR_BUSY, "SIM toolkit is busy" },
+    { SW_WRONG_LE, 0xff00, IOTSAFE_ERR_LENGTH, "wrong expected length" },
+};
+
+enum iotsafe_err error_from_sw(uint16_t sw)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sw_map); i++)
+        if ((sw & sw_map[i].mask) == sw_map[i].sw)
+            return sw_map[i].err;
+    return IOTSAFE_ERR_CARD;
+}
+
+const char *error_sw_meaning(uint16_t sw)
+{
+    for (size_t i = 0; i < ARRAY_LEN(sw_map); i++)
+        if ((sw & sw_map[i].mask) == sw_map[i].sw)
+            return sw_map[i].meaning;
+    return "unknown status word";
+}
+
+static const char *const err_text[IOTSAFE_ERR_MAX] = {
+    [IOTSAFE_OK] = "success",
+    [IOTSAFE_ERR_ARGUMENT] = "invalid argument",
+    [IOTSAFE_ERR_MEMORY] = "out of memory",
+    [IOTSAFE_ERR_CONFIG] = "bad configuration value",
+    [IOTSAFE_ERR_URI] = "malformed object URI",
+    [IOTSAFE_ERR_TIMEOUT] = "timeout",
+    [IOTSAFE_ERR_LOCK] = "device lock not available",
+    [IOTSAFE_ERR_NO_SERVICE] = "device or service not reachable",
+    [IOTSAFE_ERR_NO_READER] = "no card reader",
+    [IOTSAFE_ERR_NO_CARD] = "no card",
+    [IOTSAFE_ERR_NO_CHANNEL] = "no logical channel free",
+    [IOTSAFE_ERR_NO_APPLET] = "no IoT SAFE applet on the card",
+    [IOTSAFE_ERR_TRANSPORT] = "card unreachable",
+    [IOTSAFE_ERR_PROTOCOL] = "malformed answer from the card",
+    [IOTSAFE_ERR_SPACE] = "answer from the card too large",
+    [IOTSAFE_ERR_NOT_FOUND] = "object not found",
+    [IOTSAFE_ERR_AMBIGUOUS] = "several objects fit",
+    [IOTSAFE_ERR_ACCESS] = "access refused by the card",
+    [IOTSAFE_ERR_CONDITIONS] = "conditions of use not satisfied",
+    [IOTSAFE_ERR_BUSY] = "applet busy with remote administration",
+    [IOTSAFE_ERR_CHANGED] = "object changed by remote administration",
+    [IOTSAFE_ERR_DATA] = "command data refused by the card",
+    [IOTSAFE_ERR_UNSUPPORTED] = "not supported by the applet",
+    [IOTSAFE_ERR_LENGTH] = "wrong length",
+    [IOTSAFE_ERR_CLASS] = "class byte not supported",
+    [IOTSAFE_ERR_CHANNEL_LOST] = "logical channel lost",
+    [IOTSAFE_ERR_SIGNATURE] = "signature does not match the public key",
+    [IOTSAFE_ERR_CARD] = "card error",
+    [IOTSAFE_ERR_KEY] = "unusable key",
+    [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file",
+    [IOTSAFE_ERR_DIGEST] = "digest not supported",
+    [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file",
+};
+
+const char *iotsafe_strerror(enum iotsafe_err err)
+{
+    return (unsigned)err < IOTSAFE_ERR_MAX ? err_text[err] : "unknown error";
+}

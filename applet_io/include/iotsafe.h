@@ -1,0 +1,306 @@
+/* The IoT SAFE applet of a SIM, seen as cards, objects and operations.
+ *
+ * This is the only header that provider/ and tools/ see of applet_io. It knows
+ * no OpenSSL type and shows nothing of the wire: no tag, no status word, no
+ * reader. Documents and editions: docs/references.md.
+ *
+ * Threads and processes: every function may be called from any thread. A card
+ * is shared by all threads and, through a lock beside the device, by all
+ * processes that use this library; a call holds both locks only while it runs.
+ * After fork() a child goes on with the cards of its parent: it opens
+ * connections of its own at the first use.
+ *
+ * Deadline: each call that takes a card ends after the card's `timeout-ms`,
+ * waiting for others included (iotsafe_config, below). Faults that pass - a
+ * reset, a lost channel, a device that comes back, an applet busy with remote
+ * administration - are repaired inside the call until then.
+ *
+ * Outputs (`ret_...`) are written on IOTSAFE_OK only, unless said otherwise.
+ */
+#ifndef IOTSAFE_H
+#define IOTSAFE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "iotsafe_defs.h"
+
+#define IOTSAFE_NODISCARD __attribute__((warn_unused_result))
+
+/* ------------------------------------------------------------------ errors */
+
+/** What can go wrong, coarsely; struct iotsafe_diag tells the rest. Values are
+ *  stable: the provider uses them as OpenSSL reason numbers. */
+enum iotsafe_err {
+    IOTSAFE_OK = 0,
+    IOTSAFE_ERR_ARGUMENT = 1,     /* the caller's mistake */
+    IOTSAFE_ERR_MEMORY = 2,
+    IOTSAFE_ERR_CONFIG = 3,       /* a bad value in configuration or environment */
+    IOTSAFE_ERR_URI = 4,          /* a malformed object URI */
+    IOTSAFE_ERR_TIMEOUT = 5,      /* the deadline passed */
+    IOTSAFE_ERR_LOCK = 6,         /* the device lock cannot be had at all */
+    IOTSAFE_ERR_NO_SERVICE = 7,   /* no pcscd, nobody at the socket, no such device */
+    IOTSAFE_ERR_NO_READER = 8,
+    IOTSAFE_ERR_NO_CARD = 9,
+    IOTSAFE_ERR_NO_CHANNEL = 10,  /* no logical channel to be had */
+    IOTSAFE_ERR_NO_APPLET = 11,
+    IOTSAFE_ERR_TRANSPORT = 12,   /* the device failed in an exchange */
+    IOTSAFE_ERR_PROTOCOL = 13,    /* the answer makes no sense */
+    IOTSAFE_ERR_SPACE = 14,       /* an answer larger than allowed */
+    IOTSAFE_ERR_NOT_FOUND = 15,   /* no such object */
+    IOTSAFE_ERR_AMBIGUOUS = 16,   /* several objects fit the name */
+    IOTSAFE_ERR_ACCESS = 17,      /* security status not satisfied */
+    IOTSAFE_ERR_CONDITIONS = 18,  /* conditions of use not satisfied */
+    IOTSAFE_ERR_BUSY = 19,        /* remote administration at work */
+    IOTSAFE_ERR_CHANGED = 20,     /* remote administration changed the object */
+    IOTSAFE_ERR_DATA = 21,        /* the applet refused the command data */
+    IOTSAFE_ERR_UNSUPPORTED = 22, /* not offered by this applet */
+    IOTSAFE_ERR_LENGTH = 23,      /* wrong length (Lc, Le) */
+    IOTSAFE_ERR_CLASS = 24,       /* class byte not supported */
+    IOTSAFE_ERR_CHANNEL_LOST = 25,/* the card no longer knows our channel */
+    IOTSAFE_ERR_SIGNATURE = 26,   /* a signature does not match */
+    IOTSAFE_ERR_CARD = 27,        /* any other status word */
+    IOTSAFE_ERR_KEY = 28,         /* a key or point that must not be used */
+    IOTSAFE_ERR_CERTIFICATE = 29, /* a file that holds no certificate */
+    IOTSAFE_ERR_DIGEST = 30,      /* a digest that the applet does not sign */
+    IOTSAFE_ERR_REFERENCE = 31,   /* a damaged key-reference file */
+    IOTSAFE_ERR_MAX
+};
+
+/** Short text for an error, without the particulars. Static storage. */
+const char *iotsafe_strerror(enum iotsafe_err err);
+
+/** The particulars of a failure, for people: which object, command, status
+ *  word, transport, and what to do. Never holds anything secret. Owned by the
+ *  caller; every function that takes one accepts NULL. Written on failure. */
+struct iotsafe_diag {
+    char text[512]; /* NUL-terminated UTF-8, control characters replaced */
+};
+
+/* ----------------------------------------------------------- configuration */
+
+struct iotsafe_config;
+
+/** Gives the value of a configuration key ("transport", "sim.NAME", ...) or
+ *  NULL. The text must stay valid as long as the configuration. */
+typedef const char *iotsafe_lookup_fn(void *arg, const char *key);
+
+/**
+ * Read the configuration: environment before `lookup` before the defaults.
+ * The environment is read here, once (secure_getenv); `lookup` is kept, since
+ * the names of further SIMs show only when a URI uses them.
+ *
+ * A bad value is remembered, not refused: every iotsafe_card_new() on this
+ * configuration then fails with IOTSAFE_ERR_CONFIG and names it.
+ *
+ * @param lookup  borrowed as long as the configuration lives; may be NULL
+ * @return NULL when out of memory
+ */
+struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg);
+void iotsafe_config_free(struct iotsafe_config *cfg);
+
+/** Settings of the layers above; defaults where the value was bad. */
+bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
+bool iotsafe_config_key_references(const struct iotsafe_config *cfg);
+
+/* --------------------------------------------------------- names and URIs */
+
+/** How an object is called: by identifier, by label, or by both. */
+struct iotsafe_name {
+    uint8_t id[IOTSAFE_ID_MAX];
+    size_t id_len;                      /* bytes; 0: not given */
+    char label[IOTSAFE_LABEL_MAX + 1];  /* NUL-terminated; bytes from the card may be any UTF-8 */
+    size_t label_len;                   /* bytes; 0: not given */
+};
+
+/** True if `want` names `have`: every part given in `want` is equal. */
+bool iotsafe_name_matches(const struct iotsafe_name *want, const struct iotsafe_name *have);
+
+enum iotsafe_uri_type {
+    IOTSAFE_URI_ANY = 0,
+    IOTSAFE_URI_PRIVATE,
+    IOTSAFE_URI_PUBLIC,
+    IOTSAFE_URI_CERT
+};
+
+#define IOTSAFE_SIM_NAME_MAX 32 /* characters: letters, digits, '-', '_', '.' */
+
+struct iotsafe_uri {
+    struct iotsafe_name name; /* both parts empty: all objects of the type */
+    enum iotsafe_uri_type type;
+    char sim[IOTSAFE_SIM_NAME_MAX + 1]; /* empty: the default SIM */
+};
+
+/** The scheme test alone: "iotsafe:" at the start, in any case. */
+bool iotsafe_uri_is_ours(const char *text);
+
+/**
+ * Parse `iotsafe:` or `iotsafe://` and its attributes (docs/iotsafe-uri.7).
+ * @retval IOTSAFE_ERR_URI  the diag names the attribute that is wrong
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri, struct iotsafe_diag *diag);
+
+#define IOTSAFE_URI_MAX 320 /* bytes with the NUL; the longest that format writes fits */
+
+/** Write the URI in its one canonical form, `iotsafe://`, attributes in the
+ *  order id, label, type, sim. The result always fits. */
+void iotsafe_uri_format(const struct iotsafe_uri *uri, char ret_text[static IOTSAFE_URI_MAX]);
+
+/* ------------------------------------------------------------------- cards */
+
+struct iotsafe_card;
+
+/**
+ * A reference to a SIM. No I/O: the device is reached at the first use. Two
+ * references with equal settings share one connection in this process.
+ *
+ * @param cfg  borrowed for the call
+ * @param sim  the name of a SIM in the configuration; NULL or "" is the default one
+ * @retval IOTSAFE_ERR_CONFIG  unknown SIM name, bad transport, any bad setting
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_card_new(const struct iotsafe_config *cfg, const char *sim,
+                 struct iotsafe_card **ret_card, struct iotsafe_diag *diag);
+struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card);
+void iotsafe_card_free(struct iotsafe_card *card); /* NULL accepted */
+
+/** The transport as configured, for messages; lives as long as the card. */
+const char *iotsafe_card_transport(const struct iotsafe_card *card);
+
+/** Forget what was read from the card (objects, files, public keys), because
+ *  something no longer fits. The next call reads afresh. */
+void iotsafe_card_forget(struct iotsafe_card *card);
+
+/* ------------------------------------------------------------- information */
+
+/** GET DATA - application (IoT.05 2.12). A value that the applet does not tell
+ *  is 0; `known` is false when the applet has no such command. */
+struct iotsafe_info {
+    bool known;
+    uint8_t version;             /* 0x10 is 1.0 */
+    uint8_t applet_id[32];
+    size_t applet_id_len;
+    uint8_t max_files, max_private_keys, max_public_keys, max_secrets, max_sessions;
+    uint8_t functions;           /* IOTSAFE_FUNCTION_..., a bit each */
+    uint16_t hashes;             /* IOTSAFE_HASH_... */
+    uint8_t signature_algs;      /* IOTSAFE_SIG_... */
+    uint8_t agreement;           /* IOTSAFE_AGREEMENT_... */
+    uint8_t derivation;          /* IOTSAFE_DERIVATION_... */
+    uint8_t aid[IOTSAFE_AID_MAX];/* the AID that selected the applet */
+    size_t aid_len;
+    char device[128];            /* reader, socket or modem that was reached */
+    char channel[40];            /* logical channel or the modem's session, as text */
+};
+
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_card_info(struct iotsafe_card *card, struct iotsafe_info *ret_info,
+                  struct iotsafe_diag *diag);
+
+/* ----------------------------------------------------------------- objects */
+
+enum iotsafe_kind {
+    IOTSAFE_PRIVATE_KEY = 1,
+    IOTSAFE_PUBLIC_KEY,
+    IOTSAFE_FILE,
+    IOTSAFE_SECRET
+};
+
+/** Word for messages: "private key", "public key", "file", "secret". */
+const char *iotsafe_kind_name(enum iotsafe_kind kind);
+
+/** Attributes as the applet's object list tells them (IoT.05 2.14.4): hints,
+ *  not law. A value that was not told is 0 and its bit in `told` is clear. */
+struct iotsafe_object {
+    enum iotsafe_kind kind;
+    struct iotsafe_name name;
+    uint16_t told;              /* IOTSAFE_TOLD_... */
+    uint8_t access, state, key_type, key_usage, functions;
+    uint8_t signature_algs, agreement, derivation;
+    uint16_t hashes;
+    uint8_t file_usage;
+    uint16_t file_size;         /* bytes of the container */
+};
+#define IOTSAFE_TOLD_ACCESS 0x0001
+#define IOTSAFE_TOLD_STATE 0x0002
+#define IOTSAFE_TOLD_KEY_TYPE 0x0004
+#define IOTSAFE_TOLD_KEY_USAGE 0x0008
+#define IOTSAFE_TOLD_FUNCTIONS 0x0010
+#define IOTSAFE_TOLD_SIGNATURE_ALGS 0x0020
+#define IOTSAFE_TOLD_AGREEMENT 0x0040
+#define IOTSAFE_TOLD_DERIVATION 0x0080
+#define IOTSAFE_TOLD_HASHES 0x0100
+#define IOTSAFE_TOLD_FILE_USAGE 0x0200
+#define IOTSAFE_TOLD_FILE_SIZE 0x0400
+
+#define IOTSAFE_OBJECTS_MAX 256
+
+/**
+ * All objects of the applet, in the applet's order.
+ * @param ret_objects  allocated; free() it
+ * @param ret_n        0 to IOTSAFE_OBJECTS_MAX
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects, size_t *ret_n,
+             struct iotsafe_diag *diag);
+
+/**
+ * The one object of a kind that a name stands for, from the object list.
+ * @retval IOTSAFE_ERR_NOT_FOUND  none; the diag says what there is
+ * @retval IOTSAFE_ERR_AMBIGUOUS  several; the diag lists them
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iotsafe_name *name,
+             struct iotsafe_object *ret_object, struct iotsafe_diag *diag);
+
+#define IOTSAFE_POINT_SIZE 65 /* uncompressed point of a 256-bit curve: 04 X Y */
+
+/**
+ * READ PUBLIC KEY. The point is what the card says: it has the right form, but
+ * the caller checks that it lies on the curve.
+ *
+ * @param name  of the public key object; addressed by label if it has one and
+ *              no identifier, else by identifier, and by the other if refused
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                        uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+
+/**
+ * READ FILE, whole: up to the size that the applet tells, or the end of the
+ * DER certificates that it begins with, or its end (IoT.05 2.21).
+ *
+ * @param size_hint  size of the container if known from the list, else 0
+ * @param ret_data   allocated; free() it; not NULL even for an empty file
+ * @param ret_len    0 to IOTSAFE_FILE_MAX + 1
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name, size_t size_hint,
+                  uint8_t **ret_data, size_t *ret_len, struct iotsafe_diag *diag);
+
+/* -------------------------------------------------------------- operations */
+
+#define IOTSAFE_SIGNATURE_MAX 80 /* bytes: 64 raw, 72 DER */
+
+/**
+ * Sign a finished digest with ECDSA (COMPUTE SIGNATURE, pad-and-sign mode).
+ * Two exchanges on an open card, one more where answers must be fetched or
+ * sessions closed.
+ *
+ * @param name        of the private key
+ * @param digest_len  32, 48 or 64; the card takes the leftmost bits
+ * @param ret_sig     r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
+ *                    applets answer so; NOT checked against a public key here
+ * @retval IOTSAFE_ERR_DIGEST  a length that the applet cannot sign
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name, const uint8_t *digest,
+             size_t digest_len, uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
+             struct iotsafe_diag *diag);
+
+/** GET RANDOM until `n` bytes are there. The caller wipes them. */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes, size_t n, struct iotsafe_diag *diag);
+
+#endif

@@ -1,0 +1,55 @@
+/* BER-TLV objects with one-byte tags: a writer for commands, a reader for
+ * answers. The only pointer arithmetic on card data. */
+#ifndef APPLET_IO_TLV_H
+#define APPLET_IO_TLV_H
+
+#include "iotsafe.h"
+
+/** Builds objects in a buffer that the caller owns. A write that does not fit
+ *  sets `failed`; later writes then do nothing, so that a command is written
+ *  straight down and checked once, in tlv_finish(). */
+struct tlv_writer {
+    uint8_t *out; /* borrowed, cap bytes */
+    size_t cap;
+    size_t len;   /* bytes written, <= cap */
+    bool failed;
+};
+
+/** @param val_len  0 to 127: longer lengths have no agreed form in IoT.05 commands */
+void tlv_put(struct tlv_writer *w, uint8_t tag, const uint8_t *val, size_t val_len);
+void tlv_put_u8(struct tlv_writer *w, uint8_t tag, uint8_t val);
+void tlv_put_u16(struct tlv_writer *w, uint8_t tag, uint16_t val);
+
+/** @retval IOTSAFE_ERR_SPACE  some write did not fit; ret_len is untouched */
+IOTSAFE_NODISCARD enum iotsafe_err tlv_finish(const struct tlv_writer *w, size_t *ret_len);
+
+/** Reads objects one after another from bytes that the caller keeps. */
+struct tlv_reader {
+    const uint8_t *in; /* borrowed */
+    size_t len;        /* bytes not yet read */
+};
+
+struct tlv {
+    uint8_t tag;
+    const uint8_t *val; /* points into the reader's bytes */
+    size_t len;
+};
+
+/**
+ * Take the next object. Lengths of 128 and more are met in two forms, one raw
+ * byte and BER (81 LL, 82 HH LL): the form is taken whose end is the end of
+ * the bytes or is followed by a tag that IoT.05 knows; raw if both are.
+ *
+ * @retval IOTSAFE_ERR_NOT_FOUND  no bytes left
+ * @retval IOTSAFE_ERR_PROTOCOL   the object breaks off; the reader is untouched
+ */
+IOTSAFE_NODISCARD enum iotsafe_err tlv_next(struct tlv_reader *r, struct tlv *ret_tlv);
+
+/** Find the first object with a tag, at this level. Same results as tlv_next(). */
+IOTSAFE_NODISCARD enum iotsafe_err tlv_find(const uint8_t *in, size_t len, uint8_t tag,
+                                            struct tlv *ret_tlv);
+
+/** Value of an unsigned number of 1 or 2 bytes, big-endian; 0 for other lengths. */
+uint16_t tlv_number(const struct tlv *tlv);
+
+#endif

@@ -1,0 +1,321 @@
+/* see trace.h */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apdu.h"
+#include "error.h"
+
+#define TEXT_MAX 2048
+
+/* ------------------------------------------------------------- what it is */
+
+static const struct {
+    uint8_t ins;
+    bool data_secret;   /* of the command */
+    bool answer_secret;
+    const char *name;
+} instructions[] = {
+    { ISO_INS_MANAGE_CHANNEL, false, false, "MANAGE CHANNEL" },
+    { ISO_INS_SELECT, false, false, "SELECT" },
+    { ISO_INS_GET_RESPONSE, false, true, "GET RESPONSE" },
+    { IOTSAFE_INS_GET_DATA, false, false, "GET DATA" },
+    { IOTSAFE_INS_GET_RANDOM, false, true, "GET RANDOM" },
+    { IOTSAFE_INS_READ_FILE, false, false, "READ FILE" },
+    { IOTSAFE_INS_READ_PUBLIC_KEY, false, false, "READ PUBLIC KEY" },
+    { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, false, false, "PUT PUBLIC KEY INIT" },
+    { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, false, false, "PUT PUBLIC KEY UPDATE" },
+    { IOTSAFE_INS_GENERATE_KEY_PAIR, false, false, "GENERATE KEY PAIR" },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, false, false, "COMPUTE SIGNATURE INIT" },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, false, false, "COMPUTE SIGNATURE UPDATE" },
+    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, false, false, "VERIFY SIGNATURE INIT" },
+    { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, false, false, "VERIFY SIGNATURE UPDATE" },
+    { IOTSAFE_INS_COMPUTE_DH, false, true, "COMPUTE DH" },
+    { IOTSAFE_INS_COMPUTE_PRF, true, true, "COMPUTE PRF" },
+    { IOTSAFE_INS_COMPUTE_HKDF, true, true, "COMPUTE HKDF" },
+};
+
+static size_t find_instruction(uint8_t ins)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(instructions) && instructions[i].ins != ins)
+        i++;
+    return i;
+}
+
+const char *trace_ins_name(uint8_t ins)
+{
+    size_t i = find_instruction(ins);
+
+    return i < ARRAY_LEN(instructions) ? instructions[i].name : "unknown instruction";
+}
+
+/* What nobody may read becomes zeros (pcap) or a count (text). An instruction
+ * that the table lacks is masked whole. */
+static bool data_is_secret(uint8_t ins)
+{
+    size_t i = find_instruction(ins);
+
+    return i == ARRAY_LEN(instructions) || instructions[i].data_secret;
+}
+
+static bool answer_is_secret(uint8_t ins)
+{
+    size_t i = find_instruction(ins);
+
+    return i == ARRAY_LEN(instructions) || instructions[i].answer_secret;
+}
+
+/* --------------------------------------------------------- where it goes */
+
+bool trace_setting_valid(const char *setting)
+{
+    return setting[0] == '\0' || strcmp(setting, "stderr") == 0
+           || (strncmp(setting, "file:", 5) == 0 && setting[5] != '\0')
+           || (strncmp(setting, "pcap:", 5) == 0 && setting[5] != '\0');
+}
+
+/* Descriptor to append to, -1 for none. *ret_new tells a file just made. */
+static int open_trace(const char *path, bool *ret_new)
+{
+    const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct stat st;
+    int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+
+    *ret_new = fd >= 0;
+    if (fd < 0 && errno == EEXIST)
+        fd = open(path, flags);
+    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void write_text(const char *setting, const char *text, size_t len)
+{
+    ssize_t n;
+    bool is_new;
+    int fd;
+
+    if (strcmp(setting, "stderr") == 0) {
+        n = write(STDERR_FILENO, text, len);
+        (void)n;
+        return;
+    }
+    fd = open_trace(setting + 5, &is_new);
+    if (fd < 0)
+        return;
+    n = write(fd, text, len);
+    (void)n;
+    (void)close(fd);
+}
+
+/* ------------------------------------------------------------------ text */
+
+static size_t put_stamp(char *text, size_t cap, const char *device)
+{
+    struct timespec ts;
+    struct tm tm;
+    size_t n;
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    (void)gmtime_r(&ts.tv_sec, &tm);
+    n = strftime(text, cap, "%H:%M:%S", &tm);
+    return n + (size_t)snprintf(text + n, cap - n, ".%03ld %ld %s ", ts.tv_nsec / 1000000,
+                                (long)getpid(), device);
+}
+
+/* Bytes as hex, those from `visible` on as a count. */
+static size_t put_bytes(char *text, size_t cap, const uint8_t *bytes, size_t n, size_t visible)
+{
+    size_t len;
+
+    if (visible > n)
+        visible = n;
+    if (2 * visible + 32 > cap)
+        visible = (cap - 32) / 2;
+    hex_encode(bytes, visible, text);
+    len = 2 * visible;
+    if (visible < n)
+        len += (size_t)snprintf(text + len, cap - len, "<%zu bytes masked>", n - visible);
+    return len;
+}
+
+static void text_exchange(const char *setting, const char *device, uint8_t ins,
+                          const uint8_t *cmd, size_t cmd_len, const uint8_t *rsp, size_t rsp_len,
+                          int64_t ms)
+{
+    char text[TEXT_MAX];
+    size_t n = put_stamp(text, sizeof(text), device);
+    uint16_t sw;
+
+    n += (size_t)snprintf(text + n, sizeof(text) - n, ">> ");
+    n += put_bytes(text + n, 700, cmd, cmd_len, data_is_secret(ins) ? 5 : cmd_len);
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "  %s\n",
+                          cmd_len > 1 ? trace_ins_name(cmd[1]) : "");
+    n += put_stamp(text + n, sizeof(text) - n, device);
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "<< ");
+    if (rsp_len < 2) {
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "no answer (%lld ms)\n", (long long)ms);
+    } else {
+        sw = (uint16_t)(rsp[rsp_len - 2] << 8 | rsp[rsp_len - 1]);
+        n += put_bytes(text + n, 700, rsp, rsp_len - 2, answer_is_secret(ins) ? 0 : rsp_len - 2);
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%04X  %s (%lld ms)\n",
+                              rsp_len > 2 ? " " : "", sw,
+                              (sw & 0xff00) == SW_BYTES_WAIT ? "answer waits" : error_sw_meaning(sw),
+                              (long long)ms);
+    }
+    write_text(setting, text, n);
+}
+
+/* ------------------------------------------------------------------ pcap */
+
+/* One packet: pcap record, IPv4, UDP to the GSMTAP port, GSMTAP, then command
+ * and answer as Wireshark's GSM SIM dissector wants them. */
+struct packet {
+    uint8_t bytes[16 + 20 + 8 + 16 + APDU_CMD_MAX + 4096];
+    size_t len;
+};
+
+static void put_be16(struct packet *p, size_t v)
+{
+    p->bytes[p->len++] = (uint8_t)(v >> 8);
+    p->bytes[p->len++] = (uint8_t)v;
+}
+
+static void put_host32(struct packet *p, uint32_t v)
+{
+    memcpy(p->bytes + p->len, &v, sizeof(v)); /* pcap is in the writer's byte order */
+    p->len += sizeof(v);
+}
+
+static void put_masked(struct packet *p, const uint8_t *bytes, size_t n, size_t first, size_t end)
+{
+    memcpy(p->bytes + p->len, bytes, n);
+    for (size_t i = first; i < end && i < n; i++)
+        p->bytes[p->len + i] = 0;
+    p->len += n;
+}
+
+static uint16_t ip_checksum(const uint8_t *head)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < 20; i += 2)
+        sum += (uint32_t)(head[i] << 8 | head[i + 1]);
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+static void put_ip_udp(struct packet *p, size_t payload)
+{
+    static const uint8_t ip[] = { 0x40, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1 };
+    size_t start = p->len;
+    uint16_t sum;
+
+    put_be16(p, 0x4500);
+    put_be16(p, 20 + 8 + payload);
+    put_be16(p, 0);
+    put_be16(p, 0);
+    memcpy(p->bytes + p->len, ip, sizeof(ip));
+    p->len += sizeof(ip);
+    sum = ip_checksum(p->bytes + start);
+    p->bytes[start + 10] = (uint8_t)(sum >> 8);
+    p->bytes[start + 11] = (uint8_t)sum;
+    put_be16(p, 4729);
+    put_be16(p, 4729);
+    put_be16(p, 8 + payload);
+    put_be16(p, 0);
+}
+
+static void pcap_exchange(const char *path, uint8_t ins, const uint8_t *cmd, size_t cmd_len,
+                          const uint8_t *rsp, size_t rsp_len)
+{
+    static const uint8_t gsmtap[16] = { 2, 4, 4 };
+    static const uint32_t file_head[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535, 101 };
+    struct packet p = { .len = 0 };
+    struct timespec ts;
+    size_t payload;
+    ssize_t n;
+    bool is_new;
+    int fd;
+
+    if (cmd_len > APDU_CMD_MAX || rsp_len > 4096)
+        return;
+    payload = sizeof(gsmtap) + cmd_len + rsp_len;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    put_host32(&p, (uint32_t)ts.tv_sec);
+    put_host32(&p, (uint32_t)(ts.tv_nsec / 1000));
+    put_host32(&p, (uint32_t)(28 + payload));
+    put_host32(&p, (uint32_t)(28 + payload));
+    put_ip_udp(&p, payload);
+    memcpy(p.bytes + p.len, gsmtap, sizeof(gsmtap));
+    p.len += sizeof(gsmtap);
+    put_masked(&p, cmd, cmd_len, 5, data_is_secret(ins) ? cmd_len : 0);
+    put_masked(&p, rsp, rsp_len, 0, answer_is_secret(ins) && rsp_len > 2 ? rsp_len - 2 : 0);
+    fd = open_trace(path, &is_new);
+    if (fd < 0)
+        return;
+    if (is_new) {
+        uint32_t head[ARRAY_LEN(file_head)];
+        const uint16_t version[2] = { 2, 4 };
+
+        memcpy(head, file_head, sizeof(head));
+        memcpy(&head[1], version, sizeof(version));
+        n = write(fd, head, sizeof(head));
+        (void)n;
+    }
+    n = write(fd, p.bytes, p.len);
+    (void)n;
+    (void)close(fd);
+}
+
+/* ------------------------------------------------------------------ both */
+
+static bool trace_is_off(const char *setting)
+{
+    return setting == NULL || setting[0] == '\0' || getauxval(AT_SECURE) != 0;
+}
+
+void trace_exchange(const char *setting, const char *device, uint8_t ins, const uint8_t *cmd,
+                    size_t cmd_len, const uint8_t *rsp, size_t rsp_len, int64_t ms)
+{
+    int saved = errno;
+
+    if (trace_is_off(setting))
+        return;
+    if (strncmp(setting, "pcap:", 5) == 0)
+        pcap_exchange(setting + 5, ins, cmd, cmd_len, rsp, rsp_len);
+    else
+        text_exchange(setting, device, ins, cmd, cmd_len, rsp, rsp_len, ms);
+    errno = saved;
+}
+
+void trace_note(const char *setting, const char *device, const char *format, ...)
+{
+    struct iotsafe_diag remark;
+    char text[TEXT_MAX];
+    int saved = errno;
+    va_list args;
+    size_t n;
+
+    if (trace_is_off(setting) || strncmp(setting, "pcap:", 5) == 0)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(remark.text, sizeof(remark.text), format, args);
+    va_end(args);
+    n = put_stamp(text, sizeof(text), device);
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "-- %s\n", remark.text);
+    write_text(setting, text, n);
+    errno = saved;
+}

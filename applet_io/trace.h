@@ -1,0 +1,33 @@
+/* The trace: every exchange with the card, for people or for Wireshark.
+ * Secrets are masked before anything is written; a write that fails is
+ * forgotten. Settings: "stderr", "file:PATH", "pcap:PATH". */
+#ifndef APPLET_IO_TRACE_H
+#define APPLET_IO_TRACE_H
+
+#include "util.h"
+
+/** @return false if the setting is none of the above forms */
+bool trace_setting_valid(const char *setting);
+
+/**
+ * Write one exchange. Opens the file for each line: append, mode 0600, no
+ * symbolic links, nothing in set-user-id programs. Keeps errno.
+ *
+ * @param setting  the configured text; NULL or "" writes nothing
+ * @param device   what the transport reached
+ * @param ins      the command that the exchange serves (a GET RESPONSE serves
+ *                 the command before it): decides what is masked
+ * @param rsp_len  bytes with the status word; 0 if no answer came
+ * @param ms       how long the exchange took
+ */
+void trace_exchange(const char *setting, const char *device, uint8_t ins, const uint8_t *cmd,
+                    size_t cmd_len, const uint8_t *rsp, size_t rsp_len, int64_t ms);
+
+/** A remark: a channel opened, a fall-back learned. */
+__attribute__((format(printf, 3, 4))) void trace_note(const char *setting, const char *device,
+                                                      const char *format, ...);
+
+/** The name of an instruction, "unknown instruction" for others. */
+const char *trace_ins_name(uint8_t ins);
+
+#endif

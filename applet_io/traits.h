@@ -1,0 +1,36 @@
+/* What has been learned of a card's habits, so that no fall-back is paid for
+ * twice. Behaviour is data: nothing asks which vendor made the card. */
+#ifndef APPLET_IO_TRAITS_H
+#define APPLET_IO_TRAITS_H
+
+#include "apdu.h"
+
+struct traits {
+    bool class_plain;       /* IoT SAFE commands take 0N, not 8N */
+    bool class_confirmed;   /* some command got past the class check */
+    bool response_as_cmd;   /* GET RESPONSE takes the command's class, not 0N */
+    enum apdu_le le;
+    uint8_t session;        /* number for COMPUTE SIGNATURE */
+    bool close_after;       /* a finished session must be closed by hand */
+    bool close_forced;      /* configured; not unlearned */
+    bool left_finished;     /* the last signature's session was not closed */
+    uint16_t hashes_refused;/* IOTSAFE_HASH_... that this applet does not take */
+    bool no_app_info;       /* GET DATA - application is not there */
+};
+
+#define TRAITS_DEFAULT { .session = 1 }
+#define TRAITS_TEXT_MAX 96
+
+/** The traits as one word of text for the channel record, and back.
+ *  @return false if the text makes no sense; ret is then untouched */
+void traits_format(const struct traits *traits, char ret_text[static TRAITS_TEXT_MAX]);
+bool traits_parse(const char *text, struct traits *ret_traits);
+bool traits_equal(const struct traits *a, const struct traits *b);
+
+/**
+ * Settings of `quirks`: "cla=0|8,session=N,le=none|always,close=always".
+ * @return false at the first unknown setting; `*ret_bad` points at it
+ */
+bool traits_from_quirks(const char *quirks, struct traits *ret_traits, const char **ret_bad);
+
+#endif

@@ -1,0 +1,97 @@
+/* What the channel needs of the way to a card: one table of functions for each
+ * kind of device. A transport moves bytes and keeps time; it knows no TLV, no
+ * instruction of the applet and no status word of it.
+ *
+ * Two kinds of device fit:
+ * - those that pass APDUs (readers, sockets): the channel layer opens logical
+ *   channels itself, by MANAGE CHANNEL and SELECT, and puts the channel number
+ *   into the class byte; `open_channel` is NULL;
+ * - those that own the channel (a modem's AT+CCHO/CGLA, MBIM): `open_channel`
+ *   selects an AID and returns the device's session handle as text, which
+ *   `transmit` takes back; class bytes carry no channel then.
+ *
+ * Order of calls: open, then for each use either connect (when not connected)
+ * or acquire, any number of transmits, release. connect leaves the device
+ * acquired. All calls on one transport come from one thread at a time.
+ */
+#ifndef APPLET_IO_TRANSPORT_H
+#define APPLET_IO_TRANSPORT_H
+
+#include "device_lock.h"
+
+struct transport;
+
+struct transport_ops {
+    const char *scheme; /* "pcsc": what stands before the colon */
+
+    /** Parse the address and allocate; no I/O.
+     *  @param address   what stands behind the colon; "" if there was none
+     *  @param lock_dir  folder for locks and channel records; borrowed for ever */
+    enum iotsafe_err (*open)(const char *address, const char *lock_dir,
+                             struct transport **ret_transport, struct iotsafe_diag *diag);
+
+    /** Reach the n-th device (0, 1, ...) that the address may mean and acquire it.
+     *  @retval IOTSAFE_ERR_NOT_FOUND  there is no n-th device; n > 0 only */
+    enum iotsafe_err (*connect)(struct transport *t, unsigned n, deadline_t deadline,
+                                struct iotsafe_diag *diag);
+
+    /** Take exclusive use of the connected device.
+     *  @param ret_reset  set to true if the card was reset since the last use */
+    enum iotsafe_err (*acquire)(struct transport *t, deadline_t deadline, bool *ret_reset,
+                                struct iotsafe_diag *diag);
+    void (*release)(struct transport *t);
+
+    /** Devices that own channels; both NULL for the others.
+     *  @retval IOTSAFE_ERR_NO_APPLET  the card has no such AID */
+    enum iotsafe_err (*open_channel)(struct transport *t, const uint8_t *aid, size_t aid_len,
+                                     deadline_t deadline, char ret_session[static SESSION_TEXT_MAX],
+                                     struct iotsafe_diag *diag);
+    void (*close_channel)(struct transport *t, const char *session, deadline_t deadline);
+
+    /** One command, one answer.
+     *  @param session  from open_channel; "" where the class byte tells the channel
+     *  @param ret_len  bytes of answer, at most cap; what a card answers has >= 2 */
+    enum iotsafe_err (*transmit)(struct transport *t, const char *session, const uint8_t *cmd,
+                                 size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                 deadline_t deadline, struct iotsafe_diag *diag);
+
+    /** End the connection and whatever is acquired; connect may follow. */
+    void (*disconnect)(struct transport *t);
+
+    /** In a forked child: forget the parent's connection without a word to the
+     *  device; connect may follow. */
+    void (*drop)(struct transport *t);
+
+    /** Free; disconnected before. */
+    void (*close)(struct transport *t);
+};
+
+/** The part that all transports share; each embeds it as its first member. */
+struct transport {
+    const struct transport_ops *ops;
+    bool connected;
+    bool one_device;   /* the address names one device: its basic channel may serve
+                          where the card has no other */
+    bool le_never;     /* T=0: no Le behind data */
+    char device[128];  /* what was reached, for messages */
+    uint8_t atr[ATR_MAX];
+    size_t atr_len;
+    struct device_lock *lock; /* record of the shared channel; NULL where a
+                                 channel belongs to the connection */
+};
+
+extern const struct transport_ops transport_socket;
+#ifdef HAVE_PCSC
+extern const struct transport_ops transport_pcsc;
+#endif
+
+/** Make the transport that a configuration string means ("pcsc:NAME").
+ *  @retval IOTSAFE_ERR_CONFIG  unknown scheme or bad address; the diag lists what is built in */
+IOTSAFE_NODISCARD enum iotsafe_err
+transport_open(const char *text, const char *lock_dir, struct transport **ret_transport,
+               struct iotsafe_diag *diag);
+
+/** Check the string alone, as transport_open() would. */
+IOTSAFE_NODISCARD enum iotsafe_err transport_check(const char *text, struct iotsafe_diag *diag);
+
+#endif

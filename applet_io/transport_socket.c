@@ -1,0 +1,310 @@
+/* APDUs over a stream socket, each behind a 2-byte big-endian length: the
+ * software SIM and the bridge serve this. One connection is one client; its
+ * channels end with it, so that no lock and no record are needed. */
+#include "transport.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FRAME_MAX 65535
+
+struct socket_transport {
+    struct transport base;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or empty: TCP */
+    char host[128];
+    char port[8];
+    int fd;             /* -1: not connected */
+    dev_t dev;          /* which file fd was when it was opened */
+    ino_t ino;
+};
+
+static struct socket_transport *self_of(struct transport *t)
+{
+    return (struct socket_transport *)(void *)t;
+}
+
+/* ---------------------------------------------------------------- address */
+
+static bool parse_tcp(const char *address, struct socket_transport *self)
+{
+    const char *host = address;
+    const char *host_end;
+    const char *port;
+    char *end;
+    long number;
+
+    if (*address == '[') {
+        host = address + 1;
+        host_end = strchr(host, ']');
+        if (host_end == NULL || host_end[1] != ':')
+            return false;
+        port = host_end + 2;
+    } else {
+        host_end = strrchr(address, ':');
+        if (host_end == NULL)
+            return false;
+        port = host_end + 1;
+    }
+    number = strtol(port, &end, 10);
+    if (*port < '0' || *port > '9' || *end != '\0' || number < 1 || number > 65535
+        || host_end == host || (size_t)(host_end - host) >= sizeof(self->host))
+        return false;
+    memcpy(self->host, host, (size_t)(host_end - host));
+    (void)snprintf(self->port, sizeof(self->port), "%ld", number);
+    return true;
+}
+
+static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
+                                    struct transport **ret_transport, struct iotsafe_diag *diag)
+{
+    struct socket_transport *self = calloc(1, sizeof(*self));
+    bool ok;
+
+    (void)lock_dir;
+    if (self == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    self->base.ops = &transport_socket;
+    self->base.one_device = true;
+    self->fd = -1;
+    if (address[0] == '/') {
+        ok = strlen(address) < sizeof(self->path);
+        if (ok)
+            memcpy(self->path, address, strlen(address) + 1);
+    } else {
+        ok = parse_tcp(address, self);
+    }
+    if (!ok) {
+        diag_set(diag,
+                 "transport \"socket:%.200s\": want socket:/path (up to %zu bytes), "
+                 "socket:HOST:PORT or socket:[ADDRESS]:PORT",
+                 address, sizeof(self->path) - 1);
+        free(self);
+        return IOTSAFE_ERR_CONFIG;
+    }
+    (void)snprintf(self->base.device, sizeof(self->base.device), "socket:%.110s", address);
+    *ret_transport = &self->base;
+    return IOTSAFE_OK;
+}
+
+/* ------------------------------------------------------------- connection */
+
+/* True while fd is still the file that we opened: a daemon that closes all
+ * descriptors may since have opened another one of that number. */
+static bool fd_is_ours(const struct socket_transport *self)
+{
+    struct stat st;
+
+    return self->fd >= 0 && fstat(self->fd, &st) == 0 && st.st_dev == self->dev
+           && st.st_ino == self->ino;
+}
+
+static void socket_disconnect(struct transport *t)
+{
+    struct socket_transport *self = self_of(t);
+
+    if (fd_is_ours(self))
+        (void)close(self->fd);
+    self->fd = -1;
+    t->connected = false;
+}
+
+static bool finish_connect(int fd, deadline_t deadline)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+    int error = 0;
+    socklen_t len = sizeof(error);
+    int n;
+
+    do
+        n = poll(&pfd, 1, deadline_left_ms(deadline));
+    while (n < 0 && errno == EINTR);
+    if (n == 0) {
+        errno = ETIMEDOUT;
+        return false;
+    }
+    if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return false;
+    errno = error;
+    return error == 0;
+}
+
+/* Connect one socket; -1 with errno set. */
+static int connect_to(int family, const struct sockaddr *addr, socklen_t addr_len,
+                      deadline_t deadline)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    if (connect(fd, addr, addr_len) == 0
+        || ((errno == EINPROGRESS || errno == EINTR) && finish_connect(fd, deadline)))
+        return fd;
+    saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int connect_unix(const struct socket_transport *self, deadline_t deadline)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd;
+
+    memcpy(addr.sun_path, self->path, strlen(self->path) + 1);
+    /* EAGAIN: the server's queue of new connections is full just now */
+    while ((fd = connect_to(AF_UNIX, (const struct sockaddr *)&addr, sizeof(addr), deadline)) < 0
+           && errno == EAGAIN && deadline_left_ms(deadline) > 0)
+        sleep_ms(5, deadline);
+    return fd;
+}
+
+static int connect_tcp(const struct socket_transport *self, deadline_t deadline)
+{
+    static const int on = 1;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *list = NULL;
+    int fd = -1;
+
+    if (getaddrinfo(self->host, self->port, &hints, &list) != 0) {
+        errno = EHOSTUNREACH;
+        return -1;
+    }
+    for (struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next)
+        fd = connect_to(a->ai_family, a->ai_addr, a->ai_addrlen, deadline);
+    freeaddrinfo(list);
+    if (fd >= 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+}
+
+static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline_t deadline,
+                                       struct iotsafe_diag *diag)
+{
+    struct socket_transport *self = self_of(t);
+    struct stat st;
+
+    if (n > 0)
+        return IOTSAFE_ERR_NOT_FOUND;
+    self->fd = self->path[0] != '\0' ? connect_unix(self, deadline) : connect_tcp(self, deadline);
+    if (self->fd < 0 || fstat(self->fd, &st) != 0) {
+        diag_set(diag, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
+                 t->device, strerror(errno));
+        return errno == ETIMEDOUT || errno == EAGAIN ? IOTSAFE_ERR_TIMEOUT : IOTSAFE_ERR_NO_SERVICE;
+    }
+    self->dev = st.st_dev;
+    self->ino = st.st_ino;
+    t->connected = true;
+    return IOTSAFE_OK;
+}
+
+static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
+                                       struct iotsafe_diag *diag)
+{
+    struct pollfd pfd = { .fd = self_of(t)->fd, .events = POLLIN };
+
+    (void)deadline;
+    (void)ret_reset;
+    /* between uses the line is silent: bytes or an end now belong to no command */
+    if (fd_is_ours(self_of(t)) && poll(&pfd, 1, 0) == 0)
+        return IOTSAFE_OK;
+    diag_set(diag, "%s closed the connection", t->device);
+    return IOTSAFE_ERR_TRANSPORT;
+}
+
+static void socket_release(struct transport *t)
+{
+    (void)t; /* the connection is ours alone */
+}
+
+/* --------------------------------------------------------------- exchange */
+
+/* Send or receive exactly n bytes. */
+static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint8_t *bytes,
+                                   size_t n, deadline_t deadline, struct iotsafe_diag *diag)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        struct pollfd pfd = { .fd = self->fd, .events = out ? POLLOUT : POLLIN };
+        int ready = poll(&pfd, 1, deadline_left_ms(deadline));
+        ssize_t moved;
+
+        if (ready == 0) {
+            diag_set(diag, "%s gave no answer in time", self->base.device);
+            return IOTSAFE_ERR_TIMEOUT;
+        }
+        if (ready < 0 && errno == EINTR)
+            continue;
+        moved = out ? send(self->fd, bytes + done, n - done, MSG_NOSIGNAL)
+                    : recv(self->fd, bytes + done, n - done, 0);
+        if (moved < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (moved <= 0) {
+            diag_set(diag, "%s: connection lost in an exchange (%s)", self->base.device,
+                     moved == 0 ? "closed by the other side" : strerror(errno));
+            return IOTSAFE_ERR_TRANSPORT;
+        }
+        done += (size_t)moved;
+    }
+    return IOTSAFE_OK;
+}
+
+static enum iotsafe_err socket_transmit(struct transport *t, const char *session,
+                                        const uint8_t *cmd, size_t cmd_len, uint8_t *ret_rsp,
+                                        size_t cap, size_t *ret_len, deadline_t deadline,
+                                        struct iotsafe_diag *diag)
+{
+    struct socket_transport *self = self_of(t);
+    uint8_t frame[2 + APDU_CMD_MAX];
+    uint8_t head[2];
+    size_t len;
+    enum iotsafe_err err;
+
+    (void)session;
+    if (cmd_len > APDU_CMD_MAX)
+        return IOTSAFE_ERR_ARGUMENT;
+    frame[0] = (uint8_t)(cmd_len >> 8);
+    frame[1] = (uint8_t)cmd_len;
+    memcpy(frame + 2, cmd, cmd_len);
+    err = move_bytes(self, true, frame, 2 + cmd_len, deadline, diag);
+    if (err == IOTSAFE_OK)
+        err = move_bytes(self, false, head, sizeof(head), deadline, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    len = (size_t)(head[0] << 8 | head[1]);
+    if (len > cap) {
+        diag_set(diag, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, cap);
+        return IOTSAFE_ERR_SPACE;
+    }
+    err = move_bytes(self, false, ret_rsp, len, deadline, diag);
+    if (err == IOTSAFE_OK)
+        *ret_len = len;
+    return err;
+}
+
+static void socket_close(struct transport *t)
+{
+    free(t);
+}
+
+const struct transport_ops transport_socket = {
+    .scheme = "socket",
+    .open = socket_open,
+    .connect = socket_connect,
+    .acquire = socket_acquire,
+    .release = socket_release,
+    .transmit = socket_transmit,
+    .disconnect = socket_disconnect,
+    .drop = socket_disconnect, /* closing our copy says nothing to the server */
+    .close = socket_close,
+};

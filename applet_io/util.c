@@ -1,0 +1,121 @@
+/* see util.h */
+#include "util.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void sleep_ms(int64_t ms, deadline_t deadline)
+{
+    int left = deadline_left_ms(deadline);
+    struct timespec ts;
+
+    if (ms > left)
+        ms = left;
+    ts.tv_sec = (time_t)(ms / 1000);
+    ts.tv_nsec = (long)(ms % 1000) * 1000000L;
+    while (nanosleep(&ts, &ts) != 0 && errno == EINTR)
+        ;
+}
+
+__attribute__((format(printf, 3, 0))) static void
+diag_vadd(struct iotsafe_diag *diag, size_t at, const char *format, va_list args)
+{
+    (void)vsnprintf(diag->text + at, sizeof(diag->text) - at, format, args);
+    for (char *p = diag->text + at; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+}
+
+void diag_set(struct iotsafe_diag *diag, const char *format, ...)
+{
+    va_list args;
+
+    if (diag == NULL)
+        return;
+    va_start(args, format);
+    diag_vadd(diag, 0, format, args);
+    va_end(args);
+}
+
+void diag_add(struct iotsafe_diag *diag, const char *format, ...)
+{
+    va_list args;
+
+    if (diag == NULL)
+        return;
+    va_start(args, format);
+    diag_vadd(diag, strnlen(diag->text, sizeof(diag->text) - 1), format, args);
+    va_end(args);
+}
+
+void hex_encode(const uint8_t *bytes, size_t n, char *ret_text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < n; i++) {
+        ret_text[2 * i] = digits[bytes[i] >> 4];
+        ret_text[2 * i + 1] = digits[bytes[i] & 0x0f];
+    }
+    ret_text[2 * n] = '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int hex_decode(const char *text, size_t text_len, uint8_t *ret_bytes, size_t cap)
+{
+    if (text_len % 2 != 0 || text_len / 2 > cap)
+        return -1;
+    for (size_t i = 0; i < text_len / 2; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return -1;
+        ret_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return (int)(text_len / 2);
+}
+
+void name_text(const struct iotsafe_name *name, char ret_text[static NAME_TEXT_MAX])
+{
+    char id[HEX_SIZE(IOTSAFE_ID_MAX)];
+
+    hex_encode(name->id, name->id_len, id);
+    if (name->label_len == 0)
+        (void)snprintf(ret_text, NAME_TEXT_MAX, "id=%s", id);
+    else if (name->id_len == 0)
+        (void)snprintf(ret_text, NAME_TEXT_MAX, "label=%s", name->label);
+    else
+        (void)snprintf(ret_text, NAME_TEXT_MAX, "id=%s;label=%s", id, name->label);
+}
+
+bool utf8_valid(const uint8_t *p, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        uint8_t c = p[i++];
+        size_t more = c < 0x80 ? 0 : (c & 0xe0) == 0xc0 ? 1 : (c & 0xf0) == 0xe0 ? 2
+                      : (c & 0xf8) == 0xf0 ? 3 : 4;
+
+        if (c == 0 || more == 4 || more > len - i || (more == 1 && c < 0xc2) || c > 0xf4)
+            return false;
+        if ((c == 0xe0 && p[i] < 0xa0) || (c == 0xed && p[i] > 0x9f)
+            || (c == 0xf0 && p[i] < 0x90) || (c == 0xf4 && p[i] > 0x8f))
+            return false;
+        for (; more > 0; more--)
+            if ((p[i++] & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
