@@ -1,0 +1,129 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+/* Settings as pairs of key and value, ended by NULL. */
+static const char *look_up(void *arg, const char *key)
+{
+    const char *const *pairs = arg;
+
+    for (; *pairs != NULL; pairs += 2)
+        if (strcmp(pairs[0], key) == 0)
+            return pairs[1];
+    return NULL;
+}
+
+static struct iotsafe_config *make(const char *const *pairs)
+{
+    return iotsafe_config_new(look_up, (void *)(uintptr_t)pairs);
+}
+
+Test(config, has_the_documented_defaults)
+{
+    static const char *const none[] = { NULL };
+    struct iotsafe_config *cfg = make(none);
+
+    cr_expect_str_eq(cfg->transport, "pcsc");
+    cr_expect_str_eq(cfg->lock_dir, "/run/iotsafe");
+    cr_expect_eq(cfg->timeout_ms, 30000);
+    cr_expect_eq(cfg->n_aids, 3);
+    cr_expect(iotsafe_config_verify_signature(cfg));
+    cr_expect(iotsafe_config_key_references(cfg));
+    cr_expect_str_empty(cfg->error.text);
+    iotsafe_config_free(cfg);
+}
+
+Test(config, environment_stands_above_the_file)
+{
+    static const char *const file[] = { "timeout-ms", "100", "transport", "socket:/file", NULL };
+    struct iotsafe_config *cfg;
+
+    setenv("IOTSAFE_TRANSPORT", "socket:/environment", 1);
+    cfg = make(file);
+    cr_expect_str_eq(cfg->transport, "socket:/environment");
+    cr_expect_eq(cfg->timeout_ms, 100);
+    iotsafe_config_free(cfg);
+}
+
+static const char *const bad[][2] = {
+    { "transport", "usb:x" },        { "transport", "socket:nowhere" },
+    { "transport", "socket:a:0" },   { "transport", "socket:a:65536" },
+    { "transport", "socket:[::1]" }, { "aid", "A0" },
+    { "aid", "A0000005590010," },    { "aid", "A000000559001Z" },
+    { "timeout-ms", "0" },           { "timeout-ms", "-5" },
+    { "timeout-ms", "5s" },          { "timeout-ms", "99999999999999999999" },
+    { "quirks", "cla=1" },           { "quirks", "session=256" },
+    { "quirks", "le=maybe" },        { "trace", "syslog" },
+    { "trace", "file:" },            { "verify-signature", "true" },
+    { "lock-dir", "relative" },      { "key-references", "" },
+};
+
+Test(config, a_bad_value_is_named_at_the_first_use)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const char *const file[] = { bad[i][0], bad[i][1], NULL };
+        struct iotsafe_config *cfg = make(file);
+        struct iotsafe_card *card = NULL;
+        struct iotsafe_diag diag = { "" };
+
+        cr_assert_not_null(cfg);
+        cr_expect_eq(iotsafe_card_new(cfg, NULL, &card, &diag), IOTSAFE_ERR_CONFIG, "%s=%s",
+                     bad[i][0], bad[i][1]);
+        cr_expect_not_null(strstr(diag.text, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1],
+                           diag.text);
+        iotsafe_config_free(cfg);
+    }
+}
+
+Test(config, takes_quirks_and_aids)
+{
+    static const char *const file[] = { "quirks", "cla=0,session=0,le=none,close=always", "aid",
+                                        "A0000002480400,a000000559", NULL };
+    struct iotsafe_config *cfg = make(file);
+
+    cr_expect_str_empty(cfg->error.text);
+    cr_expect(cfg->traits.class_plain);
+    cr_expect_eq(cfg->traits.session, 0);
+    cr_expect_eq(cfg->traits.le, APDU_LE_NONE);
+    cr_expect(cfg->traits.close_after);
+    cr_expect_eq(cfg->n_aids, 2);
+    cr_expect_eq(cfg->aids[1].len, 5);
+    iotsafe_config_free(cfg);
+}
+
+Test(config, knows_further_sims_by_name)
+{
+    static const char *const file[] = { "sim.backup", "socket:/backup", NULL };
+    struct iotsafe_config *cfg = make(file);
+    struct iotsafe_card *card = NULL;
+    struct iotsafe_diag diag = { "" };
+
+    cr_assert_eq(iotsafe_card_new(cfg, "backup", &card, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_str_eq(iotsafe_card_transport(card), "socket:/backup");
+    iotsafe_card_free(card);
+    cr_expect_eq(iotsafe_card_new(cfg, "other", &card, &diag), IOTSAFE_ERR_CONFIG);
+    cr_expect_not_null(strstr(diag.text, "sim.other"), "%s", diag.text);
+    iotsafe_config_free(cfg);
+}
+
+Test(config, equal_settings_share_one_card)
+{
+    static const char *const file[] = { "transport", "socket:/x", NULL };
+    static const char *const slower[] = { "transport", "socket:/x", "timeout-ms", "5", NULL };
+    struct iotsafe_config *one = make(file), *two = make(file), *three = make(slower);
+    struct iotsafe_card *a = NULL, *b = NULL, *c = NULL;
+
+    cr_assert_eq(iotsafe_card_new(one, NULL, &a, NULL), IOTSAFE_OK);
+    cr_assert_eq(iotsafe_card_new(two, "", &b, NULL), IOTSAFE_OK);
+    cr_assert_eq(iotsafe_card_new(three, NULL, &c, NULL), IOTSAFE_OK);
+    cr_expect_eq(a, b);
+    cr_expect_neq(a, c);
+    iotsafe_config_free(one);
+    iotsafe_config_free(two);
+    iotsafe_config_free(three);
+    iotsafe_card_free(a);
+    iotsafe_card_free(b);
+    iotsafe_card_free(c);
+}

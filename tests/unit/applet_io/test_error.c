@@ -1,0 +1,46 @@
+#include <criterion/criterion.h>
+
+#include "error.h"
+
+static const struct {
+    uint16_t sw;
+    enum iotsafe_err want;
+} rows[] = {
+    { 0x9000, IOTSAFE_OK },
+    { 0x9105, IOTSAFE_OK },
+    { 0x63cf, IOTSAFE_OK },
+    { 0x63ce, IOTSAFE_ERR_CARD },
+    { 0x9001, IOTSAFE_ERR_CARD }, /* near miss of success */
+    { 0x6d00, IOTSAFE_ERR_UNSUPPORTED },
+    { 0x6d01, IOTSAFE_ERR_SIGNATURE }, /* one off from "unsupported" */
+    { 0x6d02, IOTSAFE_ERR_CARD },
+    { 0x6881, IOTSAFE_ERR_CHANNEL_LOST },
+    { 0x6999, IOTSAFE_ERR_CHANNEL_LOST },
+    { 0x6984, IOTSAFE_ERR_BUSY },
+    { 0x6985, IOTSAFE_ERR_CONDITIONS },
+    { 0x6989, IOTSAFE_ERR_CHANGED },
+    { 0x6a80, IOTSAFE_ERR_DATA },
+    { 0x6a82, IOTSAFE_ERR_NOT_FOUND },
+    { 0x6a88, IOTSAFE_ERR_NOT_FOUND },
+    { 0x6e00, IOTSAFE_ERR_CLASS },
+    { 0x6f07, IOTSAFE_ERR_CARD },
+    { 0x9300, IOTSAFE_ERR_BUSY },
+    { 0x0000, IOTSAFE_ERR_CARD },
+};
+
+Test(error, maps_status_words)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_eq(error_from_sw(rows[i].sw), rows[i].want, "sw %04x", rows[i].sw);
+}
+
+Test(error, every_error_has_a_text_of_its_own)
+{
+    for (int a = 0; a < IOTSAFE_ERR_MAX; a++) {
+        cr_assert_not_null(iotsafe_strerror((enum iotsafe_err)a), "error %d", a);
+        for (int b = 0; b < a; b++)
+            cr_expect_str_neq(iotsafe_strerror((enum iotsafe_err)a),
+                              iotsafe_strerror((enum iotsafe_err)b), "errors %d and %d", a, b);
+    }
+    cr_expect_str_eq(iotsafe_strerror(IOTSAFE_ERR_MAX), "unknown error");
+}

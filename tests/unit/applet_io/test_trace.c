@@ -1,0 +1,107 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "trace.h"
+
+static char folder[64], setting[128];
+
+static void make_folder(void)
+{
+    strcpy(folder, "/tmp/trace.XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    (void)snprintf(setting, sizeof(setting), "file:%s/trace", folder);
+}
+
+static void remove_folder(void)
+{
+    char command[96];
+
+    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(trace, .init = make_folder, .fini = remove_folder);
+
+static size_t slurp(const char *path, char *out, size_t cap)
+{
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(out, 1, cap - 1, f) : 0;
+
+    if (f != NULL)
+        (void)fclose(f);
+    out[n] = '\0';
+    return n;
+}
+
+Test(trace, tells_command_and_answer_in_words)
+{
+    static const uint8_t cmd[] = { 0x81, 0xcd, 0, 0, 3, 0x85, 1, 1, 0 };
+    static const uint8_t rsp[] = { 0x6a, 0x82 };
+    char text[4096];
+    struct stat st;
+
+    trace_exchange(setting, "dev", 0xcd, cmd, sizeof(cmd), rsp, sizeof(rsp), 7);
+    slurp(setting + 5, text, sizeof(text));
+    cr_expect_not_null(strstr(text, "81CD000003850101"), "%s", text);
+    cr_expect_not_null(strstr(text, "READ PUBLIC KEY"), "%s", text);
+    cr_expect_not_null(strstr(text, "6A82"), "%s", text);
+    cr_expect_not_null(strstr(text, "not found"), "%s", text);
+    cr_assert_eq(stat(setting + 5, &st), 0);
+    cr_expect_eq(st.st_mode & 07777, 0600);
+}
+
+static const uint8_t secret_ins[] = { IOTSAFE_INS_GET_RANDOM, IOTSAFE_INS_COMPUTE_DH,
+                                      IOTSAFE_INS_COMPUTE_PRF, IOTSAFE_INS_COMPUTE_HKDF, 0x55 };
+
+Test(trace, masks_secret_answers_also_when_they_are_fetched)
+{
+    for (size_t i = 0; i < ARRAY_LEN(secret_ins); i++) {
+        const uint8_t cmd[] = { 0x01, 0xc0, 0, 0, 4 };
+        static const uint8_t rsp[] = { 0xde, 0xad, 0xbe, 0xef, 0x90, 0x00 };
+        char text[4096];
+
+        trace_exchange(setting, "dev", secret_ins[i], cmd, sizeof(cmd), rsp, sizeof(rsp), 0);
+        slurp(setting + 5, text, sizeof(text));
+        cr_expect_null(strstr(text, "DEADBEEF"), "instruction %02x: %s", secret_ins[i], text);
+        cr_expect_not_null(strstr(text, "masked"), "%s", text);
+    }
+}
+
+Test(trace, masks_secret_command_data)
+{
+    static const uint8_t cmd[] = { 0x81, 0x4a, 0, 0, 4, 0xde, 0xad, 0xbe, 0xef };
+    static const uint8_t rsp[] = { 0x90, 0x00 };
+    char text[4096], pcap[128];
+    size_t n;
+
+    trace_exchange(setting, "dev", 0x4a, cmd, sizeof(cmd), rsp, sizeof(rsp), 0);
+    slurp(setting + 5, text, sizeof(text));
+    cr_expect_null(strstr(text, "DEADBEEF"), "%s", text);
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    trace_exchange(pcap, "dev", 0x4a, cmd, sizeof(cmd), rsp, sizeof(rsp), 0);
+    n = slurp(pcap + 5, text, sizeof(text));
+    cr_expect_eq(n, 24 + 16 + 20 + 8 + 16 + sizeof(cmd) + sizeof(rsp));
+    cr_expect_null(memmem(text, n, "\xde\xad", 2));
+}
+
+Test(trace, follows_no_symbolic_link_and_keeps_errno)
+{
+    static const uint8_t bytes[] = { 0x81, 0xcd, 0, 0, 0 };
+    char victim[128];
+    struct stat st;
+
+    (void)snprintf(victim, sizeof(victim), "%s/victim", folder);
+    (void)fclose(fopen(victim, "w"));
+    cr_assert_eq(symlink(victim, setting + 5), 0);
+    errno = 4711;
+    trace_exchange(setting, "dev", 0xcd, bytes, sizeof(bytes), bytes, sizeof(bytes), 0);
+    cr_expect_eq(errno, 4711);
+    cr_assert_eq(stat(victim, &st), 0);
+    cr_expect_eq(st.st_size, 0);
+}
