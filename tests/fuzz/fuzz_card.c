@@ -1,0 +1,135 @@
+/* A card that answers anything: every call of iotsafe.h over bytes from the
+ * fuzzer. This file stands in for the socket transport at link time. */
+#include <stdlib.h>
+
+#include "fuzz.h"
+#include "iotsafe.h"
+#include "transport.h"
+
+static const uint8_t *input;
+static size_t input_len;
+
+static enum iotsafe_err feed(struct transport *t, const char *session, const uint8_t *cmd,
+                             size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                             deadline_t deadline, struct iotsafe_diag *diag)
+{
+    size_t n;
+
+    (void)t, (void)session, (void)deadline;
+    if (cmd_len < 5 || cmd_len > APDU_CMD_MAX || cmd[0] == 0xff)
+        abort(); /* never a malformed command, whatever the card says */
+    if (input_len == 0) {
+        diag_set(diag, "no more answers");
+        return IOTSAFE_ERR_TRANSPORT;
+    }
+    n = input[0];
+    input++, input_len--;
+    if (n > input_len)
+        n = input_len;
+    if (n > cap)
+        return IOTSAFE_ERR_SPACE;
+    memcpy(ret_rsp, input, n);
+    input += n, input_len -= n;
+    *ret_len = n;
+    return IOTSAFE_OK;
+}
+
+static enum iotsafe_err fake_open(const char *address, const char *lock_dir,
+                                  struct transport **ret_transport, struct iotsafe_diag *diag)
+{
+    struct transport *t = calloc(1, sizeof(*t));
+
+    (void)address, (void)lock_dir, (void)diag;
+    if (t == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    t->ops = &transport_socket;
+    t->one_device = true;
+    *ret_transport = t;
+    return IOTSAFE_OK;
+}
+
+static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t deadline,
+                                     struct iotsafe_diag *diag)
+{
+    (void)deadline, (void)diag;
+    t->connected = n == 0;
+    return n == 0 ? IOTSAFE_OK : IOTSAFE_ERR_NOT_FOUND;
+}
+
+static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
+                                     struct iotsafe_diag *diag)
+{
+    (void)t, (void)deadline, (void)ret_reset, (void)diag;
+    return IOTSAFE_OK;
+}
+
+static void fake_release(struct transport *t)
+{
+    (void)t;
+}
+
+static void fake_disconnect(struct transport *t)
+{
+    t->connected = false;
+}
+
+static void fake_close(struct transport *t)
+{
+    free(t);
+}
+
+const struct transport_ops transport_socket = {
+    .scheme = "socket",
+    .open = fake_open,
+    .connect = fake_connect,
+    .acquire = fake_acquire,
+    .release = fake_release,
+    .transmit = feed,
+    .disconnect = fake_disconnect,
+    .drop = fake_disconnect,
+    .close = fake_close,
+};
+
+static const char *look_up(void *arg, const char *key)
+{
+    (void)arg;
+    return strcmp(key, "transport") == 0 ? "socket:/fuzzer"
+           : strcmp(key, "timeout-ms") == 0 ? "1" : NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t digest[48] = { 0 };
+    static const struct iotsafe_name by_id = { .id = { 1 }, .id_len = 1 };
+    static const struct iotsafe_name by_label = { .label = "k", .label_len = 1 };
+    struct iotsafe_config *cfg = iotsafe_config_new(look_up, NULL);
+    struct iotsafe_card *card = NULL;
+    struct iotsafe_object *objects = NULL;
+    struct iotsafe_info info;
+    uint8_t sig[IOTSAFE_SIGNATURE_MAX], point[IOTSAFE_POINT_SIZE], random[40];
+    uint8_t *file = NULL;
+    struct iotsafe_diag diag;
+    size_t n = 0;
+
+    input = data, input_len = size;
+    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &diag) != IOTSAFE_OK)
+        abort();
+    if (iotsafe_card_info(card, &info, &diag) == IOTSAFE_OK && info.applet_id_len > 32)
+        abort();
+    if (iotsafe_list(card, &objects, &n, &diag) == IOTSAFE_OK && n > IOTSAFE_OBJECTS_MAX)
+        abort();
+    free(objects);
+    if (iotsafe_read_public_key(card, &by_label, point, &diag) == IOTSAFE_OK && point[0] != 4)
+        abort();
+    if (iotsafe_read_file(card, &by_id, size % 3 == 0 ? 600 : 0, &file, &n, &diag) == IOTSAFE_OK
+        && n > IOTSAFE_FILE_MAX + 1)
+        abort();
+    free(file);
+    if (iotsafe_sign(card, &by_id, digest, sizeof(digest), sig, &n, &diag) == IOTSAFE_OK
+        && (n < 8 || n > IOTSAFE_SIGNATURE_MAX))
+        abort();
+    (void)!iotsafe_random(card, random, sizeof(random), &diag);
+    iotsafe_card_free(card);
+    iotsafe_config_free(cfg);
+    return 0;
+}
