@@ -347,6 +347,7 @@ static const struct {
     { IOTSAFE_ERR_NO_READER, REMEDY_RECONNECT, 0 },
     { IOTSAFE_ERR_NO_CARD, REMEDY_RECONNECT, 0 },
     { IOTSAFE_ERR_TIMEOUT, REMEDY_RECONNECT, 0 },    /* of one exchange */
+    { IOTSAFE_ERR_NO_APPLET, REMEDY_RECONNECT, 1 },  /* where it was taken for granted */
 };
 
 struct recovery {
@@ -384,7 +385,7 @@ static bool mend(struct iotsafe_card *card, struct recovery *rec, enum remedy re
     if (remedy == REMEDY_NONE || deadline_left_ms(deadline) == 0)
         return false;
     if (remedy == REMEDY_RECONNECT) {
-        if (!card->reached)
+        if (!card->reached && !card->distrust)
             return false; /* never seen: waiting would only hide the reason */
         card->transport->ops->disconnect(card->transport);
         pause_between(rec, 50, 500, deadline);
@@ -415,6 +416,8 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     if (remedy == REMEDY_RESELECT || remedy == REMEDY_REOPEN) {
         cache_clear(&card->cache);
         err = channel_reopen(ch, remedy == REMEDY_REOPEN, deadline, diag);
+        /* a record of another card led here: the applet may be in another reader */
+        card->distrust = err == IOTSAFE_ERR_NO_APPLET && !card->transport->one_device;
     }
     rec->guessed = !ch->verified;
     card->reached = card->reached || ch->verified;
@@ -426,9 +429,7 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     }
     if (err == IOTSAFE_OK)
         card->reached = true;
-    /* a late or broken answer must not meet the next command; and of several
-     * devices a guess that failed may have been about the wrong one */
-    card->distrust = err != IOTSAFE_OK && rec->guessed && !card->transport->one_device;
+    /* a late or broken answer must not meet the next command */
     if (breaks_connection(err) || card->distrust)
         card->transport->ops->disconnect(card->transport);
     else

@@ -273,6 +273,10 @@ static enum iotsafe_err pcsc_transmit(struct transport *t, const char *session, 
     }
     if (code != SCARD_S_SUCCESS)
         return code_error(self, "exchange", code, diag);
+    if (len == 0) { /* how some drivers report a card that has just gone */
+        diag_set(diag, "%s: the reader gave no answer; is the card still there?", t->device);
+        return IOTSAFE_ERR_TRANSPORT;
+    }
     *ret_len = len;
     return IOTSAFE_OK;
 }
