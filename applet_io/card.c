@@ -138,6 +138,7 @@ static enum iotsafe_err card_create(const struct iotsafe_config *cfg, const char
     }
     card->channel.transport = card->transport;
     card->channel.trace = card->trace;
+    card->channel.exchange_ms = card->timeout_ms / 3; /* time is left to try again */
     memcpy(card->channel.aids, cfg->aids, sizeof(cfg->aids));
     card->channel.n_aids = cfg->n_aids;
     card->channel.default_traits = card->channel.traits = cfg->traits;

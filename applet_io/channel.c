@@ -8,15 +8,14 @@
 #include "trace.h"
 
 #define ROUNDS_MAX 64           /* exchanges for one command, GET RESPONSE included */
-#define EXCHANGE_MS 10000       /* longest wait for one answer */
-#define EXCHANGE_LONG_MS 30000  /* ... where the card makes a key */
 #define RAW_MAX 4098            /* a modem that fetches 61xx itself may answer more than 258 */
 
 /* --------------------------------------------------------------- one APDU */
 
-static int64_t exchange_limit_ms(uint8_t ins)
+/* A card that makes a key may take all the time there is. */
+static deadline_t exchange_limit(const struct channel *ch, uint8_t ins, deadline_t deadline)
 {
-    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? EXCHANGE_LONG_MS : EXCHANGE_MS;
+    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? deadline : deadline_min(deadline, ch->exchange_ms);
 }
 
 /* Send bytes, append the answer's data to rsp and set its status word. */
@@ -25,7 +24,7 @@ static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t 
                                  struct iotsafe_diag *diag)
 {
     struct transport *t = ch->transport;
-    deadline_t limit = deadline_min(deadline, exchange_limit_ms(ins));
+    deadline_t limit = exchange_limit(ch, ins, deadline);
     int64_t start = now_ms();
     uint8_t raw[RAW_MAX];
     size_t len = 0;

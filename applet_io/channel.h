@@ -16,6 +16,7 @@ struct aid {
 
 struct channel {
     struct transport *transport; /* borrowed */
+    int exchange_ms;             /* longest wait for one answer */
     const char *trace;           /* borrowed; trace.h */
     struct aid aids[AID_LIST_MAX]; /* to try, in this order */
     size_t n_aids;

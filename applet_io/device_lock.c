@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define POLL_MS 1 /* between two tries for a lock that another process holds */
@@ -67,7 +68,7 @@ enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferre
 {
     size_t n = 0;
 
-    lock->dir_fd = lock->lock_fd = -1;
+    lock->dir_fd = lock->lock_fd = lock->device_fd = -1;
     for (const char *p = device; *p != '\0' && n < 60; p++)
         lock->base[n++] = isalnum((unsigned char)*p) ? *p : '_';
     (void)snprintf(lock->base + n, sizeof(lock->base) - n, "-%08" PRIx32, name_hash(device));
@@ -106,53 +107,120 @@ static bool still_that_file(int dir_fd, const char *name, int fd)
            && S_ISREG(ours.st_mode) && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-static enum iotsafe_err take_file(int dir_fd, const char *name, deadline_t deadline, int *ret_fd)
+/* flock() with a deadline; errno tells why it is IOTSAFE_ERR_LOCK. */
+static enum iotsafe_err flock_until(int fd, deadline_t deadline)
 {
-    for (;;) {
-        int fd = open_lock_file(dir_fd, name);
-
-        if (fd < 0)
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return IOTSAFE_ERR_LOCK;
-        while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            bool give_up = errno != EWOULDBLOCK && errno != EINTR;
+        if (deadline_left_ms(deadline) == 0)
+            return IOTSAFE_ERR_TIMEOUT;
+        sleep_ms(POLL_MS, deadline);
+    }
+    return IOTSAFE_OK;
+}
 
-            if (give_up || deadline_left_ms(deadline) == 0) {
-                (void)close(fd);
-                return give_up ? IOTSAFE_ERR_LOCK : IOTSAFE_ERR_TIMEOUT;
-            }
-            sleep_ms(POLL_MS, deadline);
-        }
-        if (still_that_file(dir_fd, name, fd)) {
+/* Which process has flock()ed this file; 0 if the system does not tell. */
+static long find_holder(int fd)
+{
+    char line[256];
+    struct stat st;
+    long holder = 0;
+    FILE *locks = fstat(fd, &st) == 0 ? fopen("/proc/locks", "re") : NULL;
+
+    while (locks != NULL && holder == 0 && fgets(line, sizeof(line), locks) != NULL) {
+        unsigned major_no, minor_no;
+        unsigned long long inode;
+        long pid;
+
+        if (strstr(line, "->") == NULL
+            && sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%llu", &pid, &major_no, &minor_no, &inode)
+                   == 4
+            && inode == st.st_ino && major(st.st_dev) == major_no && minor(st.st_dev) == minor_no)
+            holder = pid;
+    }
+    if (locks != NULL)
+        (void)fclose(locks);
+    return holder;
+}
+
+static void describe_holder(int fd, const char *what, struct iotsafe_diag *diag)
+{
+    long pid = find_holder(fd);
+    char path[64], name[32] = "";
+    FILE *comm;
+
+    if (pid <= 0) {
+        diag_set(diag, "another process holds %s; find it with lslocks or fuser", what);
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+    comm = fopen(path, "re");
+    if (comm != NULL) {
+        if (fgets(name, sizeof(name), comm) != NULL)
+            name[strcspn(name, "\n")] = '\0';
+        (void)fclose(comm);
+    }
+    diag_set(diag, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
+}
+
+/* Take the lock on one of the files in the folder. */
+static enum iotsafe_err take_file(const struct device_lock *lock, const char *ending,
+                                  deadline_t deadline, int *ret_fd, struct iotsafe_diag *diag)
+{
+    char name[sizeof(lock->base) + 8], path[sizeof(lock->folder) + sizeof(name)];
+    enum iotsafe_err err;
+
+    (void)snprintf(name, sizeof(name), "%s%s", lock->base, ending);
+    (void)snprintf(path, sizeof(path), "%s/%s", lock->folder, name);
+    for (;;) {
+        int fd = open_lock_file(lock->dir_fd, name);
+
+        err = fd >= 0 ? flock_until(fd, deadline) : IOTSAFE_ERR_LOCK;
+        if (err == IOTSAFE_OK && still_that_file(lock->dir_fd, name, fd)) {
             *ret_fd = fd;
             return IOTSAFE_OK;
         }
-        (void)close(fd);
+        if (err == IOTSAFE_ERR_TIMEOUT)
+            describe_holder(fd, path, diag);
+        else if (err != IOTSAFE_OK)
+            diag_set(diag, "cannot lock %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        if (err != IOTSAFE_OK)
+            return err;
     }
+}
+
+static enum iotsafe_err take_device(const struct device_lock *lock, deadline_t deadline,
+                                    struct iotsafe_diag *diag)
+{
+    enum iotsafe_err err = flock_until(lock->device_fd, deadline);
+
+    if (err == IOTSAFE_ERR_TIMEOUT)
+        describe_holder(lock->device_fd, "the port", diag);
+    else if (err != IOTSAFE_OK)
+        diag_set(diag, "cannot lock the port: %s", strerror(errno));
+    return err;
 }
 
 enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
                                   struct iotsafe_diag *diag)
 {
-    char name[sizeof(lock->base) + 8];
     int queue_fd = -1;
-    enum iotsafe_err err = IOTSAFE_ERR_LOCK;
+    enum iotsafe_err err = IOTSAFE_OK;
 
-    lock->dir_fd = open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock->dir_fd < 0)
-        goto out;
-    (void)snprintf(name, sizeof(name), "%s.queue", lock->base);
-    err = take_file(lock->dir_fd, name, deadline, &queue_fd);
-    if (err != IOTSAFE_OK)
-        goto out;
-    (void)snprintf(name, sizeof(name), "%s.lock", lock->base);
-    err = take_file(lock->dir_fd, name, deadline, &lock->lock_fd);
-out:
-    if (err == IOTSAFE_ERR_TIMEOUT)
-        diag_set(diag, "another process holds the lock %s/%s.lock; find it with lslocks or fuser",
-                 lock->folder, lock->base);
-    else if (err != IOTSAFE_OK)
-        diag_set(diag, "cannot open the lock %s/%s.lock: %s", lock->folder, lock->base,
-                 strerror(errno));
+    if (lock->folder[0] != '\0')
+        lock->dir_fd = open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock->dir_fd >= 0)
+        err = take_file(lock, ".queue", deadline, &queue_fd, diag);
+    else if (lock->device_fd < 0) {
+        diag_set(diag, "cannot open the lock folder %s: %s", lock->folder, strerror(errno));
+        err = IOTSAFE_ERR_LOCK;
+    }
+    if (err == IOTSAFE_OK)
+        err = lock->device_fd >= 0 ? take_device(lock, deadline, diag)
+                                   : take_file(lock, ".lock", deadline, &lock->lock_fd, diag);
     if (queue_fd >= 0)
         (void)close(queue_fd);
     if (err != IOTSAFE_OK)
@@ -164,6 +232,8 @@ void device_lock_give(struct device_lock *lock)
 {
     if (lock->lock_fd >= 0)
         (void)close(lock->lock_fd);
+    if (lock->device_fd >= 0)
+        (void)flock(lock->device_fd, LOCK_UN);
     if (lock->dir_fd >= 0)
         (void)close(lock->dir_fd);
     lock->lock_fd = lock->dir_fd = -1;
@@ -236,7 +306,7 @@ void device_lock_read(const struct device_lock *lock, struct channel_record *ret
     size_t base_len = strlen(lock->base);
     struct channel_record r;
     struct dirent *entry;
-    int fd = openat(lock->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = lock->dir_fd < 0 ? -1 : openat(lock->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
     memset(ret_record, 0, sizeof(*ret_record));
@@ -266,6 +336,8 @@ bool device_lock_write(const struct device_lock *lock, struct channel_record *re
     bool ok;
     int fd;
 
+    if (lock->dir_fd < 0)
+        return false;
     device_lock_read(lock, &youngest);
     if (youngest.generation == UINT64_MAX)
         return false;

@@ -36,6 +36,9 @@ struct device_lock {
     char base[96];      /* name of the files without their endings */
     int dir_fd;         /* -1: not held */
     int lock_fd;        /* -1: not held */
+    int device_fd;      /* -1, or a device node that is locked instead of a file;
+                           the folder then serves the queue and the record only
+                           and may be missing; borrowed */
 };
 
 /**
@@ -48,7 +51,8 @@ IOTSAFE_NODISCARD enum iotsafe_err
 device_lock_init(struct device_lock *lock, const char *preferred, const char *device,
                  struct iotsafe_diag *diag);
 
-/** @retval IOTSAFE_ERR_TIMEOUT  another process had it until the deadline */
+/** @retval IOTSAFE_ERR_TIMEOUT  another process had it until the deadline; the
+ *                               diag names it where the system tells */
 IOTSAFE_NODISCARD enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
                                                     struct iotsafe_diag *diag);
 void device_lock_give(struct device_lock *lock); /* does nothing when not held */

@@ -5,24 +5,45 @@ static const struct transport_ops *const all_transports[] = {
 #ifdef HAVE_PCSC
     &transport_pcsc,
 #endif
+#ifdef HAVE_AT
+    &transport_at,
+#endif
     &transport_socket,
 };
+
+static const struct transport_ops *added[4];
+
+void transport_add(const struct transport_ops *ops)
+{
+    for (size_t i = 0; i < ARRAY_LEN(added); i++)
+        if (added[i] == NULL) {
+            added[i] = ops;
+            return;
+        }
+}
+
+/* The n-th kind, the built-in ones first; NULL behind the last. */
+static const struct transport_ops *nth_kind(size_t n)
+{
+    if (n < ARRAY_LEN(all_transports))
+        return all_transports[n];
+    n -= ARRAY_LEN(all_transports);
+    return n < ARRAY_LEN(added) ? added[n] : NULL;
+}
 
 enum iotsafe_err transport_open(const char *text, const char *lock_dir,
                                 struct transport **ret_transport, struct iotsafe_diag *diag)
 {
     size_t scheme_len = strcspn(text, ":");
     const char *address = text[scheme_len] == ':' ? text + scheme_len + 1 : "";
+    const struct transport_ops *ops;
 
-    for (size_t i = 0; i < ARRAY_LEN(all_transports); i++) {
-        const struct transport_ops *ops = all_transports[i];
-
+    for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
         if (strlen(ops->scheme) == scheme_len && strncmp(text, ops->scheme, scheme_len) == 0)
             return ops->open(address, lock_dir, ret_transport, diag);
-    }
     diag_set(diag, "transport \"%.100s\": unknown kind of transport; this build has", text);
-    for (size_t i = 0; i < ARRAY_LEN(all_transports); i++)
-        diag_add(diag, "%s %s:", i > 0 ? "," : "", all_transports[i]->scheme);
+    for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
+        diag_add(diag, "%s %s:", i > 0 ? "," : "", ops->scheme);
     return IOTSAFE_ERR_CONFIG;
 }
 

@@ -81,9 +81,16 @@ struct transport {
 };
 
 extern const struct transport_ops transport_socket;
+#ifdef HAVE_AT
+extern const struct transport_ops transport_at;
+#endif
 #ifdef HAVE_PCSC
 extern const struct transport_ops transport_pcsc;
 #endif
+
+/** Add a kind of transport that this program brings itself (the bridge does).
+ *  Before the first configuration is read; at most 4; `ops` is kept. */
+void transport_add(const struct transport_ops *ops);
 
 /** Make the transport that a configuration string means ("pcsc:NAME").
  *  @retval IOTSAFE_ERR_CONFIG  unknown scheme or bad address; the diag lists what is built in */

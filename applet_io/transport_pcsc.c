@@ -43,7 +43,7 @@ static enum iotsafe_err pcsc_open(const char *address, const char *lock_dir,
     self->base.lock = &self->lock;
     self->base.one_device = address[0] != '\0';
     self->lock_dir = lock_dir;
-    self->lock.dir_fd = self->lock.lock_fd = -1;
+    self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     (void)snprintf(self->wanted, sizeof(self->wanted), "%s", address);
     (void)snprintf(self->base.device, sizeof(self->base.device), "pcsc%s%.100s",
                    address[0] != '\0' ? ":" : "", address);
@@ -185,7 +185,7 @@ static void pcsc_drop(struct transport *t)
     struct pcsc_transport *self = self_of(t);
 
     self->in_transaction = self->have_card = self->have_context = false;
-    self->lock.dir_fd = self->lock.lock_fd = -1;
+    self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     t->connected = false;
 }
 

@@ -1,0 +1,368 @@
+/* see at.h */
+#include "at.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define QUIET_MS 150      /* silence after which the line is taken to be empty */
+#define AFTER_OK_MS 1000  /* an information line may come so long after OK */
+
+/* ---------------------------------------------------------------- classes */
+
+/* 27.007 clause 9.2: numbers and texts that mean something to us. */
+static const struct {
+    int number;
+    const char *text;    /* as AT+CMEE=2 prints it, lower case */
+    const char *meaning;
+} cme[] = {
+    { AT_FAIL_PHONE, "phone failure", "phone failure" },
+    { 3, "operation not allowed", "the modem does not allow this command or APDU" },
+    { 4, "operation not supported", "the modem does not know this command" },
+    { 10, "sim not inserted", "no SIM in the modem" },
+    { 11, "sim pin required", "the SIM is locked: it wants its PIN" },
+    { 12, "sim puk required", "the SIM is locked: it wants its PUK" },
+    { 13, "sim failure", "SIM failure" },
+    { 14, "sim busy", "the SIM is busy" },
+    { 15, "sim wrong", "wrong SIM" },
+    { 16, "incorrect password", "incorrect password" },
+    { 17, "sim pin2 required", "the SIM wants its PIN2" },
+    { 18, "sim puk2 required", "the SIM wants its PUK2" },
+    { 20, "memory full", "no logical channel free" },
+    { 22, "not found", "no such application on the SIM" },
+    { 23, "memory failure", "no logical channel free" },
+    { 24, "text string too long", "the command line is too long for this modem" },
+    { 25, "invalid characters in text string", "the modem does not understand the command" },
+    { 50, "incorrect parameters", "the modem does not understand the command" },
+    { 100, "unknown", "unknown error of the modem" },
+};
+
+const char *at_failure_text(int failure)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cme); i++)
+        if (cme[i].number == failure)
+            return cme[i].meaning;
+    return "the modem refused the command";
+}
+
+static int cme_number(const char *text)
+{
+    char *end;
+    long number;
+
+    while (*text == ' ')
+        text++;
+    number = strtol(text, &end, 10);
+    if (end != text && *end == '\0' && number >= 0 && number < AT_FAIL_PHONE)
+        return number == 0 ? AT_FAIL_PHONE : (int)number;
+    for (size_t i = 0; i < ARRAY_LEN(cme); i++)
+        if (strcasecmp(text, cme[i].text) == 0)
+            return cme[i].number;
+    return AT_FAIL_UNNAMED;
+}
+
+static const struct {
+    const char *text;
+    bool whole;          /* else: the line begins so */
+    enum at_line what;
+} line_table[] = {
+    { "OK", true, AT_LINE_OK },
+    { "0", true, AT_LINE_OK }, /* ATV0 */
+    { "ERROR", true, AT_LINE_ERROR },
+    { "4", true, AT_LINE_ERROR },
+    { "+CMS ERROR", false, AT_LINE_ERROR },
+    { "COMMAND NOT SUPPORT", false, AT_LINE_ERROR },
+    { "TOO MANY PARAMETERS", true, AT_LINE_ERROR },
+    { "NO CARRIER", true, AT_LINE_ERROR },
+    { "BUSY", true, AT_LINE_ERROR },
+    { "NO ANSWER", true, AT_LINE_ERROR },
+    { "NO DIALTONE", true, AT_LINE_ERROR },
+    { "RDY", true, AT_LINE_RESTART },
+    { "+CFUN:", false, AT_LINE_RESTART },
+    { "+CPIN:", false, AT_LINE_RESTART },
+    { "+QUSIM:", false, AT_LINE_RESTART },
+};
+
+enum at_line at_classify(const char *line, int *ret_failure)
+{
+    static const char cme_prefix[] = "+CME ERROR:";
+
+    if (strncasecmp(line, cme_prefix, sizeof(cme_prefix) - 1) == 0) {
+        *ret_failure = cme_number(line + sizeof(cme_prefix) - 1);
+        return AT_LINE_ERROR;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(line_table); i++) {
+        const char *text = line_table[i].text;
+
+        if (line_table[i].whole ? strcasecmp(line, text) != 0
+                                : strncasecmp(line, text, strlen(text)) != 0)
+            continue;
+        if (line_table[i].what == AT_LINE_ERROR)
+            *ret_failure = AT_FAIL_PLAIN;
+        return line_table[i].what;
+    }
+    return AT_LINE_OTHER;
+}
+
+/* ------------------------------------------------------------------- APDU */
+
+static const char *skip_blanks(const char *p)
+{
+    while (*p == ' ')
+        p++;
+    return p;
+}
+
+/* Behind the prefix and its colon; NULL if the line has another one. */
+static const char *behind_prefix(const char *line, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (strncasecmp(line, prefix, n) != 0)
+        return NULL;
+    line = skip_blanks(line + n);
+    return *line == ':' ? skip_blanks(line + 1) : NULL;
+}
+
+static bool plausible_sw(const uint8_t *bytes, int n)
+{
+    return n >= 2 && ((bytes[n - 2] & 0xf0) == 0x60 || (bytes[n - 2] & 0xf0) == 0x90);
+}
+
+int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap)
+{
+    const char *p = behind_prefix(line, prefix);
+    unsigned long declared;
+    size_t digits = 0;
+    char *end;
+    int n;
+
+    if (p == NULL)
+        return -1;
+    declared = strtoul(p, &end, 10);
+    p = skip_blanks(end);
+    if (end == line || *p != ',')
+        return -2;
+    p = skip_blanks(p + 1);
+    if (*p == '"')
+        p++;
+    while (isxdigit((unsigned char)p[digits]))
+        digits++;
+    end = (char *)(uintptr_t)(p + digits);
+    if (*end == '"')
+        end++;
+    if (*skip_blanks(end) != '\0')
+        return -2;
+    n = hex_decode(p, digits, ret_bytes, cap);
+    if (n < 0 || (declared != digits && !plausible_sw(ret_bytes, n)))
+        return -2;
+    return n;
+}
+
+/* ------------------------------------------------------------------ lines */
+
+void at_port_init(struct at_port *port, int fd)
+{
+    memset(port, 0, sizeof(*port));
+    port->fd = fd;
+}
+
+/* More bytes into pending. */
+static enum iotsafe_err fill(struct at_port *port, deadline_t deadline)
+{
+    struct pollfd pfd = { .fd = port->fd, .events = POLLIN };
+    ssize_t n;
+
+    for (;;) {
+        int ready = poll(&pfd, 1, deadline_left_ms(deadline));
+
+        if (ready == 0)
+            return IOTSAFE_ERR_TIMEOUT;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        n = read(port->fd, port->pending, sizeof(port->pending));
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n <= 0)
+            return IOTSAFE_ERR_TRANSPORT;
+        port->n_pending = (size_t)n;
+        port->at = 0;
+        return IOTSAFE_OK;
+    }
+}
+
+static bool end_line(struct at_port *port)
+{
+    bool whole = port->len != 0 && !port->overlong;
+
+    while (port->len != 0 && port->line[port->len - 1] == ' ')
+        port->len--;
+    port->line[port->len] = '\0';
+    port->len = 0;
+    port->overlong = false;
+    return whole;
+}
+
+/* The next line that is not empty, in port->line. */
+static enum iotsafe_err next_line(struct at_port *port, deadline_t deadline)
+{
+    for (;;) {
+        char c;
+
+        if (port->at == port->n_pending) {
+            enum iotsafe_err err = fill(port, deadline);
+
+            if (err != IOTSAFE_OK)
+                return err;
+        }
+        c = (char)port->pending[port->at++];
+        if (c == '\r' || c == '\n') {
+            if (end_line(port))
+                return IOTSAFE_OK;
+        } else if (port->len == AT_LINE_MAX) {
+            port->overlong = true;
+        } else if (c != '\0' && (port->len != 0 || c != ' ')) {
+            port->line[port->len++] = c;
+        }
+    }
+}
+
+static enum iotsafe_err write_all(struct at_port *port, const char *text, size_t len,
+                                  deadline_t deadline)
+{
+    while (len != 0) {
+        struct pollfd pfd = { .fd = port->fd, .events = POLLOUT };
+        int ready = poll(&pfd, 1, deadline_left_ms(deadline));
+        ssize_t n;
+
+        if (ready == 0)
+            return IOTSAFE_ERR_TIMEOUT;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        n = write(port->fd, text, len);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n <= 0)
+            return IOTSAFE_ERR_TRANSPORT;
+        text += n;
+        len -= (size_t)n;
+    }
+    return IOTSAFE_OK;
+}
+
+/* --------------------------------------------------------------- commands */
+
+/* A session id without its prefix, as 27.007 shows it: digits and letters. */
+static bool is_bare_value(const char *line)
+{
+    size_t n = strspn(line, "0123456789abcdefABCDEF");
+
+    return n != 0 && line[n] == '\0' && isdigit((unsigned char)line[0]);
+}
+
+static bool is_information(const char *line, const char *prefix)
+{
+    if (prefix == NULL)
+        return false;
+    return behind_prefix(line, prefix) != NULL
+           || (strcmp(prefix, "+CCHO") == 0 && is_bare_value(line));
+}
+
+/* Wait for an information line that comes after its OK. */
+static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *prefix,
+                                           char *ret_line, deadline_t deadline)
+{
+    deadline_t limit = deadline_min(deadline, AFTER_OK_MS);
+    enum iotsafe_err err;
+
+    while ((err = next_line(port, limit)) == IOTSAFE_OK)
+        if (is_information(port->line, prefix)) {
+            strcpy(ret_line, port->line);
+            break;
+        }
+    return err == IOTSAFE_ERR_TIMEOUT ? IOTSAFE_OK : err;
+}
+
+enum iotsafe_err at_command(struct at_port *port, const char *command, const char *prefix,
+                            char *ret_line, int *ret_failure, deadline_t deadline)
+{
+    enum iotsafe_err err = write_all(port, command, strlen(command), deadline);
+
+    ret_line[0] = '\0';
+    *ret_failure = AT_FAIL_NONE;
+    if (err == IOTSAFE_OK)
+        err = write_all(port, "\r", 1, deadline);
+    while (err == IOTSAFE_OK) {
+        err = next_line(port, deadline);
+        if (err != IOTSAFE_OK || strcmp(port->line, command) == 0)
+            continue; /* the echo */
+        if (is_information(port->line, prefix)) {
+            strcpy(ret_line, port->line); /* the last one counts: some modems repeat old ones */
+            continue;
+        }
+        switch (at_classify(port->line, ret_failure)) {
+        case AT_LINE_OK:
+            if (prefix != NULL && ret_line[0] == '\0')
+                return wait_for_late_line(port, prefix, ret_line, deadline);
+            return IOTSAFE_OK;
+        case AT_LINE_ERROR:
+            return IOTSAFE_ERR_CARD;
+        case AT_LINE_RESTART:
+            port->restarted = true;
+            break;
+        case AT_LINE_OTHER:
+            break;
+        }
+    }
+    return err;
+}
+
+/* ---------------------------------------------------------------- in step */
+
+/* Throw away what comes until it is quiet. */
+static enum iotsafe_err drain(struct at_port *port, deadline_t deadline)
+{
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    port->n_pending = port->at = 0;
+    while (err == IOTSAFE_OK) {
+        if (deadline_left_ms(deadline) == 0)
+            return IOTSAFE_ERR_TIMEOUT;
+        err = fill(port, deadline_min(deadline, QUIET_MS));
+        port->at = port->n_pending;
+    }
+    port->len = 0;
+    port->overlong = false;
+    return err == IOTSAFE_ERR_TIMEOUT ? IOTSAFE_OK : err;
+}
+
+enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline)
+{
+    static const char *const settings[] = { "ATE0", "ATV1", "AT+CMEE=1" };
+    char line[AT_LINE_MAX + 1];
+    enum iotsafe_err err;
+    int failure;
+
+    /* Commands are answered in their order: when AT has had its OK and the line
+     * falls silent, no answer to anything earlier can still come. */
+    do {
+        err = write_all(port, "\r", 1, deadline); /* end whatever line was begun */
+        if (err == IOTSAFE_OK)
+            err = drain(port, deadline);
+        if (err == IOTSAFE_OK)
+            err = at_command(port, "AT", NULL, line, &failure, deadline_min(deadline, 1500));
+        if (err == IOTSAFE_OK)
+            err = drain(port, deadline);
+    } while ((err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_CARD)
+             && deadline_left_ms(deadline) > 0);
+    for (size_t i = 0; i < ARRAY_LEN(settings) && err == IOTSAFE_OK; i++) {
+        err = at_command(port, settings[i], NULL, line, &failure, deadline_min(deadline, 3000));
+        if (err == IOTSAFE_ERR_CARD)
+            err = IOTSAFE_OK; /* a modem without this setting is one we can still read */
+    }
+    return err;
+}

@@ -1,0 +1,80 @@
+/* AT commands over a serial line: lines in and out, final result codes, the
+ * hex field of +CSIM and +CGLA. Knows nothing of what the hex means.
+ * Source: ITU-T V.250, 3GPP TS 27.007 clauses 8.17, 8.43, 8.45, 8.46, 9.2. */
+#ifndef APPLET_IO_AT_H
+#define APPLET_IO_AT_H
+
+#include "util.h"
+
+#define AT_LINE_MAX 8448 /* characters; an answer of 4098 bytes in hex and its frame */
+
+/** What a line from the modem is, seen by itself. */
+enum at_line {
+    AT_LINE_OTHER = 0,  /* unsolicited, an echo, an answer to something else */
+    AT_LINE_OK,
+    AT_LINE_ERROR,      /* ERROR, +CME ERROR, +CMS ERROR, NO CARRIER ... */
+    AT_LINE_RESTART     /* the modem or its SIM has just started */
+};
+
+/** Why a command failed. */
+enum at_failure {
+    AT_FAIL_NONE = 0,
+    AT_FAIL_PLAIN = -1,     /* ERROR without a reason */
+    AT_FAIL_UNNAMED = -2    /* a text that the table does not know */
+    /* > 0: number of +CME ERROR, also for its known texts; 0 (phone failure) is AT_FAIL_PHONE */
+};
+#define AT_FAIL_PHONE 1000
+
+/** Classify a line.
+ *  @param ret_failure  one of the values above for AT_LINE_ERROR; else untouched */
+enum at_line at_classify(const char *line, int *ret_failure);
+
+/** What a +CME ERROR number means; for people. Static storage. */
+const char *at_failure_text(int failure);
+
+/**
+ * Take the bytes out of `PREFIX: <length>,"<hex>"` - quotes, spaces and case as
+ * they come. A length that disagrees is ignored if the hex is whole.
+ * @param prefix  "+CSIM" or "+CGLA"
+ * @return bytes, or -1 if this is no such line, -2 if it is one but damaged
+ */
+int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap);
+
+/** Bytes from the line, cut into lines. */
+struct at_port {
+    int fd;                 /* -1: closed; the owner closes it */
+    char line[AT_LINE_MAX + 1];
+    size_t len;             /* characters of the line so far */
+    bool overlong;          /* the line is being thrown away */
+    uint8_t pending[256];   /* read from fd, not yet looked at */
+    size_t n_pending, at;
+    bool restarted;         /* a line told that modem or SIM has started anew */
+};
+
+void at_port_init(struct at_port *port, int fd);
+
+/**
+ * Send a command and wait for its final result code.
+ *
+ * @param command   without the CR
+ * @param prefix    of the information line wanted ("+CSIM"), or NULL for none;
+ *                  the last such line before the result code is taken, or the
+ *                  first one soon after it
+ * @param ret_line  AT_LINE_MAX + 1 characters; the information line, "" for none;
+ *                  for prefix "+CCHO" a bare value counts as well
+ * @param ret_failure  why, when the result is IOTSAFE_ERR_CARD; may not be NULL
+ * @retval IOTSAFE_ERR_TIMEOUT    no result code; the line is out of step
+ * @retval IOTSAFE_ERR_TRANSPORT  the device is gone
+ * @retval IOTSAFE_ERR_CARD       the modem refused; see ret_failure
+ */
+IOTSAFE_NODISCARD enum iotsafe_err at_command(struct at_port *port, const char *command,
+                                              const char *prefix, char *ret_line,
+                                              int *ret_failure, deadline_t deadline);
+
+/**
+ * Get into step with the modem: let late answers run out, then AT until it is
+ * answered by OK and nothing else; echo off, numeric errors.
+ */
+IOTSAFE_NODISCARD enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline);
+
+#endif
