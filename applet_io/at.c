@@ -290,15 +290,17 @@ static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *pre
 enum iotsafe_err at_command(struct at_port *port, const char *command, const char *prefix,
                             char *ret_line, int *ret_failure, deadline_t deadline)
 {
-    enum iotsafe_err err = write_all(port, command, strlen(command), deadline);
+    enum iotsafe_err err = IOTSAFE_OK;
 
     ret_line[0] = '\0';
     *ret_failure = AT_FAIL_NONE;
-    if (err == IOTSAFE_OK)
+    if (command != NULL)
+        err = write_all(port, command, strlen(command), deadline);
+    if (command != NULL && err == IOTSAFE_OK)
         err = write_all(port, "\r", 1, deadline);
     while (err == IOTSAFE_OK) {
         err = next_line(port, deadline);
-        if (err != IOTSAFE_OK || strcmp(port->line, command) == 0)
+        if (err != IOTSAFE_OK || (command != NULL && strcmp(port->line, command) == 0))
             continue; /* the echo */
         if (is_information(port->line, prefix)) {
             strcpy(ret_line, port->line); /* the last one counts: some modems repeat old ones */

@@ -56,7 +56,7 @@ void at_port_init(struct at_port *port, int fd);
 /**
  * Send a command and wait for its final result code.
  *
- * @param command   without the CR
+ * @param command   without the CR; NULL sends nothing and only waits
  * @param prefix    of the information line wanted ("+CSIM"), or NULL for none;
  *                  the last such line before the result code is taken, or the
  *                  first one soon after it

@@ -253,7 +253,7 @@ static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, deadli
 
     if (err != IOTSAFE_OK)
         return err;
-    err = channel_ready(&card->channel, true, deadline, diag);
+    err = channel_ready(&card->channel, CHANNEL_RECONNECTED, deadline, diag);
     if (err == IOTSAFE_OK && card->distrust && !card->channel.verified)
         err = channel_reopen(&card->channel, false, deadline, diag);
     if (err != IOTSAFE_OK)
@@ -292,8 +292,6 @@ static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline,
 
     if (!t->connected) {
         cache_clear(&card->cache);
-        card->channel.open = false;
-        card->channel.generation = 0; /* whatever is recorded is worth a try */
         return connect_any(card, deadline, diag);
     }
     err = t->ops->acquire(t, deadline, &reset, diag);
@@ -302,7 +300,7 @@ static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline,
     if (err == IOTSAFE_OK) {
         if (reset)
             cache_clear(&card->cache);
-        err = channel_ready(&card->channel, reset, deadline, diag);
+        err = channel_ready(&card->channel, reset ? CHANNEL_RESET : CHANNEL_SAME, deadline, diag);
     }
     if (err != IOTSAFE_OK)
         t->ops->disconnect(t);

@@ -362,6 +362,33 @@ static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid,
     return err;
 }
 
+static bool record_is_current(const struct channel *ch)
+{
+    return ch->generation != 0 && ch->recorded.generation == ch->generation
+           && strcmp(ch->recorded.session, ch->session) == 0
+           && traits_equal(&ch->recorded.traits, &ch->traits);
+}
+
+/* Tell other processes, if there is anything new to tell. */
+static bool publish(struct channel *ch)
+{
+    struct channel_record r = { 0 };
+
+    if (ch->transport->lock == NULL || record_is_current(ch))
+        return true;
+    memcpy(r.session, ch->session, sizeof(r.session));
+    memcpy(r.aid, ch->aid.bytes, ch->aid.len);
+    r.aid_len = ch->aid.len;
+    memcpy(r.atr, ch->transport->atr, ch->transport->atr_len);
+    r.atr_len = ch->transport->atr_len;
+    r.traits = ch->traits;
+    if (!device_lock_write(ch->transport->lock, &r))
+        return false;
+    ch->recorded = r;
+    ch->generation = r.generation;
+    return true;
+}
+
 static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline,
                                  struct iotsafe_diag *diag)
 {
@@ -383,8 +410,10 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline,
         describe_missing_applet(ch, diag);
         return IOTSAFE_ERR_NO_APPLET;
     }
-    if (err == IOTSAFE_OK)
+    if (err == IOTSAFE_OK) {
         trace_note(ch->trace, ch->transport->device, "applet selected on channel %s", ch->session);
+        (void)publish(ch); /* at once: a process that dies now must leave no orphan */
+    }
     return err;
 }
 
@@ -444,19 +473,28 @@ static bool adopt(struct channel *ch, const struct channel_record *r)
     return true;
 }
 
-enum iotsafe_err channel_ready(struct channel *ch, bool fresh, deadline_t deadline,
+enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event, deadline_t deadline,
                                struct iotsafe_diag *diag)
 {
+    const bool outlives_connection = ch->transport->lock != NULL;
     struct channel_record r = { 0 };
 
-    if (ch->transport->lock != NULL)
+    if (strcmp(ch->device, ch->transport->device) != 0) { /* another reader */
+        (void)snprintf(ch->device, sizeof(ch->device), "%s", ch->transport->device);
+        ch->open = false;
+        ch->generation = 0;
+        ch->traits = ch->default_traits;
+    }
+    if (outlives_connection)
         device_lock_read(ch->transport->lock, &r);
-    if (ch->open && !fresh && r.generation == ch->generation)
-        return IOTSAFE_OK;
     if (r.generation != 0 && r.generation != ch->generation && adopt(ch, &r))
         return IOTSAFE_OK;
-    if (ch->open && !fresh)
-        return IOTSAFE_OK; /* the record vanished; our own channel did not */
+    if (ch->open && event == CHANNEL_RECONNECTED && outlives_connection) {
+        ch->verified = false; /* probably still there */
+        return IOTSAFE_OK;
+    }
+    if (ch->open && event == CHANNEL_SAME)
+        return IOTSAFE_OK;
     return open_new(ch, deadline, diag);
 }
 
@@ -476,29 +514,11 @@ enum iotsafe_err channel_reopen(struct channel *ch, bool lost, deadline_t deadli
     return open_new(ch, deadline, diag);
 }
 
-static bool record_is_current(const struct channel *ch)
-{
-    return ch->generation != 0 && ch->recorded.generation == ch->generation
-           && strcmp(ch->recorded.session, ch->session) == 0
-           && traits_equal(&ch->recorded.traits, &ch->traits);
-}
-
 void channel_leave(struct channel *ch, deadline_t deadline)
 {
-    struct channel_record r = { 0 };
-
-    if (!ch->open || !ch->verified || ch->transport->lock == NULL || record_is_current(ch))
+    if (!ch->open || !ch->verified || ch->transport->lock == NULL)
         return;
-    memcpy(r.session, ch->session, sizeof(r.session));
-    memcpy(r.aid, ch->aid.bytes, ch->aid.len);
-    r.aid_len = ch->aid.len;
-    memcpy(r.atr, ch->transport->atr, ch->transport->atr_len);
-    r.atr_len = ch->transport->atr_len;
-    r.traits = ch->traits;
-    if (device_lock_write(ch->transport->lock, &r)) {
-        ch->recorded = r;
-        ch->generation = r.generation;
-    } else if (ch->generation == 0) {
+    if (!publish(ch) && ch->generation == 0) {
         /* nobody could find this channel again, and a card has but three */
         trace_note(ch->trace, ch->transport->device, "no record can be written: closing the channel");
         close_channel(ch, deadline_min(deadline, 2000));

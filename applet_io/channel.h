@@ -22,6 +22,7 @@ struct channel {
     size_t n_aids;
     struct traits default_traits;  /* from the configuration */
 
+    char device[128];            /* on which all below was learned */
     bool open;
     bool verified;               /* some command showed that our applet is there */
     bool stale;                  /* remote administration changed something: 63CF, 6989 */
@@ -33,14 +34,18 @@ struct channel {
     struct channel_record recorded; /* as last read or written, to write changes only */
 };
 
+/** What happened to the card since the channel was used last. */
+enum channel_event {
+    CHANNEL_SAME,        /* nothing that we know of */
+    CHANNEL_RECONNECTED, /* the connection is a new one */
+    CHANNEL_RESET        /* the card was reset: it has closed all channels */
+};
+
 /**
  * Be ready for commands: keep the channel, take over the one that another
  * process recorded, or open one. The transport is acquired.
- *
- * @param fresh  the connection is new or the card was reset: what we knew of an
- *               open channel is void, a younger record is worth a try
  */
-IOTSAFE_NODISCARD enum iotsafe_err channel_ready(struct channel *ch, bool fresh,
+IOTSAFE_NODISCARD enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event,
                                                  deadline_t deadline, struct iotsafe_diag *diag);
 
 /** The card does not seem to know our channel: select again on it, else open

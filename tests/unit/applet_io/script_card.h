@@ -7,7 +7,8 @@
 
 #include "iotsafe.h"
 
-/** One exchange in hex; spaces are ignored. Answers with a meaning of their own:
+/** One exchange in hex; spaces are ignored. A last row with command "*" answers
+ *  whatever comes from there on. Answers with a meaning of their own:
  *  "close" drops the connection instead of answering, "mute" stays silent,
  *  "raw:HEX" sends exactly these bytes without a frame around them. */
 struct exchange {

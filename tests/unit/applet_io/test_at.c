@@ -1,0 +1,341 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "at.h"
+#include "pty_modem.h"
+
+/* ------------------------------------------------------------------ lines */
+
+Test(at, classifies_final_result_codes)
+{
+    static const struct {
+        const char *line;
+        enum at_line what;
+        int failure;
+    } rows[] = {
+        { "OK", AT_LINE_OK, 0 },
+        { "ok", AT_LINE_OK, 0 },
+        { "0", AT_LINE_OK, 0 },
+        { "OKAY", AT_LINE_OTHER, 0 },
+        { "ERROR", AT_LINE_ERROR, AT_FAIL_PLAIN },
+        { "+CME ERROR: 14", AT_LINE_ERROR, 14 },
+        { "+CME ERROR:14", AT_LINE_ERROR, 14 },
+        { "+CME ERROR: SIM busy", AT_LINE_ERROR, 14 },
+        { "+CME ERROR: 0", AT_LINE_ERROR, AT_FAIL_PHONE },
+        { "+CME ERROR: something new", AT_LINE_ERROR, AT_FAIL_UNNAMED },
+        { "+CME ERROR: 99999", AT_LINE_ERROR, AT_FAIL_UNNAMED },
+        { "+CMS ERROR: 500", AT_LINE_ERROR, AT_FAIL_PLAIN },
+        { "NO CARRIER", AT_LINE_ERROR, AT_FAIL_PLAIN },
+        { "+CREG: 1", AT_LINE_OTHER, 0 },
+        { "RING", AT_LINE_OTHER, 0 },
+        { "^HCSQ: 1", AT_LINE_OTHER, 0 },
+        { "RDY", AT_LINE_RESTART, 0 },
+        { "+CPIN: READY", AT_LINE_RESTART, 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int failure = 0;
+
+        cr_expect_eq(at_classify(rows[i].line, &failure), rows[i].what, "%s", rows[i].line);
+        cr_expect_eq(failure, rows[i].failure, "%s: %d", rows[i].line, failure);
+    }
+}
+
+Test(at, takes_apdus_in_all_spellings)
+{
+    static const struct {
+        const char *line;
+        int n;
+    } rows[] = {
+        { "+CSIM: 4,\"9000\"", 2 },
+        { "+CSIM:4,\"9000\"", 2 },
+        { "+csim: 4 , 9000", 2 },
+        { "+CSIM: 4,9000", 2 },
+        { "+CSIM: 6,\"a1b29000\"", 4 },  /* length wrong, text whole */
+        { "+CSIM: 8,\"ffff0000\"", 4 },  /* length right: whatever the bytes */
+        { "+CSIM: 10,\"ffff0000\"", -2 },/* length wrong, no status word */
+        { "+CSIM: 4,\"900\"", -2 },
+        { "+CSIM: 4,\"90", 1 - 3 },
+        { "+CSIM: 4,\"9000\" x", -2 },
+        { "+CSIM: 4", -2 },
+        { "+CSIM: ,\"9000\"", 2 },
+        { "+CSIM", -1 },
+        { "+CSIMX: 4,\"9000\"", -1 },
+        { "+CGLA: 4,\"9000\"", -1 },
+        { "+CSIM: 12,\"010203049000\"", -2 }, /* longer than there is room for */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint8_t bytes[5] = { [4] = 0xee };
+        int n = at_parse_apdu(rows[i].line, "+CSIM", bytes, 4);
+
+        cr_expect_eq(n, rows[i].n, "%s: %d", rows[i].line, n);
+        cr_expect_eq(bytes[4], 0xee);
+    }
+}
+
+/* --------------------------------------------------------- over a real pty */
+
+static char lock_folder[64];
+
+static void make_folder(void)
+{
+    strcpy(lock_folder, "/tmp/at.XXXXXX");
+    cr_assert_not_null(mkdtemp(lock_folder));
+    setenv("IOTSAFE_LOCK_DIR", lock_folder, 1);
+}
+
+static void remove_folder(void)
+{
+    char command[96];
+
+    (void)snprintf(command, sizeof(command), "rm -rf %s", lock_folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(modem, .init = make_folder, .fini = remove_folder, .timeout = 60);
+
+static struct iotsafe_card *card_at(const char *path, const char *options)
+{
+    struct iotsafe_config *cfg;
+    struct iotsafe_card *card = NULL;
+    struct iotsafe_diag diag = { "" };
+    char transport[160];
+
+    (void)snprintf(transport, sizeof(transport), "at:%s%s", path, options);
+    setenv("IOTSAFE_TRANSPORT", transport, 1);
+    cfg = iotsafe_config_new(NULL, NULL);
+    cr_assert_eq(iotsafe_card_new(cfg, NULL, &card, &diag), IOTSAFE_OK, "%s", diag.text);
+    iotsafe_config_free(cfg);
+    return card;
+}
+
+#define CSIM_OPEN                                                                                 \
+    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n" },                      \
+    { "AT+CSIM=24,\"01A4040007A0000005590010\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" }
+#define RANDOM_2 "AT+CSIM=10,\"8184000002\""
+
+/* Ask for two random bytes; they must be 0xAB 0xCD. */
+static void expect_random(const struct modem_step *script, size_t n, const char *options, int times)
+{
+    struct pty_modem *m = pty_modem_start(script, n);
+    struct iotsafe_card *card = card_at(pty_modem_path(m), options);
+
+    for (int i = 0; i < times; i++) {
+        struct iotsafe_diag diag = { "" };
+        uint8_t bytes[2] = { 0 };
+
+        cr_expect_eq(iotsafe_random(card, bytes, 2, &diag), IOTSAFE_OK, "call %d: %s", i,
+                     diag.text);
+        cr_expect_eq(bytes[0], 0xab);
+        cr_expect_eq(bytes[1], 0xcd);
+    }
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+#define EXPECT_RANDOM(script, options, times)                                                     \
+    expect_random(script, ARRAY_LEN(script), options, times)
+
+Test(modem, csim_with_the_habits_of_the_field)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        /* plain */
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        /* echo, lower case, no quotes */
+        { RANDOM_2, RANDOM_2 "\r\r\n+CSIM: 8,abcd9000\r\nOK\r\n" },
+        /* unsolicited lines everywhere, in pieces */
+        { RANDOM_2, "\r\n+CREG: 1\r\n\r\n+CS\x01IM: 8,\"ABCD\x01" "9000\"\r\n\r\nRING\r\n\r\nO\x01K\r\n"
+                    "\r\n+CEREG: 5\r\n" },
+        /* an older answer in front */
+        { RANDOM_2, "\r\n+CSIM: 8,\"11119000\"\r\n\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        /* OK before the answer */
+        { RANDOM_2, "\r\nOK\r\n\x01\r\n+CSIM: 8,\"ABCD9000\"\r\n" },
+        /* OK late */
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\x02\r\nOK\r\n" },
+        /* SIM busy, twice, by number and by text */
+        { RANDOM_2, "\r\n+CME ERROR: 14\r\n" },
+        { RANDOM_2, "\r\n+CME ERROR: SIM busy\r\n" },
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    EXPECT_RANDOM(script, "?mode=csim", 7);
+}
+
+Test(modem, cgla_with_prefix_bare_and_long_session)
+{
+    static const char *const sessions[][2] = {
+        { "\r\n+CCHO: 4\r\n\r\nOK\r\n", "4" },
+        { "\r\n4\r\n\r\nOK\r\n", "4" },
+        { "\r\n+CCHO: 000000000385a7cf\r\n\r\nOK\r\n", "000000000385a7cf" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
+        char random[64];
+        const struct modem_step script[] = {
+            { "AT+CCHO=\"A0000005590010\"", sessions[i][0] },
+            { random, "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        };
+
+        (void)snprintf(random, sizeof(random), "AT+CGLA=%s,10,\"8084000002\"", sessions[i][1]);
+        EXPECT_RANDOM(script, "?mode=cgla", 1);
+        remove_folder(); /* or the next modem's channel is taken for this one's */
+        make_folder();
+    }
+}
+
+Test(modem, fills_the_class_byte_where_the_modem_does_not)
+{
+    static const struct modem_step script[] = {
+        { "AT+CCHO=\"A0000005590010\"", "\r\n+CCHO: 2\r\n\r\nOK\r\n" },
+        { "AT+CGLA=2,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6D00\"\r\n\r\nOK\r\n" },
+        { "AT+CGLA=2,10,\"82CB000044\"", "\r\n+CGLA: 4,\"6C31\"\r\n\r\nOK\r\n" },
+        { "AT+CGLA=2,10,\"8284000002\"", "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    EXPECT_RANDOM(script, "?mode=cgla", 1);
+}
+
+Test(modem, auto_falls_back_to_csim_and_remembers)
+{
+    static const struct modem_step script[] = {
+        { "AT+CCHO=\"A0000005590010\"", "\r\nERROR\r\n" },
+        { "AT+CCHO=\"A00000003053F12401770101495341\"", "\r\n+CME ERROR: 100\r\n" },
+        { "AT+CCHO=\"A0000001157000000000000049534102\"", "\r\n+CME ERROR: 4\r\n" },
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    EXPECT_RANDOM(script, "", 2);
+}
+
+Test(modem, a_restart_of_the_sim_means_a_new_channel)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CPIN: READY\r\n\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    EXPECT_RANDOM(script, "?mode=csim", 2);
+}
+
+Test(modem, a_lost_answer_is_resynchronised_and_repeated)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { RANDOM_2, "" },
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    setenv("IOTSAFE_TIMEOUT_MS", "6000", 1);
+    EXPECT_RANDOM(script, "?mode=csim", 1);
+}
+
+Test(modem, a_late_answer_does_not_reach_the_next_command)
+{
+    /* the first answer comes 2.4 s late, behind the time for one exchange (2 s) */
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { RANDOM_2, "\x02\x02\x02\x02\x02\x02\r\n+CSIM: 8,\"11119000\"\r\n\r\nOK\r\n" },
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    setenv("IOTSAFE_TIMEOUT_MS", "6000", 1);
+    EXPECT_RANDOM(script, "?mode=csim", 1);
+}
+
+/* --------------------------------------------------------------- failures */
+
+static void expect_failure(const char *path, const char *options, enum iotsafe_err want,
+                           const char *word)
+{
+    struct iotsafe_card *card = card_at(path, options);
+    struct iotsafe_diag diag = { "" };
+    uint8_t bytes[2];
+    enum iotsafe_err err = iotsafe_random(card, bytes, 2, &diag);
+
+    cr_expect_eq(err, want, "%s: %s", iotsafe_strerror(err), diag.text);
+    cr_expect_not_null(strstr(diag.text, word), "%s", diag.text);
+    iotsafe_card_free(card);
+}
+
+Test(modem, a_regular_file_is_left_unchanged)
+{
+    char path[128];
+    struct stat st;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/file", lock_folder);
+    f = fopen(path, "w");
+    (void)fputs("precious", f);
+    (void)fclose(f);
+    expect_failure(path, "", IOTSAFE_ERR_CONFIG, "not a serial port");
+    cr_assert_eq(stat(path, &st), 0);
+    cr_expect_eq(st.st_size, 8);
+}
+
+Test(modem, other_wrong_paths_have_clear_errors)
+{
+    expect_failure("/dev/null", "", IOTSAFE_ERR_CONFIG, "not a serial port");
+    expect_failure("/nonexistent/tty", "", IOTSAFE_ERR_NO_SERVICE, "/nonexistent/tty");
+}
+
+Test(modem, a_port_where_nobody_answers_has_a_clear_error)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    char path[64];
+
+    cr_assert_geq(master, 0);
+    cr_assert_eq(grantpt(master) | unlockpt(master), 0);
+    cr_assert_eq(ptsname_r(master, path, sizeof(path)), 0);
+    setenv("IOTSAFE_TIMEOUT_MS", "3000", 1);
+    expect_failure(path, "", IOTSAFE_ERR_TIMEOUT, "does not answer AT");
+    (void)close(master);
+}
+
+Test(modem, what_the_modem_refuses_is_told)
+{
+    static const struct {
+        const char *answer;
+        enum iotsafe_err err;
+        const char *word;
+    } rows[] = {
+        { "\r\n+CME ERROR: 10\r\n", IOTSAFE_ERR_NO_CARD, "no SIM" },
+        { "\r\n+CME ERROR: 11\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
+        { "\r\n+CME ERROR: SIM PIN required\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
+        { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_UNSUPPORTED, "allow" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct modem_step script[] = { { "*", rows[i].answer }, { "*", rows[i].answer } };
+        struct pty_modem *m = pty_modem_start(script, i == 3 ? 2 : 1);
+
+        expect_failure(pty_modem_path(m), "?mode=csim", rows[i].err, rows[i].word);
+        (void)pty_modem_stop(m);
+    }
+}
+
+Test(modem, the_holder_of_the_port_is_named)
+{
+    struct pty_modem *m = pty_modem_start(NULL, 0);
+    int fd = open(pty_modem_path(m), O_RDWR | O_NOCTTY);
+    char word[32];
+
+    cr_assert_eq(flock(fd, LOCK_EX), 0);
+    setenv("IOTSAFE_TIMEOUT_MS", "200", 1);
+    (void)snprintf(word, sizeof(word), "process %ld", (long)getpid());
+    expect_failure(pty_modem_path(m), "", IOTSAFE_ERR_TIMEOUT, word);
+    (void)close(fd);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
