@@ -2,18 +2,12 @@
 #include <stdlib.h>
 
 #include "cmd.h"
-#include "trace.h"
 
 #define FILE_CAP (IOTSAFE_FILE_MAX + 1)
 
-/* Largest pieces that applets are known to answer; a smaller one is the last. */
-static bool may_be_full_piece(size_t n, size_t largest)
-{
-    return n == largest && (n == 256 || n == 255 || n == 240 || n < 100);
-}
-
 struct file_job {
     struct iotsafe_name name;
+    enum iotsafe_extent extent;
     size_t size_hint; /* 0: not known */
     uint8_t *bytes;   /* owned; FILE_CAP */
     size_t len;
@@ -21,11 +15,11 @@ struct file_job {
 
 /* ------------------------------------------------------- where it may end */
 
-enum extent {
-    EXTENT_MORE,    /* more bytes are needed to tell */
-    EXTENT_END,     /* the content ends at *ret_end */
-    EXTENT_MAYBE,   /* it may end right here, or another certificate follows */
-    EXTENT_UNKNOWN  /* not a certificate: only the card knows */
+enum content_end {
+    END_LATER,      /* the content goes on, up to *ret_end at least */
+    END_HERE,       /* it ends at *ret_end */
+    END_PERHAPS,    /* it may end at *ret_end, where our bytes end, or go on */
+    END_UNKNOWN     /* no certificate: only the card knows */
 };
 
 /* Total length of a DER SEQUENCE from its first bytes; 0: more are needed;
@@ -34,9 +28,11 @@ static size_t der_total(const uint8_t *p, size_t len)
 {
     size_t n_length, total = 0;
 
+    if (len != 0 && p[0] != 0x30)
+        return SIZE_MAX;
     if (len < 2)
         return 0;
-    if (p[0] != 0x30 || p[1] == 0x80 || p[1] > 0x83)
+    if (p[1] == 0x80 || p[1] > 0x83)
         return SIZE_MAX;
     if (p[1] < 0x80)
         return 2 + (size_t)p[1];
@@ -49,23 +45,23 @@ static size_t der_total(const uint8_t *p, size_t len)
 }
 
 /* Certificates in DER one after another, then padding or the end. */
-static enum extent content_extent(const uint8_t *p, size_t len, size_t *ret_end)
+static enum content_end find_content_end(const uint8_t *p, size_t len, size_t *ret_end)
 {
     size_t at = 0;
 
     while (at < len) {
         size_t total = der_total(p + at, len - at);
 
-        if (total == SIZE_MAX || (at > 0 && total > FILE_CAP - at)) {
-            *ret_end = at;
-            return at == 0 ? EXTENT_UNKNOWN : EXTENT_END;
-        }
+        *ret_end = at;
+        if (total == SIZE_MAX || total > FILE_CAP - at)
+            return at == 0 ? END_UNKNOWN : END_HERE;
+        *ret_end = at + (total != 0 ? total : len - at + 1);
         if (total == 0 || total > len - at)
-            return total > FILE_CAP ? EXTENT_UNKNOWN : EXTENT_MORE;
+            return END_LATER;
         at += total;
     }
     *ret_end = at;
-    return at == 0 ? EXTENT_MORE : EXTENT_MAYBE;
+    return at == 0 ? END_LATER : END_PERHAPS;
 }
 
 /* --------------------------------------------------------------- reading */
@@ -75,15 +71,35 @@ static bool is_past_the_end(uint16_t sw)
     return sw == SW_INCOMPATIBLE_FILE || sw == SW_WRONG_P1P2 || sw == SW_WRONG_OFFSET;
 }
 
+/* Largest pieces that cards and modems are known to give: one of another size
+ * is the last. */
+static bool may_be_full_piece(size_t n, size_t largest)
+{
+    return n == largest && (n == 256 || n == 255 || n == 240 || n == 128 || n < 100);
+}
+
+/* What is still to come as far as we know; 0: no idea. */
+static size_t known_rest(const struct file_job *job)
+{
+    size_t end = 0;
+
+    if (job->extent == IOTSAFE_CERTIFICATES
+        && find_content_end(job->bytes, job->len, &end) != END_LATER)
+        end = 0;
+    if (end < job->size_hint)
+        end = job->size_hint;
+    return job->size_hint != 0 && end > job->len ? end - job->len : 0;
+}
+
 /* One piece at the current end. *ret_n is 0 at the end of the file. */
 static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *job,
                                    size_t *ret_n)
 {
     struct apdu_cmd cmd = { .p1 = (uint8_t)(job->len >> 8), .p2 = (uint8_t)job->len };
     struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = FILE_CAP - job->len };
-    size_t left = job->size_hint != 0 ? job->size_hint - job->len : APDU_NE_MAX;
+    size_t rest = known_rest(job);
     enum iotsafe_err err = cmd_named(&cmd, IOTSAFE_INS_READ_FILE, IOTSAFE_FILE, &job->name,
-                                     left < APDU_NE_MAX ? left : APDU_NE_MAX);
+                                     rest != 0 && rest < APDU_NE_MAX ? rest : APDU_NE_MAX);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -97,20 +113,23 @@ static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *
     return err;
 }
 
+/* After a piece of n bytes: is that all? If so, *ret_end says of how much. */
 static bool file_is_complete(const struct file_job *job, size_t n, size_t largest, size_t *ret_end)
 {
-    enum extent extent;
+    enum content_end end = END_UNKNOWN;
 
+    if (job->extent == IOTSAFE_CERTIFICATES)
+        end = find_content_end(job->bytes, job->len, ret_end);
+    if (end == END_HERE)
+        return true;
     *ret_end = job->len;
     if (n == 0 || job->len >= FILE_CAP - APDU_NE_MAX)
         return true;
+    if (end == END_LATER)
+        return false;
     if (job->size_hint != 0)
         return job->len >= job->size_hint;
-    extent = content_extent(job->bytes, job->len, ret_end);
-    if (extent == EXTENT_UNKNOWN)
-        *ret_end = job->len;
-    return extent == EXTENT_END
-           || (extent == EXTENT_MAYBE && !may_be_full_piece(n, largest));
+    return end == END_PERHAPS && !may_be_full_piece(n, largest);
 }
 
 static enum iotsafe_err read_all(const struct card_use *use, struct file_job *job)
@@ -128,15 +147,13 @@ static enum iotsafe_err read_all(const struct card_use *use, struct file_job *jo
             largest = n;
     } while (!file_is_complete(job, n, largest, &end));
     job->len = end;
-    if (job->size_hint != 0 && job->len > job->size_hint)
-        job->len = job->size_hint;
     return IOTSAFE_OK;
 }
 
 static enum iotsafe_err run_read_file(const struct card_use *use, void *arg)
 {
     struct file_job *job = arg;
-    struct apdu_cmd as_key = { .p1 = job->size_hint != 0 };
+    struct apdu_cmd as_key = { .p1 = (uint8_t)job->extent };
     uint8_t key[CACHE_KEY_MAX];
     size_t key_len = 0, len;
     const uint8_t *known;
@@ -166,10 +183,11 @@ static enum iotsafe_err read_file_named(struct iotsafe_card *card, const struct 
 }
 
 enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                   size_t size_hint, uint8_t **ret_data, size_t *ret_len,
-                                   struct iotsafe_diag *diag)
+                                   enum iotsafe_extent extent, size_t size_hint,
+                                   uint8_t **ret_data, size_t *ret_len, struct iotsafe_diag *diag)
 {
-    struct file_job job = { .size_hint = size_hint, .bytes = malloc(FILE_CAP) };
+    struct file_job job = { .extent = extent, .size_hint = size_hint,
+                            .bytes = malloc(FILE_CAP) };
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
 
     if (job.bytes != NULL && size_hint <= IOTSAFE_FILE_MAX)

@@ -267,17 +267,26 @@ IOTSAFE_NODISCARD enum iotsafe_err
 iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
                         uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
 
+/** How much of a file object to read. */
+enum iotsafe_extent {
+    IOTSAFE_CERTIFICATES, /* the DER certificates that it begins with, one after
+                             another, without the padding behind them; a file that
+                             begins otherwise (PEM, say) whole */
+    IOTSAFE_WHOLE         /* all bytes of the container */
+};
+
 /**
- * READ FILE, whole: up to the size that the applet tells, or the end of the
- * DER certificates that it begins with, or its end (IoT.05 2.21).
+ * READ FILE (IoT.05 2.21), piece by piece, to the end that the size, the
+ * content or the card tells. What the list says of the size is a hint only.
  *
  * @param size_hint  size of the container if known from the list, else 0
  * @param ret_data   allocated; free() it; not NULL even for an empty file
  * @param ret_len    0 to IOTSAFE_FILE_MAX + 1
  */
 IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name, size_t size_hint,
-                  uint8_t **ret_data, size_t *ret_len, struct iotsafe_diag *diag);
+iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
+                  enum iotsafe_extent extent, size_t size_hint, uint8_t **ret_data,
+                  size_t *ret_len, struct iotsafe_diag *diag);
 
 /* -------------------------------------------------------------- operations */
 

@@ -121,7 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(objects);
     if (iotsafe_read_public_key(card, &by_label, point, &diag) == IOTSAFE_OK && point[0] != 4)
         abort();
-    if (iotsafe_read_file(card, &by_id, size % 3 == 0 ? 600 : 0, &file, &n, &diag) == IOTSAFE_OK
+    if (iotsafe_read_file(card, &by_id, size % 2 == 0 ? IOTSAFE_CERTIFICATES : IOTSAFE_WHOLE,
+                          size % 3 == 0 ? 600 : 0, &file, &n, &diag) == IOTSAFE_OK
         && n > IOTSAFE_FILE_MAX + 1)
         abort();
     free(file);

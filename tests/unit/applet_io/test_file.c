@@ -57,8 +57,8 @@ static void make_file(uint8_t *file, size_t size, size_t total, uint8_t padding)
         file[i] = (uint8_t)(i * 7 + 1);
 }
 
-static void expect_file(struct file_script *s, size_t size_hint, const uint8_t *want,
-                        size_t want_len)
+static void expect_file(struct file_script *s, enum iotsafe_extent extent, size_t size_hint,
+                        const uint8_t *want, size_t want_len)
 {
     static const struct iotsafe_name file_02 = { .id = { 2 }, .id_len = 1 };
     struct script_card *sc = script_card_start(s->rows, s->n);
@@ -66,7 +66,8 @@ static void expect_file(struct file_script *s, size_t size_hint, const uint8_t *
     struct iotsafe_diag diag = { "" };
     uint8_t *data = NULL;
     size_t len = 0;
-    enum iotsafe_err err = iotsafe_read_file(card, &file_02, size_hint, &data, &len, &diag);
+    enum iotsafe_err err = iotsafe_read_file(card, &file_02, extent, size_hint, &data, &len,
+                                             &diag);
 
     cr_assert_eq(err, IOTSAFE_OK, "%s", diag.text);
     cr_expect_eq(len, want_len, "got %zu bytes, want %zu", len, want_len);
@@ -97,7 +98,7 @@ static void read_in_chunks(size_t chunk)
     }
     if (sizeof(file) % chunk == 0) /* nothing shows that this is the end */
         add_read(&s, sizeof(file), 0, strdup("6A86"));
-    expect_file(&s, 0, file, sizeof(file));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, sizeof(file));
 }
 
 Test(file, advances_by_what_arrives_and_stops_at_the_der_length)
@@ -119,7 +120,7 @@ static void padded(uint8_t padding)
     add_read(&s, 0, 0, hex_of(file, 256, "9000"));
     add_read(&s, 256, 0, hex_of(file + 256, 256, "9000"));
     add_read(&s, 512, 0, hex_of(file + 512, 256, "9000"));
-    expect_file(&s, 0, file, 700);
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, 700);
 }
 
 Test(file, cuts_padding_behind_a_certificate)
@@ -141,7 +142,7 @@ Test(file, ends_as_each_kind_of_card_says_it)
         add_read(&s, 0, 0, hex_of(file, 256, "9000"));
         add_read(&s, 256, 0, hex_of(file + 256, 256, "9000"));
         add_read(&s, 512, 0, strdup(ends[i]));
-        expect_file(&s, 0, file, sizeof(file));
+        expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, sizeof(file));
     }
 }
 
@@ -156,7 +157,7 @@ Test(file, reads_a_chain)
     add_read(&s, 0, 0, hex_of(file, 256, "9000"));
     add_read(&s, 256, 0, hex_of(file + 256, 256, "9000"));
     add_read(&s, 512, 0, hex_of(file + 512, 88, "9000"));
-    expect_file(&s, 0, file, sizeof(file));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, sizeof(file));
 }
 
 Test(file, reads_a_known_size_whole_and_asks_for_no_more)
@@ -168,7 +169,7 @@ Test(file, reads_a_known_size_whole_and_asks_for_no_more)
     add_open(&s);
     add_read(&s, 0, 256, hex_of(file, 256, "9000"));
     add_read(&s, 256, 44, hex_of(file + 256, 44, "9000"));
-    expect_file(&s, sizeof(file), file, sizeof(file));
+    expect_file(&s, IOTSAFE_WHOLE, sizeof(file), file, sizeof(file));
 }
 
 Test(file, an_empty_file_is_empty)
@@ -177,5 +178,52 @@ Test(file, an_empty_file_is_empty)
 
     add_open(&s);
     add_read(&s, 0, 0, strdup("9000"));
-    expect_file(&s, 0, (const uint8_t *)"", 0);
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, (const uint8_t *)"", 0);
+}
+
+Test(file, does_not_read_the_padding_of_a_large_container)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[8192];
+
+    make_file(file, sizeof(file), 300, 0);
+    add_open(&s);
+    add_read(&s, 0, 256, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 256, hex_of(file + 256, 256, "9000"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 8192, file, 300);
+}
+
+Test(file, asks_for_the_rest_of_a_certificate_that_just_fills_its_container)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[300];
+
+    make_file(file, sizeof(file), 300, 0);
+    add_open(&s);
+    add_read(&s, 0, 256, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 44, hex_of(file + 256, 44, "9000"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 300, file, 300);
+}
+
+Test(file, believes_the_certificate_more_than_the_size_in_the_list)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[300];
+
+    make_file(file, sizeof(file), 300, 0);
+    add_open(&s);
+    add_read(&s, 0, 100, hex_of(file, 100, "9000"));
+    add_read(&s, 100, 200, hex_of(file + 100, 200, "9000"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 100, file, 300);
+}
+
+Test(file, gives_pem_whole)
+{
+    static const char pem[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    struct file_script s = { .n = 0 };
+
+    add_open(&s);
+    add_read(&s, 0, 0, hex_of((const uint8_t *)pem, sizeof(pem) - 1, "9000"));
+    add_read(&s, sizeof(pem) - 1, 0, strdup("6A86"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, (const uint8_t *)pem, sizeof(pem) - 1);
 }
