@@ -261,13 +261,21 @@ static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, deadli
     return err;
 }
 
+#define DEVICES_MAX 64
+
+/* No other device can be any better. */
+static bool concerns_all_devices(enum iotsafe_err err)
+{
+    return err == IOTSAFE_ERR_NO_SERVICE || err == IOTSAFE_ERR_CONFIG || err == IOTSAFE_ERR_MEMORY;
+}
+
 static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadline,
                                     struct iotsafe_diag *diag)
 {
     struct iotsafe_diag here = { "" };
     enum iotsafe_err worst = IOTSAFE_OK;
 
-    for (unsigned n = 0;; n++) {
+    for (unsigned n = 0; n < DEVICES_MAX; n++) {
         enum iotsafe_err err = try_device(card, n, deadline, &here);
 
         if (err == IOTSAFE_OK) {
@@ -275,12 +283,15 @@ static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadli
             return IOTSAFE_OK;
         }
         if (err == IOTSAFE_ERR_NOT_FOUND && n > 0)
-            return worst; /* no further device */
+            break; /* no further device */
         if (n == 0 || telling(err) > telling(worst)) {
             worst = err;
             diag_set(diag, "%s", here.text);
         }
+        if (concerns_all_devices(err) || deadline_left_ms(deadline) == 0)
+            break;
     }
+    return worst;
 }
 
 static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline,

@@ -29,8 +29,9 @@ static const char *set_transport(struct iotsafe_config *cfg, const char *value)
     struct iotsafe_diag diag = { "" };
 
     if (transport_check(value, &diag) != IOTSAFE_OK) {
-        (void)set_text(&cfg->transport, value);
-        cfg->error = diag;
+        (void)set_text(&cfg->transport, value); /* for messages */
+        if (cfg->error.text[0] == '\0')
+            cfg->error = diag;
         return "a transport";
     }
     return set_text(&cfg->transport, value);

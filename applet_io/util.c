@@ -1,6 +1,7 @@
 /* see util.h */
 #include "util.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,6 +92,8 @@ void name_text(const struct iotsafe_name *name, char ret_text[static NAME_TEXT_M
     char id[HEX_SIZE(IOTSAFE_ID_MAX)];
 
     hex_encode(name->id, name->id_len, id);
+    for (char *p = id; *p != '\0'; p++)
+        *p = (char)tolower((unsigned char)*p); /* as URIs show it */
     if (name->label_len == 0)
         (void)snprintf(ret_text, NAME_TEXT_MAX, "id=%s", id);
     else if (name->id_len == 0)

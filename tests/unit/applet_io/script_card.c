@@ -168,7 +168,8 @@ const char *script_card_stop(struct script_card *sc)
 {
     static char result[1100];
 
-    (void)write(sc->stop_pipe[1], "x", 1);
+    if (write(sc->stop_pipe[1], "x", 1) != 1)
+        abort();
     (void)pthread_join(sc->thread, NULL);
     (void)close(sc->listen_fd);
     (void)close(sc->stop_pipe[0]);

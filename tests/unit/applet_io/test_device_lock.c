@@ -62,8 +62,9 @@ Test(device_lock, ends_with_a_killed_holder)
     cr_assert_eq(pipe(ready), 0);
     pid = fork();
     if (pid == 0) {
-        if (device_lock_take(&lock, deadline_in(1000), NULL) == IOTSAFE_OK)
-            (void)write(ready[1], "x", 1);
+        if (device_lock_take(&lock, deadline_in(1000), NULL) != IOTSAFE_OK
+            || write(ready[1], "x", 1) != 1)
+            _exit(1);
         for (;;)
             (void)pause();
     }
