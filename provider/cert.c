@@ -1,0 +1,143 @@
+/* see cert.h */
+#include "cert.h"
+
+#include <openssl/asn1.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+static bool is_padding(uint8_t byte)
+{
+    return byte == 0x00 || byte == 0xff;
+}
+
+/* Adds what stands at *p if it is a certificate, and steps over it. */
+static bool take_der(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t **p, size_t left)
+{
+    X509 *cert = X509_new_ex(libctx, NULL);
+
+    /* d2i reads one value and leaves *p alone when it fails. */
+    if (cert != NULL && d2i_X509(&cert, p, (long)left) != NULL && sk_X509_push(certs, cert) > 0)
+        return true;
+    X509_free(cert);
+    return false;
+}
+
+static void parse_der(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len)
+{
+    const uint8_t *p = data, *end = data + len;
+
+    do {
+        while (p < end && is_padding(*p))
+            p++;
+    } while (p < end && take_der(certs, libctx, &p, (size_t)(end - p)));
+}
+
+static void parse_pem(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len)
+{
+    BIO *bio = BIO_new_mem_buf(data, (int)len);
+    char *label = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    const uint8_t *p;
+    long der_len;
+    bool more = bio != NULL;
+
+    while (more && PEM_read_bio(bio, &label, &header, &der, &der_len)) {
+        p = der;
+        more = strcmp(label, PEM_STRING_X509) != 0 || take_der(certs, libctx, &p, (size_t)der_len);
+        OPENSSL_free(label);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
+    }
+    BIO_free(bio);
+}
+
+static bool is_issuer_of(const X509 *issuer, const X509 *cert)
+{
+    return X509_NAME_cmp(X509_get_subject_name(issuer), X509_get_issuer_name(cert)) == 0;
+}
+
+/* The position at or behind `from` of a certificate that issued none of the
+ * others; `from` if each issued another one. */
+static int find_leaf(const STACK_OF(X509) *certs, int from)
+{
+    for (int i = from; i < sk_X509_num(certs); i++) {
+        bool is_issuer = false;
+
+        for (int j = from; j < sk_X509_num(certs) && !is_issuer; j++)
+            is_issuer = j != i && is_issuer_of(sk_X509_value(certs, i), sk_X509_value(certs, j));
+        if (!is_issuer)
+            return i;
+    }
+    return from;
+}
+
+static int find_issuer(const STACK_OF(X509) *certs, int from, const X509 *cert)
+{
+    for (int i = from; i < sk_X509_num(certs); i++)
+        if (is_issuer_of(sk_X509_value(certs, i), cert))
+            return i;
+    return -1;
+}
+
+static void move_to(STACK_OF(X509) *certs, int from, int to)
+{
+    X509 *cert = sk_X509_delete(certs, from);
+
+    /* There is room: one was just taken out. */
+    sk_X509_insert(certs, cert, to);
+}
+
+static void order_chain(STACK_OF(X509) *certs)
+{
+    int next = sk_X509_num(certs) > 1 ? find_leaf(certs, 0) : -1;
+
+    for (int at = 0; next >= 0; at++) {
+        move_to(certs, next, at);
+        next = find_issuer(certs, at + 1, sk_X509_value(certs, at));
+    }
+}
+
+STACK_OF(X509) *isprov_certs_parse(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len)
+{
+    STACK_OF(X509) *certs = sk_X509_new_null();
+    size_t start = 0;
+
+    if (certs == NULL)
+        return NULL;
+    while (start < len && is_padding(data[start]))
+        start++;
+    ERR_set_mark();
+    if (start < len && data[start] == (V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE))
+        parse_der(certs, libctx, data + start, len - start);
+    else if (start < len)
+        parse_pem(certs, libctx, data + start, len - start);
+    order_chain(certs);
+    ERR_pop_to_mark();
+    return certs;
+}
+
+bool isprov_cert_point(const X509 *cert, const struct isprov_curve *curve,
+                       uint8_t ret_point[static IOTSAFE_POINT_SIZE])
+{
+    EVP_PKEY *pkey = X509_get0_pubkey(cert);
+    char group[64];
+    uint8_t point[IOTSAFE_POINT_SIZE];
+    size_t len = 0;
+    bool good;
+
+    if (pkey == NULL)
+        return false;
+    ERR_set_mark();
+    good = EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)
+           && isprov_curve_by_group(group) == curve
+           && EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point,
+                                              sizeof(point), &len)
+           && len == sizeof(point);
+    ERR_pop_to_mark();
+    if (good)
+        memcpy(ret_point, point, sizeof(point));
+    return good;
+}

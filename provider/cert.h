@@ -1,0 +1,26 @@
+/* Certificates out of the bytes of a file object. Issuers store them as DER,
+ * perhaps padded to the size of the container, perhaps several one after
+ * another, and some as PEM text. */
+#ifndef ISPROV_CERT_H
+#define ISPROV_CERT_H
+
+#include <openssl/x509.h>
+
+#include "curve.h"
+
+/**
+ * All certificates in a file, the leaf first and then its issuers, as far as the
+ * file has them; what does not belong to that chain follows in the file's order.
+ * Reading ends at the first thing that is neither a certificate nor padding.
+ *
+ * @param libctx  for the certificates' public keys; NULL is the default one
+ * @param data    len bytes, hostile
+ * @return sk_X509_pop_free() it; empty if there is none; NULL when out of memory
+ */
+STACK_OF(X509) *isprov_certs_parse(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len);
+
+/** The public key of a certificate, uncompressed. @return false if it is not one of `curve` */
+bool isprov_cert_point(const X509 *cert, const struct isprov_curve *curve,
+                       uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
+
+#endif

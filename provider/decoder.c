@@ -1,0 +1,213 @@
+/* Decoders for key-reference files, see provider-decoder(7). The first finds our
+ * PEM label and unpacks it, the second makes a key of the DER in it. Both are
+ * run over whatever PEM and DER any program reads: what is not ours is left
+ * alone without an error and without a look at its contents. What is ours but
+ * of no use is an error that reaches the application. */
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "card_key.h"
+#include "keyref.h"
+
+static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
+static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
+static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
+static OSSL_FUNC_decoder_export_object_fn decoder_export_object;
+
+#define STRUCTURE "iotsafe-key-reference"
+#define LINE_MAX_BYTES 256 /* PEM lines; libcrypto's reader takes no longer ones either */
+
+/* There is no state between calls. */
+static void *decoder_newctx(void *provctx)
+{
+    return provctx;
+}
+
+static void decoder_freectx(void *ctx)
+{
+    (void)ctx;
+}
+
+/* OSSL_PARAM has no const; the receiver only reads. */
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+/* Goes to the first PEM block and stands in front of it if it is ours. */
+static bool find_our_label(BIO *bio)
+{
+    static const char begin[] = "-----BEGIN ";
+    static const char ours[] = "-----BEGIN " ISPROV_KEYREF_PEM_LABEL "-----";
+    char line[LINE_MAX_BYTES];
+    int64_t start = BIO_tell(bio);
+    int len;
+
+    while (start >= 0 && (len = BIO_gets(bio, line, sizeof(line))) > 0) {
+        if (strncmp(line, begin, sizeof(begin) - 1) != 0) {
+            start = BIO_tell(bio);
+            continue;
+        }
+        while (len > 0 && (unsigned char)line[len - 1] <= ' ')
+            line[--len] = '\0';
+        return strcmp(line, ours) == 0 && BIO_seek(bio, (int)start) >= 0;
+    }
+    return false;
+}
+
+/* Unpacks our block; false if it is damaged. */
+static bool read_block(struct isprov *prov, BIO *bio, unsigned char **ret_der, long *ret_len)
+{
+    char *label = NULL, *header = NULL;
+    bool good;
+
+    isprov_mark(prov);
+    good = PEM_read_bio(bio, &label, &header, ret_der, ret_len)
+           && strcmp(label, ISPROV_KEYREF_PEM_LABEL) == 0 && header[0] == '\0';
+    isprov_drop(prov);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    return good;
+}
+
+/* Checks what the second decoder could only pass over in silence. */
+static enum iotsafe_err check_block(const struct isprov *prov, const unsigned char *der, long len,
+                                    struct iotsafe_diag *diag)
+{
+    struct isprov_keyref ref;
+    enum iotsafe_err err;
+
+    if (!iotsafe_config_key_references(prov->config)) {
+        isprov_diag_set(diag, "key-reference files are turned off by key-references = no in the "
+                              "provider's section of openssl.cnf");
+        return IOTSAFE_ERR_CONFIG;
+    }
+    err = isprov_keyref_decode(der, (size_t)len, &ref, diag);
+    if (err == IOTSAFE_OK)
+        isprov_keyref_clear(&ref);
+    return err;
+}
+
+static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
+                              void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = ctx;
+    BIO *bio = isprov_bio(prov, in);
+    struct iotsafe_diag diag = { "" };
+    enum iotsafe_err err = IOTSAFE_ERR_REFERENCE;
+    unsigned char *der = NULL;
+    long len = 0;
+    int type = OSSL_OBJECT_PKEY, good = 1;
+
+    (void)selection;
+    (void)pw_cb;
+    (void)pw_arg;
+    if (bio != NULL && find_our_label(bio)) {
+        if (read_block(prov, bio, &der, &len))
+            err = check_block(prov, der, len, &diag);
+        else
+            isprov_diag_set(&diag, "key reference: the PEM block is damaged or cut off; write it "
+                                   "again with 'iotsafe key-ref URI'");
+        OSSL_PARAM params[] = {
+            OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE),
+                                             0),
+            OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, (size_t)len),
+            OSSL_PARAM_construct_end(),
+        };
+        good = err == IOTSAFE_OK && cb(params, arg);
+        if (err != IOTSAFE_OK)
+            isprov_raise(prov, err, &diag);
+    }
+    OPENSSL_free(der);
+    BIO_free(bio);
+    return good;
+}
+
+/* Reads all of it, up to a byte more than a key reference may have. */
+static size_t read_der(BIO *bio, uint8_t *out, size_t cap)
+{
+    size_t len = 0, n;
+
+    while (len < cap && BIO_read_ex(bio, out + len, cap - len, &n))
+        len += n;
+    return len;
+}
+
+static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, size_t len)
+{
+    struct isprov_keyref ref;
+    struct iotsafe_diag diag = { "" };
+    struct isprov_key *key;
+    enum iotsafe_err err = isprov_keyref_decode(der, len, &ref, &diag);
+
+    if (err != IOTSAFE_OK) {
+        isprov_raise(prov, err, &diag);
+        return NULL;
+    }
+    key = isprov_card_key_from_ref(prov, &ref);
+    isprov_keyref_clear(&ref);
+    return key;
+}
+
+static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
+                             void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = ctx;
+    BIO *bio = isprov_bio(prov, in);
+    uint8_t der[ISPROV_KEYREF_MAX + 1];
+    size_t len = bio != NULL ? read_der(bio, der, sizeof(der)) : 0;
+    int type = OSSL_OBJECT_PKEY, good = 1;
+    struct isprov_key *key;
+
+    (void)selection;
+    (void)pw_cb;
+    (void)pw_arg;
+    BIO_free(bio);
+    if (isprov_keyref_is_ours(der, len)) {
+        key = key_of_der(prov, der, len);
+        OSSL_PARAM params[] = {
+            OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of("EC"), 0),
+            OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
+            OSSL_PARAM_construct_end(),
+        };
+        good = key != NULL && cb(params, arg);
+        isprov_key_free(key); /* the receiver took a reference of its own */
+    }
+    OPENSSL_cleanse(der, len); /* perhaps somebody's private key */
+    return good;
+}
+
+/* As in the store: a private key has no other form. */
+static int decoder_export_object(void *ctx, const void *reference, size_t reference_len,
+                                 OSSL_CALLBACK *cb, void *arg)
+{
+    (void)ctx;
+    (void)reference;
+    (void)reference_len;
+    (void)cb;
+    (void)arg;
+    return 0;
+}
+
+const OSSL_DISPATCH isprov_decoder_pem[] = {
+    { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
+    { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
+    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_pem_decode },
+    { 0, NULL }
+};
+
+const OSSL_DISPATCH isprov_decoder_ec[] = {
+    { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
+    { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
+    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_ec_decode },
+    { OSSL_FUNC_DECODER_EXPORT_OBJECT, (void (*)(void))decoder_export_object },
+    { 0, NULL }
+};

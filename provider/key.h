@@ -1,0 +1,116 @@
+/* Key objects: what an EVP_PKEY of this provider holds.
+ *
+ * There are two kinds. A card key stands for a private key on a SIM; its public
+ * half is looked for (object.h) and may change until somebody has relied on
+ * it. A software key wraps a key of libcrypto's default provider: domain
+ * parameters, a peer's public key, or an ephemeral pair made here when this
+ * provider stands before `default`.
+ *
+ * Threads: objects are counted; any thread may use a card key at any time. What
+ * is found out about one is published by compare-and-exchange and no lock is
+ * ever held, so a child of fork() finds every key usable. A software key is
+ * changed only by isprov_key_reset_soft() and keymgmt's set_params, whose
+ * caller owns it alone, as with every EVP_PKEY.
+ */
+#ifndef ISPROV_KEY_H
+#define ISPROV_KEY_H
+
+#include <openssl/core_dispatch.h>
+#include <openssl/evp.h>
+#include <stdatomic.h>
+
+#include "curve.h"
+#include "prov.h"
+
+/** A public key: immutable. */
+struct isprov_point {
+    uint8_t octets[IOTSAFE_POINT_SIZE]; /* uncompressed */
+    EVP_PKEY *pkey;                     /* in the provider's own library context */
+    struct isprov_point *next_retired;
+};
+
+struct isprov_key {
+    struct isprov *prov;
+    atomic_uint refs;
+
+    /* software key; NULL members for a card key */
+    EVP_PKEY *soft; /* in the provider's own library context; NULL: still empty */
+    int soft_parts; /* what it has: OSSL_KEYMGMT_SELECT_... */
+
+    /* card key; card is NULL for a software key */
+    struct iotsafe_card *card;
+    struct iotsafe_uri uri; /* as the application gave it; type private */
+    const struct isprov_curve *curve;
+    atomic_uintptr_t public;                  /* see isprov_key_point() */
+    _Atomic(struct isprov_point *) retired;   /* dropped candidates: others may still use them */
+};
+
+/** An empty software key with one reference; NULL after an error was raised. */
+struct isprov_key *isprov_key_new_soft(struct isprov *prov);
+
+/** Give a software key its contents.
+ *  @param soft   owned from here on
+ *  @param parts  what it has, OSSL_KEYMGMT_SELECT_... */
+void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts);
+
+/**
+ * A card key without a public half yet, with one reference.
+ * @param card  a reference of its own is taken
+ * @return NULL after an error was raised
+ */
+struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
+                                       const struct iotsafe_uri *uri,
+                                       const struct isprov_curve *curve);
+
+struct isprov_key *isprov_key_ref(struct isprov_key *key);
+void isprov_key_free(struct isprov_key *key); /* gives a reference back; NULL accepted */
+
+static inline bool isprov_key_is_on_card(const struct isprov_key *key)
+{
+    return key->card != NULL;
+}
+
+/** The card key as text for messages: its URI in canonical form. */
+struct isprov_key_name {
+    char text[IOTSAFE_URI_MAX];
+};
+struct isprov_key_name isprov_key_name(const struct isprov_key *key);
+
+/* -------------------------------------------------- public half, card keys */
+
+/**
+ * Make a point.
+ * @param octets  uncompressed; on `curve`, or it fails
+ * @return NULL if it is not a public key of that curve, or memory is short;
+ *         nothing is raised
+ */
+struct isprov_point *isprov_point_new(struct isprov *prov, const struct isprov_curve *curve,
+                                      const uint8_t octets[static IOTSAFE_POINT_SIZE]);
+void isprov_point_free(struct isprov_point *point); /* NULL accepted */
+
+/** The public half in use, or NULL if none is known. Valid as long as the key.
+ *  Another may take its place later, unless it was pinned. */
+const struct isprov_point *isprov_key_point(const struct isprov_key *key);
+
+/** The same for one who shows it to the application or relies on it: from now on
+ *  no other takes its place. */
+const struct isprov_point *isprov_key_pin(struct isprov_key *key);
+
+/** True if the public half can no longer change. */
+bool isprov_key_is_pinned(const struct isprov_key *key);
+
+/**
+ * Put `point` in the place of `old`, if that is still in use and not pinned.
+ *
+ * @param old    what isprov_key_point() gave: NULL or a point
+ * @param point  owned by the key on success only; not NULL
+ * @return false if another thread was faster: look again
+ */
+bool isprov_key_replace(struct isprov_key *key, const struct isprov_point *old,
+                        struct isprov_point *point, bool pin);
+
+/** The public key as a key of the default provider: a software key's contents,
+ *  or a card key's public half, which gets pinned. Borrowed; NULL if there is none. */
+EVP_PKEY *isprov_key_public_pkey(struct isprov_key *key);
+
+#endif

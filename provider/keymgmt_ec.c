@@ -1,0 +1,625 @@
+/* Key management for EC keys, see provider-keymgmt(7). Card keys are loaded by
+ * reference from the store and the decoder; software keys come from generation
+ * (ephemeral pairs) and import (peers' public keys), and wrap a key of the
+ * default provider. A card key never shows a private part to anybody. */
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <string.h>
+
+#include "card_key.h"
+#include "key.h"
+#include "soft_key.h"
+
+static OSSL_FUNC_keymgmt_new_fn keymgmt_ec_new;
+static OSSL_FUNC_keymgmt_load_fn keymgmt_ec_load;
+static OSSL_FUNC_keymgmt_free_fn keymgmt_ec_free;
+static OSSL_FUNC_keymgmt_has_fn keymgmt_ec_has;
+static OSSL_FUNC_keymgmt_match_fn keymgmt_ec_match;
+static OSSL_FUNC_keymgmt_dup_fn keymgmt_ec_dup;
+static OSSL_FUNC_keymgmt_validate_fn keymgmt_ec_validate;
+static OSSL_FUNC_keymgmt_import_fn keymgmt_ec_import;
+static OSSL_FUNC_keymgmt_import_types_fn keymgmt_ec_import_types;
+static OSSL_FUNC_keymgmt_export_fn keymgmt_ec_export;
+static OSSL_FUNC_keymgmt_export_types_fn keymgmt_ec_export_types;
+static OSSL_FUNC_keymgmt_get_params_fn keymgmt_ec_get_params;
+static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_ec_gettable_params;
+static OSSL_FUNC_keymgmt_set_params_fn keymgmt_ec_set_params;
+static OSSL_FUNC_keymgmt_settable_params_fn keymgmt_ec_settable_params;
+static OSSL_FUNC_keymgmt_gen_init_fn keymgmt_ec_gen_init;
+static OSSL_FUNC_keymgmt_gen_set_template_fn keymgmt_ec_gen_set_template;
+static OSSL_FUNC_keymgmt_gen_set_params_fn keymgmt_ec_gen_set_params;
+static OSSL_FUNC_keymgmt_gen_settable_params_fn keymgmt_ec_gen_settable_params;
+static OSSL_FUNC_keymgmt_gen_fn keymgmt_ec_gen;
+static OSSL_FUNC_keymgmt_gen_cleanup_fn keymgmt_ec_gen_cleanup;
+static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name;
+
+#define SELECT_PUBLIC OSSL_KEYMGMT_SELECT_PUBLIC_KEY
+#define SELECT_PRIVATE OSSL_KEYMGMT_SELECT_PRIVATE_KEY
+#define SELECT_PAIR OSSL_KEYMGMT_SELECT_KEYPAIR
+#define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
+
+#define GROUP_NAME_MAX 80  /* bytes with the NUL */
+#define PUBLIC_MAX 256     /* bytes; the largest group of libcrypto takes 145 */
+#define SCALAR_MAX 80      /* bytes; the largest takes 72 */
+
+/* Where libcrypto hands a key in as const: counting references and settling on a
+ * public half (key.h) change nothing that its other holders could see. */
+static struct isprov_key *key_of(const void *keydata)
+{
+    return (struct isprov_key *)(uintptr_t)keydata;
+}
+
+/* -------------------------------------------------------- life of a key object */
+
+static void *keymgmt_ec_new(void *provctx)
+{
+    ISPROV_KEEP_ERRNO;
+
+    return isprov_key_new_soft(provctx);
+}
+
+/* The reference is the bytes of a pointer to a key, which the store or the
+ * decoder holds during the call. */
+static void *keymgmt_ec_load(const void *reference, size_t reference_len)
+{
+    struct isprov_key *const *loaded = reference;
+
+    return reference_len == sizeof(*loaded) ? isprov_key_ref(*loaded) : NULL;
+}
+
+static void keymgmt_ec_free(void *keydata)
+{
+    ISPROV_KEEP_ERRNO;
+
+    isprov_key_free(keydata);
+}
+
+/* libcrypto asks this and some of the following of a typed EVP_PKEY that has no
+ * key yet: keydata may be NULL. */
+static int keymgmt_ec_has(const void *keydata, int selection)
+{
+    const struct isprov_key *key = keydata;
+    int wanted = selection & (SELECT_PAIR | SELECT_DOMAIN);
+
+    if (key == NULL)
+        return 0;
+    if (!isprov_key_is_on_card(key))
+        return (key->soft_parts & wanted) == wanted;
+    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_point(key) != NULL;
+}
+
+static EVP_PKEY *dup_contents(const struct isprov_key *from, int selection)
+{
+    if (isprov_key_is_on_card(from))
+        return isprov_soft_from_group(from->prov, from->curve->group);
+    if ((from->soft_parts & selection & SELECT_PRIVATE) != 0)
+        return EVP_PKEY_dup(from->soft);
+    return isprov_soft_copy_public(from->prov, from->soft, from->soft_parts & selection);
+}
+
+/* A card key never changes for its holders: its duplicate is one more reference.
+ * A software key may be given a public part later, so that it is copied. */
+static void *keymgmt_ec_dup(const void *keydata, int selection)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *from = key_of(keydata), *copy;
+    const bool on_card = isprov_key_is_on_card(from);
+    EVP_PKEY *contents;
+
+    if (on_card && (selection & SELECT_PAIR) != 0)
+        return isprov_key_ref(from);
+    copy = isprov_key_new_soft(from->prov);
+    if (copy == NULL || (!on_card && from->soft == NULL))
+        return copy;
+    contents = dup_contents(from, selection);
+    if (contents == NULL) {
+        isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
+        isprov_key_free(copy);
+        return NULL;
+    }
+    isprov_key_reset_soft(copy, contents, on_card ? OSSL_KEYMGMT_SELECT_ALL_PARAMETERS
+                                                  : from->soft_parts & selection);
+    return copy;
+}
+
+/* ------------------------------------------------------- comparing, validating */
+
+static bool group_name(const struct isprov_key *key, char ret_name[static GROUP_NAME_MAX])
+{
+    if (isprov_key_is_on_card(key)) {
+        OPENSSL_strlcpy(ret_name, key->curve->group, GROUP_NAME_MAX);
+        return true;
+    }
+    return key->soft != NULL && EVP_PKEY_get_group_name(key->soft, ret_name, GROUP_NAME_MAX, NULL);
+}
+
+static bool same_group(const struct isprov_key *a, const struct isprov_key *b)
+{
+    char name_a[GROUP_NAME_MAX], name_b[GROUP_NAME_MAX];
+    bool same;
+
+    isprov_mark(a->prov);
+    if (group_name(a, name_a) && group_name(b, name_b))
+        same = strcmp(name_a, name_b) == 0;
+    else
+        same = a->soft != NULL && b->soft != NULL && EVP_PKEY_parameters_eq(a->soft, b->soft) == 1;
+    isprov_drop(a->prov);
+    return same;
+}
+
+static bool same_card_object(const struct isprov_key *a, const struct isprov_key *b)
+{
+    return strcmp(isprov_key_name(a).text, isprov_key_name(b).text) == 0
+           && strcmp(iotsafe_card_transport(a->card), iotsafe_card_transport(b->card)) == 0;
+}
+
+/* Two keys of which `a` is on a card. */
+static bool same_card_key(struct isprov_key *a, struct isprov_key *b)
+{
+    EVP_PKEY *public_b;
+
+    if (a == b)
+        return true;
+    if (isprov_key_is_on_card(b) && isprov_key_point(b) == NULL)
+        return isprov_key_point(a) == NULL
+                   ? same_card_object(a, b)
+                   : isprov_card_key_belongs_to(b, isprov_key_point(a)->pkey);
+    public_b = isprov_key_is_on_card(b) ? isprov_key_point(b)->pkey : isprov_key_public_pkey(b);
+    return public_b != NULL && isprov_card_key_belongs_to(a, public_b);
+}
+
+static bool same_public(struct isprov_key *a, struct isprov_key *b)
+{
+    if (isprov_key_is_on_card(a))
+        return same_card_key(a, b);
+    if (isprov_key_is_on_card(b))
+        return same_card_key(b, a);
+    return a->soft != NULL && b->soft != NULL && EVP_PKEY_eq(a->soft, b->soft) == 1;
+}
+
+static int keymgmt_ec_match(const void *keydata1, const void *keydata2, int selection)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *a = key_of(keydata1), *b = key_of(keydata2);
+
+    if ((selection & SELECT_DOMAIN) != 0 && !same_group(a, b))
+        return 0;
+    return (selection & SELECT_PAIR) == 0 || same_public(a, b);
+}
+
+/* The group of a card key is a named one, its point was checked when it came. */
+static int validate_card_key(struct isprov_key *key, int selection)
+{
+    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_point(key) == NULL) {
+        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY, "%s: no public key is known",
+                          isprov_key_name(key).text);
+        return 0;
+    }
+    return (selection & SELECT_PAIR) != SELECT_PAIR || isprov_card_key_prove(key);
+}
+
+static int keymgmt_ec_validate(const void *keydata, int selection, int type)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = key_of(keydata);
+    const bool quick = type == OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
+    bool good;
+
+    if (key == NULL)
+        return 0;
+    if (isprov_key_is_on_card(key))
+        return validate_card_key(key, selection);
+    good = key->soft != NULL && keymgmt_ec_has(key, selection);
+    if (good && (selection & SELECT_DOMAIN) != 0)
+        good = isprov_soft_check(key->prov, key->soft,
+                                 quick ? EVP_PKEY_param_check_quick : EVP_PKEY_param_check);
+    if (good && (selection & SELECT_PUBLIC) != 0)
+        good = isprov_soft_check(key->prov, key->soft,
+                                 quick ? EVP_PKEY_public_check_quick : EVP_PKEY_public_check);
+    if (good && (selection & SELECT_PRIVATE) != 0)
+        good = isprov_soft_check(key->prov, key->soft, EVP_PKEY_private_check);
+    if (good && (selection & SELECT_PAIR) == SELECT_PAIR)
+        good = isprov_soft_check(key->prov, key->soft, EVP_PKEY_pairwise_check);
+    return good;
+}
+
+/* ---------------------------------------------------------- import and export */
+
+/* Takes public keys and parameters on the curves of card keys, which is what
+ * comparing with a card key needs. All else stays where it is, so that software
+ * keys of the application are never drawn in here; and libcrypto only tries, so
+ * that a refusal is silent. */
+static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM params[])
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = keydata;
+    const OSSL_PARAM *group = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
+    const OSSL_PARAM *pub = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
+    const bool with_pub = (selection & SELECT_PAIR) != 0 && pub != NULL;
+    const char *name = NULL;
+    OSSL_PARAM taken[3] = { OSSL_PARAM_END, OSSL_PARAM_END, OSSL_PARAM_END };
+    int parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (with_pub ? SELECT_PUBLIC : 0);
+    EVP_PKEY *pkey;
+
+    if (isprov_key_is_on_card(key) || (key->soft_parts & SELECT_PAIR) != 0
+        || (selection & SELECT_DOMAIN) == 0
+        || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL || group == NULL
+        || !OSSL_PARAM_get_utf8_string_ptr(group, &name) || isprov_curve_by_group(name) == NULL)
+        return 0;
+    taken[0] = *group;
+    if (with_pub)
+        taken[1] = *pub;
+    isprov_mark(key->prov);
+    pkey = isprov_soft_from_params(key->prov, parts, taken);
+    isprov_drop(key->prov);
+    if (pkey == NULL)
+        return 0;
+    isprov_key_reset_soft(key, pkey, parts);
+    return 1;
+}
+
+/* What an export hands out. The group goes by name alone: with field and
+ * coefficients beside it, certificates would get explicit parameters. */
+struct exported {
+    char group[GROUP_NAME_MAX];
+    uint8_t pub[PUBLIC_MAX];
+    uint8_t priv[SCALAR_MAX]; /* native byte order */
+    OSSL_PARAM params[4];
+    size_t n;
+};
+
+static bool export_pub(struct isprov_key *key, struct exported *ex)
+{
+    const struct isprov_point *point;
+    size_t len = sizeof(point->octets);
+
+    if (isprov_key_is_on_card(key)) {
+        point = isprov_key_pin(key);
+        if (point == NULL)
+            return false;
+        memcpy(ex->pub, point->octets, len);
+    } else if (!EVP_PKEY_get_octet_string_param(key->soft, OSSL_PKEY_PARAM_PUB_KEY, ex->pub,
+                                                sizeof(ex->pub), &len)) {
+        return false;
+    }
+    ex->params[ex->n++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, ex->pub, len);
+    return true;
+}
+
+static bool export_priv(const struct isprov_key *key, struct exported *ex)
+{
+    size_t len = ((size_t)EVP_PKEY_get_bits(key->soft) + 7) / 8;
+    BIGNUM *priv = BN_secure_new();
+    bool good = priv != NULL && len <= sizeof(ex->priv)
+                && EVP_PKEY_get_bn_param(key->soft, OSSL_PKEY_PARAM_PRIV_KEY, &priv)
+                && BN_bn2nativepad(priv, ex->priv, (int)len) >= 0;
+
+    BN_clear_free(priv);
+    if (good)
+        ex->params[ex->n++] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, ex->priv, len);
+    return good;
+}
+
+/* A card key gives nothing for a selection with the private key, not even the
+ * rest of it: libcrypto would take that for the whole and sign elsewhere. */
+static int keymgmt_ec_export(void *keydata, int selection, OSSL_CALLBACK *cb, void *arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = keydata;
+    const bool on_card = key != NULL && isprov_key_is_on_card(key);
+    struct exported ex = { .n = 0 };
+    bool good = key != NULL && (selection & SELECT_DOMAIN) != 0
+                && !(on_card && (selection & SELECT_PRIVATE) != 0) && group_name(key, ex.group);
+
+    if (good)
+        ex.params[ex.n++] =
+            OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ex.group, 0);
+    if (good && (selection & SELECT_PUBLIC) != 0
+        && (on_card || (key->soft_parts & SELECT_PUBLIC) != 0))
+        good = export_pub(key, &ex);
+    if (good && (selection & SELECT_PRIVATE) != 0 && (key->soft_parts & SELECT_PRIVATE) != 0)
+        good = export_priv(key, &ex);
+    ex.params[ex.n] = OSSL_PARAM_construct_end();
+    good = good && cb(ex.params, arg);
+    OPENSSL_cleanse(ex.priv, sizeof(ex.priv));
+    return good;
+}
+
+#define TYPE_GROUP OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0)
+#define TYPE_PUB OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0)
+#define TYPE_PRIV OSSL_PARAM_BN(OSSL_PKEY_PARAM_PRIV_KEY, NULL, 0)
+
+static const OSSL_PARAM *keymgmt_ec_import_types(int selection)
+{
+    static const OSSL_PARAM group[] = { TYPE_GROUP, OSSL_PARAM_END };
+    static const OSSL_PARAM public[] = { TYPE_GROUP, TYPE_PUB, OSSL_PARAM_END };
+
+    return (selection & SELECT_PAIR) != 0 ? public : group;
+}
+
+static const OSSL_PARAM *keymgmt_ec_export_types(int selection)
+{
+    static const OSSL_PARAM pair[] = { TYPE_GROUP, TYPE_PUB, TYPE_PRIV, OSSL_PARAM_END };
+
+    return (selection & SELECT_PRIVATE) != 0 ? pair : keymgmt_ec_import_types(selection);
+}
+
+/* ------------------------------------------------------------------ parameters */
+
+static bool put_int(OSSL_PARAM params[], const char *name, int value)
+{
+    OSSL_PARAM *p = OSSL_PARAM_locate(params, name);
+
+    return p == NULL || OSSL_PARAM_set_int(p, value);
+}
+
+static bool put_text(OSSL_PARAM params[], const char *name, const char *value)
+{
+    OSSL_PARAM *p = OSSL_PARAM_locate(params, name);
+
+    return p == NULL || OSSL_PARAM_set_utf8_string(p, value);
+}
+
+static bool put_octets(OSSL_PARAM *p, const void *bytes, size_t len)
+{
+    return p == NULL || OSSL_PARAM_set_octet_string(p, bytes, len);
+}
+
+static bool put_number(OSSL_PARAM *p, const uint8_t *bytes, size_t len)
+{
+    BIGNUM *number;
+    bool good;
+
+    if (p == NULL)
+        return true;
+    number = BN_bin2bn(bytes, (int)len, NULL);
+    good = number != NULL && OSSL_PARAM_set_BN(p, number);
+    BN_free(number);
+    return good;
+}
+
+/* The public half, which is looked at only if it is asked for. */
+static bool put_point(struct isprov_key *key, OSSL_PARAM params[])
+{
+    OSSL_PARAM *encoded = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY);
+    OSSL_PARAM *pub = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_PUB_KEY);
+    OSSL_PARAM *x = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_X);
+    OSSL_PARAM *y = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_Y);
+    const size_t field_len = key->curve->field_len;
+    const struct isprov_point *point;
+
+    if (encoded == NULL && pub == NULL && x == NULL && y == NULL)
+        return true;
+    point = isprov_key_pin(key);
+    if (point == NULL) {
+        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
+                          "%s: the SIM gives no public key for it; a key-reference file with the "
+                          "public key in it would",
+                          isprov_key_name(key).text);
+        return false;
+    }
+    return put_octets(encoded, point->octets, sizeof(point->octets))
+           && put_octets(pub, point->octets, sizeof(point->octets))
+           && put_number(x, point->octets + 1, field_len)
+           && put_number(y, point->octets + 1 + field_len, field_len);
+}
+
+static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = keydata;
+
+    if (key == NULL)
+        return 0;
+    if (!isprov_key_is_on_card(key))
+        return key->soft != NULL && EVP_PKEY_get_params(key->soft, params);
+    return put_int(params, OSSL_PKEY_PARAM_BITS, key->curve->bits)
+           && put_int(params, OSSL_PKEY_PARAM_SECURITY_BITS, key->curve->security_bits)
+           && put_int(params, OSSL_PKEY_PARAM_MAX_SIZE, key->curve->max_signature_len)
+           && put_int(params, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, 0)
+           && put_int(params, OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, 0)
+           && put_text(params, OSSL_PKEY_PARAM_DEFAULT_DIGEST, "SHA256")
+           && put_text(params, OSSL_PKEY_PARAM_GROUP_NAME, key->curve->group)
+           && put_text(params, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP)
+           && put_text(params, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                       OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
+           && put_point(key, params);
+}
+
+static const OSSL_PARAM *keymgmt_ec_gettable_params(void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, NULL),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0),
+        TYPE_PUB,
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_X, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_Y, NULL, 0),
+        TYPE_PRIV, /* of software keys */
+        OSSL_PARAM_END
+    };
+
+    (void)provctx;
+    return params;
+}
+
+/* A peer's point goes into a copy of the parameters this way (TLS). */
+static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = keydata;
+    const bool with_pub =
+        OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY) != NULL;
+    /* EVP_PKEY_set_params() has no const; it only reads. */
+    OSSL_PARAM *given = (OSSL_PARAM *)(uintptr_t)params;
+
+    if (key == NULL)
+        return 0;
+    if (isprov_key_is_on_card(key)) {
+        if (with_pub)
+            isprov_raise_text(key->prov, IOTSAFE_ERR_ARGUMENT,
+                              "%s: the public half of a key on a SIM cannot be set",
+                              isprov_key_name(key).text);
+        return !with_pub;
+    }
+    if (key->soft == NULL || !EVP_PKEY_set_params(key->soft, given))
+        return 0;
+    if (with_pub)
+        key->soft_parts |= SELECT_PUBLIC;
+    return 1;
+}
+
+static const OSSL_PARAM *keymgmt_ec_settable_params(void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+        OSSL_PARAM_END
+    };
+
+    (void)provctx;
+    return params;
+}
+
+/* ------------------------------------------------------------------ generation */
+
+struct gen {
+    struct isprov *prov;
+    EVP_PKEY_CTX *ctx; /* of the default provider */
+    int parts;         /* what the result will have */
+};
+
+static int keymgmt_ec_gen_set_params(void *genctx, const OSSL_PARAM params[])
+{
+    ISPROV_KEEP_ERRNO;
+    struct gen *gen = genctx;
+
+    return params == NULL || EVP_PKEY_CTX_set_params(gen->ctx, params) > 0;
+}
+
+static const OSSL_PARAM *keymgmt_ec_gen_settable_params(void *genctx, void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        TYPE_GROUP,
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+        OSSL_PARAM_END
+    };
+
+    (void)genctx;
+    (void)provctx;
+    return params;
+}
+
+static void keymgmt_ec_gen_cleanup(void *genctx)
+{
+    ISPROV_KEEP_ERRNO;
+    struct gen *gen = genctx;
+
+    if (gen == NULL)
+        return;
+    EVP_PKEY_CTX_free(gen->ctx);
+    OPENSSL_free(gen);
+}
+
+static void *keymgmt_ec_gen_init(void *provctx, int selection, const OSSL_PARAM params[])
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = provctx;
+    const bool pair = (selection & SELECT_PAIR) != 0;
+    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
+    struct gen *gen = OPENSSL_zalloc(sizeof(*gen));
+
+    if (libctx == NULL || gen == NULL)
+        goto fail;
+    gen->prov = prov;
+    gen->parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (pair ? SELECT_PAIR : 0);
+    gen->ctx = EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL);
+    if (gen->ctx == NULL
+        || (pair ? EVP_PKEY_keygen_init(gen->ctx) : EVP_PKEY_paramgen_init(gen->ctx)) <= 0
+        || !keymgmt_ec_gen_set_params(gen, params))
+        goto fail;
+    return gen;
+
+fail:
+    keymgmt_ec_gen_cleanup(gen);
+    return NULL;
+}
+
+static int keymgmt_ec_gen_set_template(void *genctx, void *template)
+{
+    ISPROV_KEEP_ERRNO;
+    struct gen *gen = genctx;
+    char name[GROUP_NAME_MAX];
+
+    return group_name(template, name) && EVP_PKEY_CTX_set_group_name(gen->ctx, name) > 0;
+}
+
+/* In software: ephemeral keys on a card would be slow, and containers are few. */
+static void *keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct gen *gen = genctx;
+    struct isprov_key *key = isprov_key_new_soft(gen->prov);
+    EVP_PKEY *pkey = NULL;
+
+    (void)cb; /* done before anybody could read of it */
+    (void)arg;
+    if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
+        isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
+                          "EC key generation failed; the group is missing or unknown");
+        isprov_key_free(key);
+        return NULL;
+    }
+    isprov_key_reset_soft(key, pkey, gen->parts);
+    return key;
+}
+
+static const char *keymgmt_ec_query_operation_name(int operation)
+{
+    switch (operation) {
+    case OSSL_OP_SIGNATURE:
+        return "ECDSA";
+    case OSSL_OP_KEYEXCH:
+        return "ECDH";
+    default:
+        return NULL;
+    }
+}
+
+const OSSL_DISPATCH isprov_keymgmt_ec[] = {
+    { OSSL_FUNC_KEYMGMT_NEW, (void (*)(void))keymgmt_ec_new },
+    { OSSL_FUNC_KEYMGMT_LOAD, (void (*)(void))keymgmt_ec_load },
+    { OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))keymgmt_ec_free },
+    { OSSL_FUNC_KEYMGMT_HAS, (void (*)(void))keymgmt_ec_has },
+    { OSSL_FUNC_KEYMGMT_MATCH, (void (*)(void))keymgmt_ec_match },
+    { OSSL_FUNC_KEYMGMT_DUP, (void (*)(void))keymgmt_ec_dup },
+    { OSSL_FUNC_KEYMGMT_VALIDATE, (void (*)(void))keymgmt_ec_validate },
+    { OSSL_FUNC_KEYMGMT_IMPORT, (void (*)(void))keymgmt_ec_import },
+    { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (void (*)(void))keymgmt_ec_import_types },
+    { OSSL_FUNC_KEYMGMT_EXPORT, (void (*)(void))keymgmt_ec_export },
+    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_ec_export_types },
+    { OSSL_FUNC_KEYMGMT_GET_PARAMS, (void (*)(void))keymgmt_ec_get_params },
+    { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gettable_params },
+    { OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))keymgmt_ec_set_params },
+    { OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, (void (*)(void))keymgmt_ec_settable_params },
+    { OSSL_FUNC_KEYMGMT_GEN_INIT, (void (*)(void))keymgmt_ec_gen_init },
+    { OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, (void (*)(void))keymgmt_ec_gen_set_template },
+    { OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, (void (*)(void))keymgmt_ec_gen_set_params },
+    { OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gen_settable_params },
+    { OSSL_FUNC_KEYMGMT_GEN, (void (*)(void))keymgmt_ec_gen },
+    { OSSL_FUNC_KEYMGMT_GEN_CLEANUP, (void (*)(void))keymgmt_ec_gen_cleanup },
+    { OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, (void (*)(void))keymgmt_ec_query_operation_name },
+    { 0, NULL }
+};

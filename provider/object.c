@@ -1,0 +1,409 @@
+/* see object.h */
+#include "object.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cert.h"
+#include "key.h"
+
+/* An object as text for messages. */
+struct object_text {
+    char text[IOTSAFE_URI_MAX];
+};
+
+static struct object_text object_text(enum iotsafe_uri_type type, const struct iotsafe_name *name)
+{
+    const struct iotsafe_uri uri = { .name = *name, .type = type };
+    struct object_text text;
+
+    iotsafe_uri_format(&uri, text.text);
+    return text;
+}
+
+bool isprov_refused(enum iotsafe_err err)
+{
+    switch (err) {
+    case IOTSAFE_ERR_PROTOCOL:
+    case IOTSAFE_ERR_SPACE:
+    case IOTSAFE_ERR_NOT_FOUND:
+    case IOTSAFE_ERR_AMBIGUOUS:
+    case IOTSAFE_ERR_ACCESS:
+    case IOTSAFE_ERR_CONDITIONS:
+    case IOTSAFE_ERR_DATA:
+    case IOTSAFE_ERR_UNSUPPORTED:
+    case IOTSAFE_ERR_LENGTH:
+    case IOTSAFE_ERR_CARD:
+    case IOTSAFE_ERR_KEY:
+    case IOTSAFE_ERR_CERTIFICATE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool by_label_alone(const struct iotsafe_name *name)
+{
+    return name->label_len != 0 && name->id_len == 0;
+}
+
+static bool by_one_part(const struct iotsafe_name *name)
+{
+    return (name->label_len != 0) != (name->id_len != 0);
+}
+
+static bool same_label(const struct iotsafe_name *a, const struct iotsafe_name *b)
+{
+    return a->label_len != 0 && a->label_len == b->label_len
+           && memcmp(a->label, b->label, a->label_len) == 0;
+}
+
+static bool same_id(const struct iotsafe_name *a, const struct iotsafe_name *b)
+{
+    return a->id_len != 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+/* ------------------------------------------- candidates for the public half */
+
+enum { RANK_PUBLIC_LABEL, RANK_PUBLIC_ID, RANK_FILE_LABEL, RANK_FILE_ID, N_RANKS };
+
+void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
+                            struct iotsafe_card *card, const struct iotsafe_name *private_key)
+{
+    memset(it, 0, sizeof(*it));
+    it->prov = prov;
+    it->card = card;
+    it->name = *private_key;
+    it->curve = isprov_curve_default();
+    it->stage = by_label_alone(private_key) ? ISPROV_CANDIDATES_DIRECT : ISPROV_CANDIDATES_LIST;
+}
+
+void isprov_candidates_clear(struct isprov_candidates *it)
+{
+    free(it->objects);
+    it->objects = NULL;
+}
+
+/* Finds the private key, which completes its name and tells its curve, and reads
+ * what else there is. An applet without a list leaves us with no candidates. */
+static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_diag *diag)
+{
+    struct iotsafe_object key;
+    enum iotsafe_err err = iotsafe_list(it->card, &it->objects, &it->n_objects, diag);
+
+    if (isprov_refused(err)) {
+        it->stage = ISPROV_CANDIDATES_END;
+        return IOTSAFE_OK;
+    }
+    if (err == IOTSAFE_OK)
+        err = iotsafe_find(it->card, IOTSAFE_PRIVATE_KEY, &it->name, &key, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    it->curve = isprov_curve_of_object(&key);
+    if (it->curve == NULL) {
+        isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
+                        object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
+        return IOTSAFE_ERR_UNSUPPORTED;
+    }
+    it->name = key.name;
+    it->stage = ISPROV_CANDIDATES_RANKS;
+    return IOTSAFE_OK;
+}
+
+static bool has_rank(const struct isprov_candidates *it, const struct iotsafe_object *object)
+{
+    const enum iotsafe_kind kind = it->rank <= RANK_PUBLIC_ID ? IOTSAFE_PUBLIC_KEY : IOTSAFE_FILE;
+    const bool by_label = it->rank == RANK_PUBLIC_LABEL || it->rank == RANK_FILE_LABEL;
+    const bool label = same_label(&it->name, &object->name);
+
+    if (object->kind != kind || (it->rank == RANK_PUBLIC_LABEL && it->direct_hit))
+        return false;
+    return by_label ? label : !label && same_id(&it->name, &object->name);
+}
+
+/* The next object of the list whose turn it is; NULL: no more. */
+static const struct iotsafe_object *next_ranked(struct isprov_candidates *it)
+{
+    for (; it->rank < N_RANKS; it->rank++, it->next = 0)
+        while (it->next < it->n_objects) {
+            const struct iotsafe_object *object = &it->objects[it->next++];
+
+            if (has_rank(it, object))
+                return object;
+        }
+    return NULL;
+}
+
+static enum iotsafe_err point_in_file(struct isprov_candidates *it,
+                                      const struct iotsafe_object *object,
+                                      uint8_t ret_point[static IOTSAFE_POINT_SIZE],
+                                      struct iotsafe_diag *diag)
+{
+    STACK_OF(X509) *certs = NULL;
+    enum iotsafe_err err = isprov_file_certs(it->prov, it->card, object, &certs, diag);
+
+    if (err == IOTSAFE_OK && !isprov_cert_point(sk_X509_value(certs, 0), it->curve, ret_point))
+        err = IOTSAFE_ERR_KEY;
+    sk_X509_pop_free(certs, X509_free);
+    return err;
+}
+
+static enum iotsafe_err read_direct(struct isprov_candidates *it,
+                                    uint8_t ret_point[static IOTSAFE_POINT_SIZE],
+                                    struct iotsafe_diag *diag)
+{
+    enum iotsafe_err err = iotsafe_read_public_key(it->card, &it->name, ret_point, diag);
+
+    it->stage = ISPROV_CANDIDATES_LIST;
+    it->direct_hit = err == IOTSAFE_OK;
+    return err;
+}
+
+enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, bool *ret_more,
+                                        uint8_t ret_point[static IOTSAFE_POINT_SIZE],
+                                        struct iotsafe_diag *diag)
+{
+    const struct iotsafe_object *object;
+    enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
+
+    if (it->stage == ISPROV_CANDIDATES_DIRECT)
+        err = read_direct(it, ret_point, diag);
+    if (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_LIST) {
+        err = read_list(it, diag);
+        if (err != IOTSAFE_OK)
+            return err;
+        err = IOTSAFE_ERR_NOT_FOUND;
+    }
+    while (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_RANKS) {
+        object = next_ranked(it);
+        if (object == NULL)
+            it->stage = ISPROV_CANDIDATES_END;
+        else if (object->kind == IOTSAFE_PUBLIC_KEY)
+            err = iotsafe_read_public_key(it->card, &object->name, ret_point, diag);
+        else
+            err = point_in_file(it, object, ret_point, diag);
+    }
+    if (err != IOTSAFE_OK && !isprov_refused(err))
+        return err;
+    *ret_more = err == IOTSAFE_OK;
+    return IOTSAFE_OK;
+}
+
+/* -------------------------------------------------------------- public keys */
+
+static enum iotsafe_err encode_point(struct isprov *prov, const struct isprov_curve *curve,
+                                     const struct iotsafe_name *name,
+                                     const uint8_t octets[static IOTSAFE_POINT_SIZE],
+                                     uint8_t **ret_spki, size_t *ret_len,
+                                     struct iotsafe_diag *diag)
+{
+    struct isprov_point *point = isprov_point_new(prov, curve, octets);
+    uint8_t *spki = NULL;
+    int len;
+
+    if (point == NULL) {
+        isprov_diag_set(diag, "%s: what the card gives is not a point of %s",
+                        object_text(IOTSAFE_URI_PUBLIC, name).text, curve->group);
+        return IOTSAFE_ERR_KEY;
+    }
+    len = i2d_PUBKEY(point->pkey, &spki);
+    isprov_point_free(point);
+    if (len <= 0)
+        return IOTSAFE_ERR_MEMORY;
+    *ret_spki = spki;
+    *ret_len = (size_t)len;
+    return IOTSAFE_OK;
+}
+
+enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                   const struct iotsafe_object *object, uint8_t **ret_spki,
+                                   size_t *ret_len, struct iotsafe_diag *diag)
+{
+    const struct isprov_curve *curve = isprov_curve_of_object(object);
+    uint8_t octets[IOTSAFE_POINT_SIZE];
+    enum iotsafe_err err;
+
+    if (curve == NULL) {
+        isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
+                        object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
+        return IOTSAFE_ERR_UNSUPPORTED;
+    }
+    err = iotsafe_read_public_key(card, &object->name, octets, diag);
+    if (err == IOTSAFE_OK)
+        err = encode_point(prov, curve, &object->name, octets, ret_spki, ret_len, diag);
+    return err;
+}
+
+/* The public half of the private key so named. */
+static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *card,
+                                    const struct iotsafe_name *name, uint8_t **ret_spki,
+                                    size_t *ret_len, struct iotsafe_diag *diag)
+{
+    struct isprov_candidates it;
+    uint8_t octets[IOTSAFE_POINT_SIZE];
+    enum iotsafe_err err;
+    bool more = true;
+
+    isprov_candidates_init(&it, prov, card, name);
+    do {
+        err = isprov_candidates_next(&it, &more, octets, diag);
+        if (err == IOTSAFE_OK && more)
+            err = encode_point(prov, it.curve, &it.name, octets, ret_spki, ret_len, diag);
+    } while (more && err == IOTSAFE_ERR_KEY);
+    isprov_candidates_clear(&it);
+    if (err == IOTSAFE_OK && !more) {
+        isprov_diag_set(diag, "%s: the card gives no public key for it",
+                        object_text(IOTSAFE_URI_PRIVATE, name).text);
+        err = IOTSAFE_ERR_NOT_FOUND;
+    }
+    return err;
+}
+
+enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                         const struct iotsafe_name *name, uint8_t **ret_spki,
+                                         size_t *ret_len, struct iotsafe_diag *diag)
+{
+    struct iotsafe_object object = { .kind = IOTSAFE_PUBLIC_KEY, .name = *name };
+    struct iotsafe_diag other;
+    enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
+
+    if (by_one_part(name)) /* without the list, if the card takes the name */
+        err = isprov_public_key(prov, card, &object, ret_spki, ret_len, diag);
+    if (isprov_refused(err)) {
+        err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, diag);
+        if (err == IOTSAFE_OK)
+            return isprov_public_key(prov, card, &object, ret_spki, ret_len, diag);
+    }
+    if (err == IOTSAFE_ERR_NOT_FOUND
+        && public_half(prov, card, name, ret_spki, ret_len, &other) == IOTSAFE_OK)
+        return IOTSAFE_OK;
+    return err;
+}
+
+/* ------------------------------------------------------------- certificates */
+
+enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
+                                   const struct iotsafe_object *object,
+                                   STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
+    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
+    STACK_OF(X509) *certs;
+    uint8_t *data;
+    size_t len;
+    enum iotsafe_err err;
+
+    if (libctx == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    err = iotsafe_read_file(card, &object->name, IOTSAFE_CERTIFICATES, object->file_size, &data,
+                            &len, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    certs = isprov_certs_parse(libctx, data, len);
+    free(data);
+    if (certs == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    if (sk_X509_num(certs) == 0) {
+        sk_X509_free(certs);
+        isprov_diag_set(diag, "%s: the file holds no certificate (%zu bytes)",
+                        object_text(IOTSAFE_URI_CERT, &object->name).text, len);
+        return IOTSAFE_ERR_CERTIFICATE;
+    }
+    *ret_certs = certs;
+    return IOTSAFE_OK;
+}
+
+/* How well a file suits as that of a key: 0 is best. Only the order of reading
+ * depends on it, since what the list tells of usage is a hint. */
+static int file_rank(const struct iotsafe_object *file, const struct iotsafe_name *key)
+{
+    const bool data = (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0
+                      && file->file_usage == IOTSAFE_FILE_GENERAL;
+
+    if (same_label(&file->name, key))
+        return 0;
+    if (same_id(&file->name, key))
+        return 1;
+    return data ? 3 : 2;
+}
+
+/* The certificates of the first file whose leaf holds that point. */
+static enum iotsafe_err find_cert_of_point(const struct isprov_candidates *it,
+                                           const uint8_t point[static IOTSAFE_POINT_SIZE],
+                                           STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
+    uint8_t found[IOTSAFE_POINT_SIZE];
+    enum iotsafe_err err;
+
+    for (int rank = 0; rank <= 3; rank++)
+        for (size_t i = 0; i < it->n_objects; i++) {
+            const struct iotsafe_object *file = &it->objects[i];
+            STACK_OF(X509) *certs = NULL;
+
+            if (file->kind != IOTSAFE_FILE || file_rank(file, &it->name) != rank)
+                continue;
+            err = isprov_file_certs(it->prov, it->card, file, &certs, diag);
+            if (err != IOTSAFE_OK && !isprov_refused(err))
+                return err;
+            if (err == IOTSAFE_OK && isprov_cert_point(sk_X509_value(certs, 0), it->curve, found)
+                && memcmp(found, point, sizeof(found)) == 0) {
+                *ret_certs = certs;
+                return IOTSAFE_OK;
+            }
+            sk_X509_pop_free(certs, X509_free);
+        }
+    return IOTSAFE_ERR_NOT_FOUND;
+}
+
+static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *card,
+                                     const struct iotsafe_object *key,
+                                     STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
+    struct isprov_candidates it;
+    uint8_t point[IOTSAFE_POINT_SIZE];
+    enum iotsafe_err err;
+    bool more;
+
+    isprov_candidates_init(&it, prov, card, &key->name);
+    it.stage = ISPROV_CANDIDATES_LIST; /* files are looked for in any case */
+    do {
+        err = isprov_candidates_next(&it, &more, point, diag);
+        if (err == IOTSAFE_OK)
+            err = more ? find_cert_of_point(&it, point, ret_certs, diag) : IOTSAFE_ERR_NOT_FOUND;
+    } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
+    isprov_candidates_clear(&it);
+    if (err == IOTSAFE_ERR_NOT_FOUND)
+        isprov_diag_set(diag, "%s: no file on the SIM holds a certificate of this private key; its "
+                              "operator puts it there, or give the program a certificate file",
+                        object_text(IOTSAFE_URI_CERT, &key->name).text);
+    return err;
+}
+
+/* The certificates of the file so named. */
+static enum iotsafe_err certs_of_file(struct isprov *prov, struct iotsafe_card *card,
+                                      const struct iotsafe_name *name,
+                                      STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
+    struct iotsafe_object file = { .kind = IOTSAFE_FILE, .name = *name };
+    enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
+
+    if (by_one_part(name)) /* without the list, if the card takes the name */
+        err = isprov_file_certs(prov, card, &file, ret_certs, diag);
+    if (err == IOTSAFE_ERR_CERTIFICATE || !isprov_refused(err))
+        return err;
+    err = iotsafe_find(card, IOTSAFE_FILE, name, &file, diag);
+    return err == IOTSAFE_OK ? isprov_file_certs(prov, card, &file, ret_certs, diag) : err;
+}
+
+enum iotsafe_err isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
+                                    const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
+                                    struct iotsafe_diag *diag)
+{
+    struct iotsafe_object key;
+    struct iotsafe_diag other;
+    enum iotsafe_err err = certs_of_file(prov, card, name, ret_certs, diag);
+
+    if ((err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_CERTIFICATE)
+        && iotsafe_find(card, IOTSAFE_PRIVATE_KEY, name, &key, &other) == IOTSAFE_OK)
+        err = certs_of_key(prov, card, &key, ret_certs, diag);
+    return err;
+}

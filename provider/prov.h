@@ -1,0 +1,50 @@
+/* The provider's context: one for each library context that loaded it. */
+#ifndef ISPROV_PROV_H
+#define ISPROV_PROV_H
+
+#include <openssl/bio.h>
+#include <stdatomic.h>
+
+#include "core.h"
+#include "iotsafe.h"
+
+struct isprov_crypto;
+struct isprov_card_slot;
+
+struct isprov {
+    struct isprov_core core;
+    OSSL_LIB_CTX *bio_ctx;         /* for BIOs of the core, nothing else */
+    _Atomic(struct isprov_crypto *) crypto; /* see isprov_libctx() */
+    _Atomic(struct isprov_card_slot *) cards; /* see isprov_card_of_uri() */
+    struct iotsafe_config *config;
+    OSSL_ITEM reasons[IOTSAFE_ERR_MAX + 1];
+};
+
+/**
+ * The library context for the provider's own cryptography: private, with
+ * libcrypto's default provider and nothing else, so that no fetch in it can
+ * lead back to us. Made at the first call; any thread may be first.
+ *
+ * @return borrowed, valid as long as the provider; NULL after an error was raised
+ */
+OSSL_LIB_CTX *isprov_libctx(struct isprov *prov);
+void isprov_crypto_free(struct isprov_crypto *crypto); /* NULL accepted */
+
+/** A BIO over one of the core's; BIO_free() it. NULL after an error was raised. */
+BIO *isprov_bio(struct isprov *prov, OSSL_CORE_BIO *core_bio);
+
+/* Dispatch tables, each at the end of the file of its operation. */
+extern const OSSL_DISPATCH isprov_keymgmt_ec[];
+extern const OSSL_DISPATCH isprov_signature_ecdsa[];
+extern const OSSL_DISPATCH isprov_exchange_ecdh[];
+extern const OSSL_DISPATCH isprov_store[];
+extern const OSSL_DISPATCH isprov_decoder_pem[];
+extern const OSSL_DISPATCH isprov_decoder_ec[];
+extern const OSSL_DISPATCH isprov_encoder_ec_text[];
+extern const OSSL_DISPATCH isprov_encoder_ec_pem[];
+
+/** The capability TLS-GROUP: the groups for which our key management can make
+ *  ephemeral keys. See provider-base(7). */
+int isprov_tls_groups(OSSL_CALLBACK *cb, void *arg);
+
+#endif

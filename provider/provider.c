@@ -1,0 +1,184 @@
+/* Entry point and operation tables. Nothing here reaches a card: a missing
+ * device or a bad setting shows at the first use, not when the module loads. */
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include "isprov.h"
+#include "object.h"
+#include "prov.h"
+
+#define PROPERTIES "provider=iotsafe"
+#define EC_NAMES "EC:id-ecPublicKey:1.2.840.10045.2.1"
+
+static OSSL_FUNC_provider_teardown_fn provider_teardown;
+static OSSL_FUNC_provider_gettable_params_fn provider_gettable_params;
+static OSSL_FUNC_provider_get_params_fn provider_get_params;
+static OSSL_FUNC_provider_query_operation_fn provider_query_operation;
+static OSSL_FUNC_provider_get_reason_strings_fn provider_get_reason_strings;
+static OSSL_FUNC_provider_get_capabilities_fn provider_get_capabilities;
+
+static const OSSL_ALGORITHM keymgmt[] = {
+    { EC_NAMES, PROPERTIES, isprov_keymgmt_ec, "IoT SAFE EC keys" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM signature[] = {
+    { "ECDSA", PROPERTIES, isprov_signature_ecdsa, "IoT SAFE ECDSA" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM exchange[] = {
+    { "ECDH", PROPERTIES, isprov_exchange_ecdh, "ECDH for EC keys of this provider" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM store[] = {
+    { "iotsafe", PROPERTIES, isprov_store, "IoT SAFE objects by URI" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM decoder[] = {
+    { "DER", PROPERTIES ",input=pem", isprov_decoder_pem, "IoT SAFE key-reference files" },
+    { "EC", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_ec,
+      "IoT SAFE key references" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM encoder[] = {
+    { EC_NAMES, PROPERTIES ",output=text", isprov_encoder_ec_text, "EC keys as text" },
+    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_ec_pem,
+      "IoT SAFE keys as key-reference files" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_cache)
+{
+    (void)provctx;
+    *no_cache = 0;
+    switch (operation) {
+    case OSSL_OP_KEYMGMT:
+        return keymgmt;
+    case OSSL_OP_SIGNATURE:
+        return signature;
+    case OSSL_OP_KEYEXCH:
+        return exchange;
+    case OSSL_OP_STORE:
+        return store;
+    case OSSL_OP_DECODER:
+        return decoder;
+    case OSSL_OP_ENCODER:
+        return encoder;
+    default:
+        return NULL;
+    }
+}
+
+static const OSSL_PARAM *provider_gettable_params(void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_NAME, OSSL_PARAM_UTF8_PTR, NULL, 0),
+        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_VERSION, OSSL_PARAM_UTF8_PTR, NULL, 0),
+        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_BUILDINFO, OSSL_PARAM_UTF8_PTR, NULL, 0),
+        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, NULL, 0),
+        OSSL_PARAM_END
+    };
+
+    (void)provctx;
+    return params;
+}
+
+static int provider_get_params(void *provctx, OSSL_PARAM params[])
+{
+    OSSL_PARAM *p;
+
+    (void)provctx;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_NAME);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, "IoT SAFE Provider"))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_VERSION);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, IOTSAFE_VERSION))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_BUILDINFO);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, IOTSAFE_VERSION))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_STATUS);
+    return p == NULL || OSSL_PARAM_set_int(p, 1);
+}
+
+static const OSSL_ITEM *provider_get_reason_strings(void *provctx)
+{
+    const struct isprov *prov = provctx;
+
+    return prov->reasons;
+}
+
+/* A capability that we do not have is no failure: libssl would give up every
+ * SSL_CTX of the process. */
+static int provider_get_capabilities(void *provctx, const char *capability, OSSL_CALLBACK *cb,
+                                     void *arg)
+{
+    (void)provctx;
+    if (OPENSSL_strcasecmp(capability, "TLS-GROUP") == 0)
+        return isprov_tls_groups(cb, arg);
+    return 1;
+}
+
+static void provider_teardown(void *provctx)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = provctx;
+
+    isprov_cards_free(prov);
+    isprov_crypto_free(atomic_load(&prov->crypto));
+    OSSL_LIB_CTX_free(prov->bio_ctx);
+    iotsafe_config_free(prov->config);
+    OPENSSL_free(prov);
+}
+
+static const OSSL_DISPATCH dispatch[] = {
+    { OSSL_FUNC_PROVIDER_TEARDOWN, (void (*)(void))provider_teardown },
+    { OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))provider_gettable_params },
+    { OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))provider_get_params },
+    { OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query_operation },
+    { OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, (void (*)(void))provider_get_reason_strings },
+    { OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))provider_get_capabilities },
+    { 0, NULL }
+};
+
+static const char *lookup_setting(void *arg, const char *key)
+{
+    const struct isprov *prov = arg;
+
+    return isprov_core_setting(&prov->core, key);
+}
+
+const struct iotsafe_config *isprov_get0_config(void *provctx)
+{
+    const struct isprov *prov = provctx;
+
+    return prov->config;
+}
+
+__attribute__((visibility("default")))
+int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+                       const OSSL_DISPATCH **out, void **provctx)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = OPENSSL_zalloc(sizeof(*prov));
+
+    if (prov == NULL)
+        return 0;
+    isprov_core_init(&prov->core, handle, in);
+    isprov_core_reasons(prov->reasons);
+    atomic_init(&prov->crypto, NULL);
+    atomic_init(&prov->cards, NULL);
+    prov->bio_ctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
+    prov->config = iotsafe_config_new(lookup_setting, prov);
+    if (prov->bio_ctx == NULL || prov->config == NULL) {
+        provider_teardown(prov);
+        return 0;
+    }
+    *out = dispatch;
+    *provctx = prov;
+    return 1;
+}

@@ -1,0 +1,57 @@
+/* see soft_key.h */
+#include "soft_key.h"
+
+#include <openssl/params.h>
+
+static EVP_PKEY_CTX *new_ec_ctx(struct isprov *prov)
+{
+    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
+
+    return libctx != NULL ? EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL) : NULL;
+}
+
+EVP_PKEY *isprov_soft_from_params(struct isprov *prov, int selection, OSSL_PARAM params[])
+{
+    EVP_PKEY_CTX *ctx = new_ec_ctx(prov);
+    EVP_PKEY *pkey = NULL;
+
+    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) <= 0
+        || EVP_PKEY_fromdata(ctx, &pkey, selection, params) <= 0)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return pkey;
+}
+
+EVP_PKEY *isprov_soft_from_group(struct isprov *prov, const char *group)
+{
+    EVP_PKEY_CTX *ctx = new_ec_ctx(prov);
+    EVP_PKEY *pkey = NULL;
+
+    if (ctx == NULL || EVP_PKEY_paramgen_init(ctx) <= 0
+        || EVP_PKEY_CTX_set_group_name(ctx, group) <= 0 || EVP_PKEY_generate(ctx, &pkey) <= 0)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return pkey;
+}
+
+EVP_PKEY *isprov_soft_copy_public(struct isprov *prov, const EVP_PKEY *from, int selection)
+{
+    const int public = selection & ~OSSL_KEYMGMT_SELECT_PRIVATE_KEY;
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *copy = NULL;
+
+    if (EVP_PKEY_todata(from, public, &params) > 0)
+        copy = isprov_soft_from_params(prov, public, params);
+    OSSL_PARAM_free(params);
+    return copy;
+}
+
+bool isprov_soft_check(struct isprov *prov, EVP_PKEY *pkey, int (*check)(EVP_PKEY_CTX *))
+{
+    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
+    EVP_PKEY_CTX *ctx = libctx != NULL ? EVP_PKEY_CTX_new_from_pkey(libctx, pkey, NULL) : NULL;
+    bool good = ctx != NULL && check(ctx) > 0;
+
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}

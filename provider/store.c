@@ -1,0 +1,472 @@
+/* The store loader for iotsafe: URIs, see provider-storemgmt(7). Private keys
+ * are given as references to key objects, public keys and certificates as DER.
+ *
+ * What there is to give is found out at the first load and read object by object
+ * afterwards. A failure ends the store: programs loop until it says so. */
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/params.h>
+#include <openssl/store.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "card_key.h"
+#include "object.h"
+
+static OSSL_FUNC_store_open_fn store_open;
+static OSSL_FUNC_store_settable_ctx_params_fn store_settable_ctx_params;
+static OSSL_FUNC_store_set_ctx_params_fn store_set_ctx_params;
+static OSSL_FUNC_store_load_fn store_load;
+static OSSL_FUNC_store_eof_fn store_eof;
+static OSSL_FUNC_store_close_fn store_close;
+static OSSL_FUNC_store_export_object_fn store_export_object;
+
+/* One thing to give: the object itself, or what its name stands for. */
+struct item {
+    enum iotsafe_uri_type type;
+    bool listed; /* from the object list; else by name */
+    struct iotsafe_object object;
+};
+
+struct store {
+    struct isprov *prov;
+    enum iotsafe_err uri_err; /* a malformed URI is reported by the first load */
+    struct iotsafe_diag uri_diag;
+    struct iotsafe_uri uri;
+    int expect; /* OSSL_STORE_INFO_..., 0: anything */
+
+    bool begun, ended;
+    struct iotsafe_card *card;
+    struct item *items;
+    size_t n_items, next;
+    STACK_OF(X509) *certs; /* of the current file, those not given yet */
+};
+
+/* ------------------------------------------------------- opening and parameters */
+
+/* Does not fail for a malformed URI: libcrypto would put the errors of its search
+ * for a loader in front of ours. */
+static void *store_open(void *provctx, const char *text)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov *prov = provctx;
+    struct store *store = OPENSSL_zalloc(sizeof(*store));
+
+    if (store == NULL) {
+        isprov_raise(prov, IOTSAFE_ERR_MEMORY, NULL);
+        return NULL;
+    }
+    store->prov = prov;
+    store->uri_err = iotsafe_uri_parse(text, &store->uri, &store->uri_diag);
+    return store;
+}
+
+static int store_close(void *ctx)
+{
+    ISPROV_KEEP_ERRNO;
+    struct store *store = ctx;
+
+    sk_X509_pop_free(store->certs, X509_free);
+    OPENSSL_free(store->items);
+    iotsafe_card_free(store->card);
+    OPENSSL_free(store);
+    return 1;
+}
+
+static const OSSL_PARAM *store_settable_ctx_params(void *provctx)
+{
+    static const OSSL_PARAM params[] = {
+        OSSL_PARAM_int(OSSL_STORE_PARAM_EXPECT, NULL),
+        OSSL_PARAM_END
+    };
+
+    (void)provctx;
+    return params;
+}
+
+static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
+{
+    struct store *store = ctx;
+    const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_EXPECT);
+
+    return p == NULL || OSSL_PARAM_get_int(p, &store->expect);
+}
+
+/* ---------------------------------------------------- what there will be to give */
+
+static bool is_named(const struct iotsafe_uri *uri)
+{
+    return uri->name.id_len != 0 || uri->name.label_len != 0;
+}
+
+static const struct {
+    int expect;
+    enum iotsafe_uri_type type;
+    const char *word;
+} expectations[] = {
+    { OSSL_STORE_INFO_PKEY, IOTSAFE_URI_PRIVATE, "a private key" },
+    { OSSL_STORE_INFO_PUBKEY, IOTSAFE_URI_PUBLIC, "a public key" },
+    { OSSL_STORE_INFO_CERT, IOTSAFE_URI_CERT, "a certificate" },
+};
+
+/* What the URI and the program together ask for. */
+static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing,
+                                    enum iotsafe_uri_type *ret_type, struct iotsafe_diag *diag)
+{
+    struct isprov_key_name name;
+
+    *ret_nothing = false;
+    *ret_type = store->uri.type;
+    if (store->expect == 0)
+        return IOTSAFE_OK;
+    for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
+        if (expectations[i].expect != store->expect)
+            continue;
+        *ret_type = expectations[i].type;
+        if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
+            return IOTSAFE_OK;
+        iotsafe_uri_format(&store->uri, name.text);
+        isprov_diag_set(diag, "%s: the program wants %s here, the URI names another type of object",
+                        name.text, expectations[i].word);
+        return IOTSAFE_ERR_URI;
+    }
+    *ret_nothing = true; /* a CRL, say */
+    return IOTSAFE_OK;
+}
+
+static enum iotsafe_uri_type type_of_kind(enum iotsafe_kind kind)
+{
+    switch (kind) {
+    case IOTSAFE_PRIVATE_KEY:
+        return IOTSAFE_URI_PRIVATE;
+    case IOTSAFE_PUBLIC_KEY:
+        return IOTSAFE_URI_PUBLIC;
+    case IOTSAFE_FILE:
+        return IOTSAFE_URI_CERT;
+    default:
+        return IOTSAFE_URI_ANY; /* a secret: nothing that a store can give */
+    }
+}
+
+/* Do these two belong together? By label if both have one, else by identifier. */
+static bool is_half_of(const struct iotsafe_name *public, const struct iotsafe_name *private)
+{
+    if (public->label_len != 0 && private->label_len != 0)
+        return public->label_len == private->label_len
+               && memcmp(public->label, private->label, public->label_len) == 0;
+    return public->id_len != 0 && public->id_len == private->id_len
+           && memcmp(public->id, private->id, public->id_len) == 0;
+}
+
+/* A public key that is given with its private key already. */
+static bool is_given_already(const struct store *store, const struct iotsafe_object *object)
+{
+    for (size_t i = 0; i < store->n_items; i++)
+        if (store->items[i].type == IOTSAFE_URI_PRIVATE
+            && is_half_of(&object->name, &store->items[i].object.name))
+            return true;
+    return false;
+}
+
+/* An empty container, or a key that the operator switched off: a listing leaves
+ * it out, a name still reaches it. */
+static bool is_deactivated(const struct iotsafe_object *object)
+{
+    return (object->told & IOTSAFE_TOLD_STATE) != 0 && object->state == IOTSAFE_STATE_DEACTIVATED;
+}
+
+/* Adds what matches, of one type. */
+static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all_types,
+                       const struct iotsafe_object *objects, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct iotsafe_object *object = &objects[i];
+
+        if (type_of_kind(object->kind) != type
+            || !iotsafe_name_matches(&store->uri.name, &object->name))
+            continue;
+        if (type != IOTSAFE_URI_CERT && isprov_curve_of_object(object) == NULL)
+            continue; /* of another algorithm */
+        if (!is_named(&store->uri) && is_deactivated(object))
+            continue;
+        if (all_types && type == IOTSAFE_URI_PUBLIC && is_given_already(store, object))
+            continue;
+        store->items[store->n_items++] =
+            (struct item){ .type = type, .listed = true, .object = *object };
+    }
+}
+
+static enum iotsafe_err plan_from_list(struct store *store, enum iotsafe_uri_type type,
+                                       struct iotsafe_diag *diag)
+{
+    static const enum iotsafe_uri_type order[] = { IOTSAFE_URI_PRIVATE, IOTSAFE_URI_CERT,
+                                                   IOTSAFE_URI_PUBLIC };
+    struct iotsafe_object *objects = NULL;
+    size_t n = 0;
+    enum iotsafe_err err = iotsafe_list(store->card, &objects, &n, diag);
+
+    if (err != IOTSAFE_OK)
+        return err;
+    store->items = OPENSSL_zalloc((n + 1) * sizeof(*store->items));
+    if (store->items == NULL)
+        err = IOTSAFE_ERR_MEMORY;
+    for (size_t i = 0; err == IOTSAFE_OK && i < sizeof(order) / sizeof(order[0]); i++)
+        if (type == IOTSAFE_URI_ANY || type == order[i])
+            add_listed(store, order[i], type == IOTSAFE_URI_ANY, objects, n);
+    free(objects);
+    return err;
+}
+
+static enum iotsafe_err plan_by_name(struct store *store, enum iotsafe_uri_type type)
+{
+    store->items = OPENSSL_zalloc(sizeof(*store->items));
+    if (store->items == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    store->n_items = 1;
+    store->items[0] = (struct item){ .type = type, .object = { .name = store->uri.name } };
+    return IOTSAFE_OK;
+}
+
+/* A name without a type: whatever the list has under it. A certificate goes by
+ * its key's name only if a certificate was asked for. */
+static enum iotsafe_err plan_any_of_name(struct store *store, struct iotsafe_diag *diag)
+{
+    struct iotsafe_object object;
+    enum iotsafe_err err = plan_from_list(store, IOTSAFE_URI_ANY, diag);
+
+    if (isprov_refused(err)) /* an applet without a list */
+        return plan_by_name(store, IOTSAFE_URI_PRIVATE);
+    if (err != IOTSAFE_OK || store->n_items > 0)
+        return err;
+    return iotsafe_find(store->card, IOTSAFE_PRIVATE_KEY, &store->uri.name, &object, diag);
+}
+
+static enum iotsafe_err plan(struct store *store, struct iotsafe_diag *diag)
+{
+    enum iotsafe_uri_type type;
+    bool nothing;
+    enum iotsafe_err err = store->uri_err;
+
+    if (err != IOTSAFE_OK) {
+        *diag = store->uri_diag;
+        return err;
+    }
+    err = wanted_type(store, &nothing, &type, diag);
+    if (err != IOTSAFE_OK || nothing)
+        return err;
+    err = isprov_card_of_uri(store->prov, &store->uri, &store->card, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    if (!is_named(&store->uri))
+        return plan_from_list(store, type, diag);
+    if (type == IOTSAFE_URI_ANY)
+        return plan_any_of_name(store, diag);
+    return plan_by_name(store, type);
+}
+
+/* ----------------------------------------------------------------- giving things */
+
+/* What to do after an object was tried. */
+enum outcome { GIVEN, SKIPPED, FAILED };
+
+struct receiver {
+    OSSL_CALLBACK *cb;
+    void *arg;
+};
+
+/* OSSL_PARAM has no const; the receiver only reads. */
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static enum outcome give_der(const struct receiver *to, int type, const char *data_type,
+                             const char *structure, uint8_t *der, size_t len)
+{
+    OSSL_PARAM params[5], *p = params;
+
+    *p++ = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type);
+    if (data_type != NULL)
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of(data_type), 0);
+    *p++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(structure),
+                                            0);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, len);
+    *p = OSSL_PARAM_construct_end();
+    return to->cb(params, to->arg) ? GIVEN : FAILED;
+}
+
+static size_t count_private(const struct store *store)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < store->n_items; i++)
+        n += store->items[i].type == IOTSAFE_URI_PRIVATE;
+    return n;
+}
+
+static enum outcome give_private_key(struct store *store, const struct item *item,
+                                     const struct receiver *to)
+{
+    struct iotsafe_uri uri = store->uri;
+    int type = OSSL_OBJECT_PKEY;
+    struct isprov_key *key;
+    enum outcome outcome;
+
+    /* A key goes by the name that the application gave, or else by its own. */
+    if (item->listed && (!is_named(&uri) || count_private(store) > 1))
+        uri.name = item->object.name;
+    key = isprov_card_key_open(store->prov, &uri);
+    if (key == NULL)
+        return FAILED;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of("EC"), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
+        OSSL_PARAM_construct_end(),
+    };
+    outcome = to->cb(params, to->arg) ? GIVEN : FAILED;
+    isprov_key_free(key); /* the receiver took a reference of its own */
+    return outcome;
+}
+
+/* An object that the card refuses ends a search by name; a listing goes on. */
+static enum outcome not_had(const struct store *store, const struct item *item,
+                            enum iotsafe_err err, const struct iotsafe_diag *diag)
+{
+    if (item->listed && isprov_refused(err))
+        return SKIPPED;
+    isprov_raise(store->prov, err, diag);
+    return FAILED;
+}
+
+static enum outcome give_public_key(struct store *store, const struct item *item,
+                                    const struct receiver *to)
+{
+    struct iotsafe_diag diag = { "" };
+    uint8_t *spki = NULL;
+    size_t len = 0;
+    enum outcome outcome;
+    enum iotsafe_err err =
+        item->listed
+            ? isprov_public_key(store->prov, store->card, &item->object, &spki, &len, &diag)
+            : isprov_named_public_key(store->prov, store->card, &item->object.name, &spki, &len,
+                                      &diag);
+
+    if (err != IOTSAFE_OK)
+        return not_had(store, item, err, &diag);
+    outcome = give_der(to, OSSL_OBJECT_PKEY, "EC", "SubjectPublicKeyInfo", spki, len);
+    OPENSSL_free(spki);
+    return outcome;
+}
+
+static enum outcome give_next_cert(struct store *store, const struct receiver *to)
+{
+    X509 *cert = sk_X509_shift(store->certs);
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    enum outcome outcome = FAILED;
+
+    if (len > 0)
+        outcome = give_der(to, OSSL_OBJECT_CERT, NULL, "Certificate", der, (size_t)len);
+    else
+        isprov_raise(store->prov, IOTSAFE_ERR_MEMORY, NULL);
+    OPENSSL_free(der);
+    X509_free(cert);
+    return outcome;
+}
+
+static enum outcome give_certs(struct store *store, const struct item *item,
+                               const struct receiver *to)
+{
+    struct iotsafe_diag diag = { "" };
+    STACK_OF(X509) *certs = NULL;
+    enum iotsafe_err err =
+        item->listed ? isprov_file_certs(store->prov, store->card, &item->object, &certs, &diag)
+                     : isprov_named_certs(store->prov, store->card, &item->object.name, &certs,
+                                          &diag);
+
+    if (err != IOTSAFE_OK)
+        return not_had(store, item, err, &diag);
+    sk_X509_free(store->certs);
+    store->certs = certs;
+    return give_next_cert(store, to);
+}
+
+static enum outcome give(struct store *store, const struct receiver *to)
+{
+    const struct item *item;
+
+    if (sk_X509_num(store->certs) > 0)
+        return give_next_cert(store, to);
+    item = &store->items[store->next++];
+    switch (item->type) {
+    case IOTSAFE_URI_PRIVATE:
+        return give_private_key(store, item, to);
+    case IOTSAFE_URI_PUBLIC:
+        return give_public_key(store, item, to);
+    default:
+        return give_certs(store, item, to);
+    }
+}
+
+static bool has_more(const struct store *store)
+{
+    return store->next < store->n_items || sk_X509_num(store->certs) > 0;
+}
+
+static int store_eof(void *ctx)
+{
+    const struct store *store = ctx;
+
+    return store->ended || (store->begun && !has_more(store));
+}
+
+static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb,
+                      void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct store *store = ctx;
+    const struct receiver to = { .cb = cb, .arg = arg };
+    struct iotsafe_diag diag = { "" };
+    enum iotsafe_err err = IOTSAFE_OK;
+    enum outcome outcome = SKIPPED;
+
+    (void)pw_cb; /* nothing here is protected by a pass phrase */
+    (void)pw_arg;
+    if (!store->begun) {
+        store->begun = true;
+        err = plan(store, &diag);
+    }
+    if (err != IOTSAFE_OK) {
+        isprov_raise(store->prov, err, &diag);
+        outcome = FAILED;
+    }
+    while (outcome == SKIPPED && has_more(store))
+        outcome = give(store, &to);
+    store->ended = outcome == FAILED;
+    return outcome != FAILED;
+}
+
+/* A private key has no other form. With its public half alone, libcrypto would
+ * take the key for a public one and look no further. */
+static int store_export_object(void *ctx, const void *reference, size_t reference_len,
+                               OSSL_CALLBACK *cb, void *arg)
+{
+    (void)ctx;
+    (void)reference;
+    (void)reference_len;
+    (void)cb;
+    (void)arg;
+    return 0;
+}
+
+const OSSL_DISPATCH isprov_store[] = {
+    { OSSL_FUNC_STORE_OPEN, (void (*)(void))store_open },
+    { OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, (void (*)(void))store_settable_ctx_params },
+    { OSSL_FUNC_STORE_SET_CTX_PARAMS, (void (*)(void))store_set_ctx_params },
+    { OSSL_FUNC_STORE_LOAD, (void (*)(void))store_load },
+    { OSSL_FUNC_STORE_EOF, (void (*)(void))store_eof },
+    { OSSL_FUNC_STORE_CLOSE, (void (*)(void))store_close },
+    { OSSL_FUNC_STORE_EXPORT_OBJECT, (void (*)(void))store_export_object },
+    { 0, NULL }
+};

@@ -1,0 +1,190 @@
+/* Certificates out of the bytes of a file object. */
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "cert.h"
+#include "fixture.h"
+
+/* A certificate made for the test: its name and its issuer's. */
+static X509 *make_cert(const char *subject, const char *issuer, EVP_PKEY *key)
+{
+    X509 *cert = X509_new();
+
+    cr_assert(X509_set_version(cert, X509_VERSION_3)
+              && ASN1_INTEGER_set(X509_get_serialNumber(cert), 1)
+              && X509_gmtime_adj(X509_getm_notBefore(cert), 0) != NULL
+              && X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL
+              && X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+                                            (const unsigned char *)subject, -1, -1, 0)
+              && X509_NAME_add_entry_by_txt(X509_get_issuer_name(cert), "CN", MBSTRING_ASC,
+                                            (const unsigned char *)issuer, -1, -1, 0)
+              && X509_set_pubkey(cert, key) && X509_sign(cert, key, EVP_sha256()));
+    return cert;
+}
+
+/* Bytes of a file, put together piece by piece. */
+static uint8_t bytes[16384];
+static size_t n_bytes;
+
+static void add_fill(uint8_t value, size_t n)
+{
+    memset(bytes + n_bytes, value, n);
+    n_bytes += n;
+}
+
+static void add_der(X509 *cert)
+{
+    unsigned char *p = bytes + n_bytes;
+
+    n_bytes += (size_t)i2d_X509(cert, &p);
+}
+
+static void add_pem(X509 *cert)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+
+    PEM_write_bio_X509(bio, cert);
+    memcpy(bytes + n_bytes, "\n", 1);
+    n_bytes += 1 + (size_t)BIO_get_mem_data(bio, &text);
+    memcpy(bytes + n_bytes - (size_t)BIO_get_mem_data(bio, &text), text,
+           (size_t)BIO_get_mem_data(bio, &text));
+    BIO_free(bio);
+}
+
+/* The common names found, separated by spaces. */
+static const char *names(size_t len)
+{
+    static char text[256];
+    uint8_t *exact = OPENSSL_memdup(bytes, len > 0 ? len : 1); /* for the sanitizer */
+    STACK_OF(X509) *certs = isprov_certs_parse(NULL, exact, len);
+    char name[64];
+
+    text[0] = '\0';
+    cr_assert_not_null(certs);
+    for (int i = 0; i < sk_X509_num(certs); i++) {
+        X509_NAME_get_text_by_NID(X509_get_subject_name(sk_X509_value(certs, i)), NID_commonName,
+                                  name, sizeof(name));
+        strcat(text, text[0] != '\0' ? " " : "");
+        strcat(text, name);
+    }
+    sk_X509_pop_free(certs, X509_free);
+    OPENSSL_free(exact);
+    cr_expect_eq(ERR_peek_error(), 0, "an error in the queue");
+    return text;
+}
+
+static EVP_PKEY *key;
+static X509 *leaf, *middle, *root, *other;
+
+static void setup(void)
+{
+    key = EVP_EC_gen("P-256");
+    leaf = make_cert("leaf", "middle", key);
+    middle = make_cert("middle", "root", key);
+    root = make_cert("root", "root", key);
+    other = make_cert("other", "elsewhere", key);
+    n_bytes = 0;
+}
+
+static void teardown(void)
+{
+    X509_free(leaf);
+    X509_free(middle);
+    X509_free(root);
+    X509_free(other);
+    EVP_PKEY_free(key);
+}
+
+TestSuite(cert, .init = setup, .fini = teardown);
+
+Test(cert, one_as_der)
+{
+    add_der(leaf);
+    cr_expect_str_eq(names(n_bytes), "leaf");
+}
+
+Test(cert, one_in_a_padded_container)
+{
+    add_der(leaf);
+    add_fill(0x00, 500);
+    cr_expect_str_eq(names(n_bytes), "leaf");
+    memset(bytes + n_bytes - 500, 0xff, 500);
+    cr_expect_str_eq(names(n_bytes), "leaf");
+}
+
+Test(cert, a_chain_in_order_stays_in_order)
+{
+    add_der(leaf);
+    add_der(middle);
+    add_der(root);
+    add_fill(0xff, 3);
+    cr_expect_str_eq(names(n_bytes), "leaf middle root");
+}
+
+Test(cert, a_chain_in_any_order_comes_leaf_first)
+{
+    add_der(root);
+    add_fill(0x00, 2);
+    add_der(leaf);
+    add_der(middle);
+    cr_expect_str_eq(names(n_bytes), "leaf middle root");
+}
+
+Test(cert, what_is_no_part_of_the_chain_comes_last)
+{
+    add_der(leaf);
+    add_der(other);
+    add_der(middle);
+    cr_expect_str_eq(names(n_bytes), "leaf middle other");
+}
+
+Test(cert, pem_with_text_around_it)
+{
+    add_pem(middle);
+    add_pem(leaf);
+    add_fill(0x00, 20);
+    cr_expect_str_eq(names(n_bytes), "leaf middle");
+}
+
+Test(cert, none_in_other_contents)
+{
+    cr_expect_str_eq(names(0), "");
+    add_fill(0x00, 64);
+    cr_expect_str_eq(names(n_bytes), "");
+    add_fill('x', 64);
+    cr_expect_str_eq(names(n_bytes), "");
+    n_bytes = 0;
+    add_fill(0x30, 64);
+    cr_expect_str_eq(names(n_bytes), "");
+}
+
+Test(cert, reading_ends_at_the_first_damage)
+{
+    size_t whole;
+
+    add_der(leaf);
+    whole = n_bytes;
+    add_der(middle);
+    for (size_t n = 0; n < n_bytes; n += 7)
+        cr_expect_str_eq(names(n), n < whole ? "" : "leaf", "cut at %zu", n);
+}
+
+Test(cert, gives_the_point_of_its_own_curve_alone)
+{
+    EVP_PKEY *p384 = EVP_EC_gen("P-384"), *rsa = EVP_RSA_gen(2048);
+    X509 *cert384 = make_cert("a", "b", p384), *cert_rsa = make_cert("a", "b", rsa);
+    uint8_t point[IOTSAFE_POINT_SIZE], want[IOTSAFE_POINT_SIZE];
+    size_t len;
+
+    cr_assert(EVP_PKEY_get_octet_string_param(key, "pub", want, sizeof(want), &len));
+    cr_assert(isprov_cert_point(leaf, isprov_curve_default(), point));
+    cr_expect_arr_eq(point, want, sizeof(want));
+    cr_expect_not(isprov_cert_point(cert384, isprov_curve_default(), point));
+    cr_expect_not(isprov_cert_point(cert_rsa, isprov_curve_default(), point));
+    cr_expect_eq(ERR_peek_error(), 0, "an error in the queue");
+    X509_free(cert384);
+    X509_free(cert_rsa);
+    EVP_PKEY_free(p384);
+    EVP_PKEY_free(rsa);
+}

@@ -1,0 +1,383 @@
+/* iotsafe: URIs through OSSL_STORE. */
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+static struct sim sim;
+static struct context ctx;
+
+static void setup(void)
+{
+    sim_start(&sim);
+    context_open(&ctx, DEFAULT_FIRST);
+}
+
+static void teardown(void)
+{
+    context_close(&ctx);
+    sim_stop(&sim);
+}
+
+TestSuite(store, .init = setup, .fini = teardown, .timeout = 60);
+
+enum { KEYS = OSSL_STORE_INFO_PKEY, PUBLICS = OSSL_STORE_INFO_PUBKEY, CERTS = OSSL_STORE_INFO_CERT };
+
+Test(store, a_listing_shows_each_key_and_certificate_once)
+{
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, 0), 3);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, KEYS), 1, "empty containers are no keys");
+    cr_expect_eq(store_count(ctx.lib, "iotsafe:", 0, CERTS), 2, "a data file is no certificate");
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, PUBLICS), 0,
+                 "the private key stands for its public half");
+    EXPECT_NO_ERRORS();
+}
+
+Test(store, a_listing_of_one_type_shows_that_type)
+{
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://type=private", 0, 0), 1);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://type=public", 0, 0), 1);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://type=cert", 0, 0), 2);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", KEYS, 0), 1);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", PUBLICS, 0), 1);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", CERTS, 0), 2);
+    EXPECT_NO_ERRORS();
+}
+
+Test(store, a_public_key_without_its_private_key_is_listed)
+{
+    EVP_PKEY *other = soft_key(ctx.lib, "EC", "P-256");
+    BIO *bio = BIO_new_file(sim_path(&sim, "peer.pem"), "w");
+    char words[200];
+
+    PEM_write_bio_PUBKEY(bio, other);
+    BIO_free(bio);
+    snprintf(words, sizeof(words), "put-key server-key %s", sim_path(&sim, "peer.pem"));
+    sim_admin(&sim, words);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, PUBLICS), 1);
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://type=public", 0, 0), 2);
+    EVP_PKEY_free(other);
+}
+
+Test(store, what_the_program_does_not_want_costs_nothing)
+{
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", OSSL_STORE_INFO_CRL, 0), 0);
+    cr_expect_eq(sim_exchanges(&sim, NULL), 0);
+    EXPECT_NO_ERRORS();
+}
+
+static const struct {
+    const char *uri;
+    int expect, type, want;
+} names[] = {
+    { "iotsafe://label=client-key", 0, KEYS, 1 },
+    { "iotsafe://label=client-key", 0, 0, 1 },
+    { "iotsafe:label=client-key", 0, KEYS, 1 },
+    { "IOTSAFE://label=client-key", 0, KEYS, 1 },
+    { "iotsafe://id=01", 0, KEYS, 1 },
+    { "iotsafe://id=01;label=client-key", 0, KEYS, 1 },
+    { "iotsafe://label=client-key;type=private;id=01", KEYS, KEYS, 1 },
+    { "iotsafe://label=client-key", KEYS, KEYS, 1 },
+    { "iotsafe://label=client-key", PUBLICS, PUBLICS, 1 },
+    { "iotsafe://label=client-key;type=public", 0, PUBLICS, 1 },
+    { "iotsafe://id=01;type=public", PUBLICS, PUBLICS, 1 },
+    { "iotsafe://id=01;label=client-key;type=public", 0, PUBLICS, 1 },
+    { "iotsafe://label=client-cert", 0, CERTS, 1 },
+    { "iotsafe://label=client-cert;type=cert", 0, CERTS, 1 },
+    { "iotsafe://id=02;type=cert", CERTS, CERTS, 1 },
+    { "iotsafe://id=02;label=client-cert", CERTS, CERTS, 1 },
+    { "iotsafe://label=client-key;type=cert", 0, CERTS, 1 },
+    { "iotsafe://id=01;type=cert", 0, CERTS, 1 },
+    { "iotsafe://id=01", CERTS, CERTS, 1 },
+    { "iotsafe://id=01;label=client-key", CERTS, CERTS, 1 },
+};
+
+Test(store, every_way_to_name_an_object_finds_it)
+{
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        cr_expect_eq(store_count(ctx.lib, names[i].uri, names[i].expect, names[i].type),
+                     names[i].want, "%s, expecting %d", names[i].uri, names[i].expect);
+        EXPECT_NO_ERRORS();
+    }
+}
+
+static const struct {
+    const char *uri;
+    int expect;
+    const char *error;
+} failures[] = {
+    { "iotsafe://label=nobody", KEYS, "there are: id=01;label=client-key" },
+    { "iotsafe://label=nobody", 0, "label=nobody" },
+    { "iotsafe://label=nobody", PUBLICS, "label=nobody" },
+    { "iotsafe://label=nobody", CERTS, "label=nobody" },
+    { "iotsafe://id=77", KEYS, "id=77" },
+    { "iotsafe://id=02;label=client-key", KEYS, "no private key" },
+    { "iotsafe://id=02;label=client-key", 0, "no private key" },
+    { "iotsafe://id=01;label=client-cert", CERTS, "no file" },
+    { "iotsafe://label=notes;type=cert", 0, "holds no certificate" },
+    { "iotsafe://label=client-key;type=private", CERTS, "wants a certificate" },
+    { "iotsafe://label=client-key;type=cert", KEYS, "wants a private key" },
+    { "iotsafe://lebal=client-key", 0, "lebal" },
+    { "iotsafe://label=a;label=b", 0, "twice" },
+    { "iotsafe://id=0", 0, "id=0" },
+    { "iotsafe://id=client-key", 0, "id=client-key" },
+    { "iotsafe://label=%zz", 0, "label" },
+    { "iotsafe://type=key", 0, "type" },
+    { "iotsafe://label=k;sim=mars", 0, "mars" },
+    { "iotsafe:label=nobody", KEYS, "label=nobody" },
+};
+
+Test(store, each_failure_says_what_is_wrong_and_ends_the_store)
+{
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        OSSL_STORE_CTX *store = OSSL_STORE_open_ex(failures[i].uri, ctx.lib, NULL, NULL, NULL, NULL,
+                                                   NULL, NULL);
+        const char *errors;
+
+        if (store != NULL) {
+            OSSL_STORE_expect(store, failures[i].expect);
+            cr_expect_null(OSSL_STORE_load(store), "%s", failures[i].uri);
+            cr_expect(OSSL_STORE_error(store), "%s", failures[i].uri);
+            cr_expect(OSSL_STORE_eof(store), "%s: a program would spin", failures[i].uri);
+            OSSL_STORE_close(store);
+        }
+        errors = drain_errors();
+        cr_expect(strstr(errors, failures[i].error) != NULL, "%s: no \"%s\" in: %s",
+                  failures[i].uri, failures[i].error, errors);
+        cr_expect(strncmp(errors, "error:", 6) == 0 && strstr(errors, ":iotsafe:") != NULL
+                      && strchr(errors, '\n') == errors + strlen(errors) - 1,
+                  "%s: one error of ours alone: %s", failures[i].uri, errors);
+    }
+}
+
+Test(store, a_key_by_label_costs_one_exchange)
+{
+    int opening;
+
+    EVP_PKEY_free(load_key(ctx.lib, CLIENT_KEY));
+    opening = sim_exchanges(&sim, "MANAGE CHANNEL") + sim_exchanges(&sim, "SELECT");
+    cr_expect_eq(sim_exchanges(&sim, NULL) - opening, 1);
+    EVP_PKEY_free(load_key(ctx.lib, CLIENT_KEY));
+    cr_expect_eq(sim_exchanges(&sim, NULL) - opening, 1, "loading it again asks nothing");
+}
+
+Test(store, a_certificate_by_label_needs_no_list)
+{
+    X509_free(load_cert(ctx.lib, CLIENT_CERT));
+    cr_expect_eq(sim_exchanges(&sim, "GET DATA OBJECT LIST"), 0);
+    cr_expect_eq(sim_exchanges(&sim, "READ FILE"), 2);
+}
+
+Test(store, the_same_uri_may_be_open_twice)
+{
+    OSSL_STORE_CTX *one = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_CTX *two = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+
+    OSSL_STORE_INFO_free(OSSL_STORE_load(one));
+    OSSL_STORE_INFO_free(OSSL_STORE_load(two));
+    OSSL_STORE_INFO_free(OSSL_STORE_load(two));
+    OSSL_STORE_close(two);
+    OSSL_STORE_INFO_free(OSSL_STORE_load(one));
+    OSSL_STORE_close(one);
+    EXPECT_NO_ERRORS();
+}
+
+/* ------------------------------------------------------------- files with chains */
+
+static void put_file(const char *name, const char *path, const char *more)
+{
+    char words[300];
+
+    snprintf(words, sizeof(words), "put-file %s %s%s", name, path, more);
+    sim_admin(&sim, words);
+    context_reload(&ctx);
+}
+
+/* Writes certificates to a file, as DER or PEM. */
+static const char *write_certs(const char *name, X509 *const certs[], size_t n, bool pem)
+{
+    const char *path = sim_path(&sim, name);
+    BIO *bio = BIO_new_file(path, "wb");
+
+    for (size_t i = 0; i < n; i++)
+        cr_assert(pem ? PEM_write_bio_X509(bio, certs[i]) : i2d_X509_bio(bio, certs[i]));
+    BIO_free(bio);
+    return path;
+}
+
+static void expect_chain_of_two(const char *uri)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex(uri, ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    X509 *certs[2] = { NULL, NULL };
+
+    for (int i = 0; i < 2; i++) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+        cr_assert_not_null(info, "%s: %s", uri, drain_errors());
+        certs[i] = OSSL_STORE_INFO_get1_CERT(info);
+        OSSL_STORE_INFO_free(info);
+    }
+    cr_expect(OSSL_STORE_eof(store));
+    cr_expect_eq(X509_NAME_cmp(X509_get_issuer_name(certs[0]), X509_get_subject_name(certs[1])), 0,
+                 "%s: not leaf first", uri);
+    cr_expect_eq(X509_check_issued(certs[1], certs[0]), X509_V_OK);
+    X509_free(certs[0]);
+    X509_free(certs[1]);
+    OSSL_STORE_close(store);
+    EXPECT_NO_ERRORS();
+}
+
+Test(store, a_chain_comes_leaf_first_whatever_its_form)
+{
+    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT);
+    X509 *ca = load_cert(ctx.lib, "iotsafe://label=ca-cert");
+    X509 *const ordered[] = { leaf, ca }, *const reversed[] = { ca, leaf };
+
+    cr_assert(leaf != NULL && ca != NULL);
+    put_file("chain", write_certs("chain.der", ordered, 2, false), " --size 2000");
+    expect_chain_of_two("iotsafe://label=chain;type=cert");
+    put_file("chain", write_certs("chain.der", reversed, 2, false), " --size 3000");
+    expect_chain_of_two("iotsafe://label=chain;type=cert");
+    put_file("chain", write_certs("chain.pem", reversed, 2, true), " --size 3000");
+    expect_chain_of_two("iotsafe://label=chain;type=cert");
+    X509_free(leaf);
+    X509_free(ca);
+}
+
+Test(store, the_certificate_of_a_key_is_found_by_its_public_key_in_any_file)
+{
+    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT), *found;
+    X509 *const certs[] = { leaf };
+
+    put_file("archive", write_certs("leaf.der", certs, 1, false), " --usage general");
+    sim_admin(&sim, "delete file client-cert");
+    context_reload(&ctx);
+    found = load_cert(ctx.lib, "iotsafe://label=client-key;type=cert");
+    cr_assert_not_null(found, "%s", drain_errors());
+    cr_expect_eq(X509_cmp(found, leaf), 0);
+    EXPECT_NO_ERRORS();
+    X509_free(found);
+    X509_free(leaf);
+}
+
+Test(store, a_key_without_a_certificate_says_so)
+{
+    sim_admin(&sim, "delete file client-cert");
+    cr_expect_null(load_cert(ctx.lib, "iotsafe://label=client-key;type=cert"));
+    EXPECT_ERROR("no file on the SIM holds a certificate of this private key");
+}
+
+Test(store, the_public_key_of_a_key_without_its_object_comes_from_its_certificate)
+{
+    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT);
+    X509 *const certs[] = { leaf };
+    EVP_PKEY *key;
+
+    sim_admin(&sim, "delete public client-key");
+    put_file("client-key", write_certs("leaf.der", certs, 1, false), "");
+    key = load_key(ctx.lib, CLIENT_KEY);
+    cr_assert_not_null(key, "%s", drain_errors());
+    cr_expect_eq(i2d_PUBKEY(key, NULL), 91);
+    cr_expect_eq(X509_check_private_key(leaf, key), 1);
+    EXPECT_NO_ERRORS();
+    EVP_PKEY_free(key);
+    X509_free(leaf);
+}
+
+Test(store, a_damaged_certificate_is_none)
+{
+    write_text(sim_path(&sim, "bad"), "0\x82\x01\x10 this is not a certificate");
+    put_file("client-cert", sim_path(&sim, "bad"), "");
+    cr_expect_null(load_cert(ctx.lib, CLIENT_CERT));
+    EXPECT_ERROR("no certificate");
+    cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, CERTS), 1, "a listing goes on");
+    EXPECT_NO_ERRORS();
+}
+
+/* ---------------------------------------------------------- cards of other makers */
+
+static const char *const profiles[] = { "gsma-strict", "orange", "thales-mvp", "thales-p11",
+                                        "zariot",      "quantag-1.4" };
+
+Test(store, cards_of_other_makers_give_their_keys_and_certificates)
+{
+    for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+        struct sim other;
+        struct context here;
+        char options[64];
+        EVP_PKEY *key;
+        unsigned char sig[80];
+        size_t len = sizeof(sig);
+
+        snprintf(options, sizeof(options), "--profile %s", profiles[i]);
+        sim_start_with(&other, options);
+        context_open(&here, DEFAULT_FIRST);
+        cr_expect_geq(store_count(here.lib, "iotsafe://", 0, KEYS), 1, "%s: %s", profiles[i],
+                      drain_errors());
+        key = load_key(here.lib, "iotsafe://");
+        cr_assert_not_null(key, "%s: %s", profiles[i], drain_errors());
+        cr_expect(sign_message(here.lib, key, "SHA256", sig, &len)
+                      && verify_message(here.lib, key, "SHA256", sig, len),
+                  "%s: %s", profiles[i], drain_errors());
+        cr_expect_eq(i2d_PUBKEY(key, NULL), 91, "%s", profiles[i]);
+        EXPECT_NO_ERRORS();
+        EVP_PKEY_free(key);
+        context_close(&here);
+        sim_stop(&other);
+    }
+}
+
+Test(store, keys_of_other_algorithms_are_left_out_of_a_listing)
+{
+    struct sim other;
+    struct context here;
+
+    sim_start_with(&other, "--with rsa");
+    context_open(&here, DEFAULT_FIRST);
+    cr_expect_eq(store_count(here.lib, "iotsafe://type=private", 0, 0), 1);
+    cr_expect_null(load_key(here.lib, "iotsafe://label=rsa-key"));
+    EXPECT_ERROR("rsa-key");
+    context_close(&here);
+    sim_stop(&other);
+}
+
+/* ----------------------------------------------------------------- configuration */
+
+Test(store, a_sim_by_its_name_in_openssl_cnf)
+{
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    char text[1024];
+    EVP_PKEY *key;
+
+    unsetenv("IOTSAFE_TRANSPORT");
+    snprintf(text, sizeof(text),
+             "openssl_conf = init\n[init]\nproviders = provs\n[provs]\ndefault = def\n"
+             "iotsafe = safe\n[def]\nactivate = 1\n[safe]\nmodule = %s/iotsafe.so\nactivate = 1\n"
+             "transport = socket:/nowhere\nsim.second = socket:%s\nverify-signature = no\n",
+             getenv("IOTSAFE_MODULE_DIR"), sim.socket);
+    write_text(sim_path(&sim, "cnf"), text);
+    cr_assert(OSSL_LIB_CTX_load_config(lib, sim_path(&sim, "cnf")), "%s", drain_errors());
+    key = load_key(lib, "iotsafe://label=client-key;sim=second");
+    cr_expect_not_null(key, "%s", drain_errors());
+    EXPECT_NO_ERRORS();
+    EVP_PKEY_free(key);
+    cr_expect_null(load_key(lib, CLIENT_KEY));
+    EXPECT_ERROR("/nowhere");
+    OSSL_LIB_CTX_free(lib);
+}
+
+Test(store, a_bad_setting_is_reported_at_the_first_use)
+{
+    struct context here;
+
+    setenv("IOTSAFE_TIMEOUT_MS", "soon", 1);
+    context_open(&here, DEFAULT_FIRST);
+    EXPECT_NO_ERRORS();
+    cr_expect_null(load_key(here.lib, CLIENT_KEY));
+    EXPECT_ERROR("soon");
+    context_close(&here);
+    unsetenv("IOTSAFE_TIMEOUT_MS");
+}
