@@ -1,0 +1,106 @@
+/* The OpenSSL context of the tool: this build's provider, with the settings that
+ * openssl.cnf gives to the installed one. */
+#include <openssl/conf.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "isprov.h"
+#include "report.h"
+#include "tool.h"
+
+/* What CONF_modules_load_file_ex() says about a file, without the attempts to
+ * find a module of that name. */
+static void warn_about_config(const char *path)
+{
+    struct queue_summary why;
+
+    report_drain_queue("it cannot be used", &why);
+    report_warning("%s: %s; settings in it may be missing here, and in other programs too", path,
+                   why.text);
+}
+
+/* Loads openssl.cnf as libcrypto does for every program, but looks at the result.
+ * If it activates our provider, that happens here, with the settings in it. */
+static void load_config(OSSL_LIB_CTX *libctx)
+{
+    char *path = CONF_get1_default_config_file();
+
+    if (path != NULL && path[0] != '\0') {
+        if (access(path, F_OK) == 0) {
+            if (CONF_modules_load_file_ex(libctx, path, NULL, 0) <= 0)
+                warn_about_config(path);
+        } else if (getenv("OPENSSL_CONF") != NULL) {
+            report_warning("OPENSSL_CONF names %s, which does not exist", path);
+        }
+    }
+    ERR_clear_error();
+    OPENSSL_free(path);
+}
+
+static bool load_providers(struct tool *tool)
+{
+    /* The default context stays empty: an installed module must not be loaded
+     * beside the one in here. */
+    if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+        return false;
+    tool->libctx = OSSL_LIB_CTX_new();
+    if (tool->libctx == NULL
+        || !OSSL_PROVIDER_add_builtin(tool->libctx, "iotsafe", OSSL_provider_init))
+        return false;
+    load_config(tool->libctx);
+    tool->base = OSSL_PROVIDER_load(tool->libctx, "default");
+    tool->iotsafe = OSSL_PROVIDER_load(tool->libctx, "iotsafe");
+    return tool->base != NULL && tool->iotsafe != NULL;
+}
+
+bool tool_open(struct tool *tool)
+{
+    struct queue_summary why;
+
+    if (load_providers(tool))
+        return true;
+    report_drain_queue("out of memory", &why);
+    report_error("cannot start OpenSSL's providers: %s", why.text);
+    return false;
+}
+
+void tool_close(struct tool *tool)
+{
+    if (tool->iotsafe != NULL)
+        OSSL_PROVIDER_unload(tool->iotsafe);
+    if (tool->base != NULL)
+        OSSL_PROVIDER_unload(tool->base);
+    OSSL_LIB_CTX_free(tool->libctx);
+}
+
+struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
+{
+    const struct iotsafe_config *cfg =
+        isprov_get0_config(OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
+    struct iotsafe_card *card = NULL;
+    struct iotsafe_diag diag = { .text = "" };
+    enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &diag);
+
+    if (err == IOTSAFE_OK)
+        return card;
+    report_library(NULL, err, &diag);
+    return NULL;
+}
+
+bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
+{
+    struct iotsafe_diag diag = { .text = "" };
+    enum iotsafe_err err;
+
+    if (!iotsafe_uri_is_ours(text)) {
+        report_error("%s: not a URI of an object; it would look like iotsafe://id=01 "
+                     "('iotsafe list' shows all)", text);
+        return false;
+    }
+    err = iotsafe_uri_parse(text, ret_uri, &diag);
+    if (err == IOTSAFE_OK)
+        return true;
+    report_library(NULL, err, &diag);
+    return false;
+}
