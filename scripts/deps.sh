@@ -1,0 +1,71 @@
+#!/bin/bash
+# Installs the Debian packages that are missing; where it may not, says which to
+# install. Does nothing when all are there. Exit status 0 also when packages are
+# missing: the caller then goes as far as it can.
+#
+# usage: scripts/deps.sh [demo] [test]
+#   demo   to build everything and run the demo
+#   test   the above, and what the tests use on top
+set -u
+
+packages=(
+	meson ninja-build pkg-config gcc libc6-dev libssl-dev openssl libpcsclite-dev
+	libjansson-dev
+)
+for group in "$@"; do
+	case $group in
+	demo) ;;
+	test)
+		packages+=(
+			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
+			python3 clang shellcheck
+		)
+		;;
+	*)
+		echo "usage: scripts/deps.sh [demo] [test]" >&2
+		exit 2
+		;;
+	esac
+done
+
+list_missing() {
+	local package
+	for package in "${packages[@]}"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			echo "$package"
+	done
+}
+
+explain() {
+	echo "$1; install these packages (names as in Debian 12):" >&2
+	echo "  ${missing[*]}" >&2
+}
+
+if ! command -v dpkg-query >/dev/null; then
+	missing=("${packages[@]}")
+	explain 'This is not Debian: if anything is missing below'
+	exit 0
+fi
+mapfile -t missing < <(list_missing)
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+	explain 'Packages can be installed here by root only'
+	exit 0
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt() {
+	apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
+}
+log=$(mktemp)
+echo "Installing: ${missing[*]}"
+install=(install --no-install-recommends "${missing[@]}")
+# With an old package list or none the first try fails.
+if ! apt "${install[@]}" && ! { apt update && apt "${install[@]}"; }; then
+	tail -n 20 "$log" >&2
+	mapfile -t missing < <(list_missing)
+	[ "${#missing[@]}" -eq 0 ] || explain 'Not everything could be installed'
+fi
+rm -f "$log"
+exit 0

@@ -1,0 +1,152 @@
+#!/bin/bash
+# Installs what is missing, builds with warnings as errors, runs every test, then
+# all of them again with the address and undefined-behaviour sanitizers. The last
+# line tells the sum: `N passed, N failed`, perhaps `, N skipped`. Exit status 0
+# only when nothing failed.
+# shellcheck disable=SC2317 # functions are called through check()
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+usage() {
+	cat <<'END'
+usage: scripts/test.sh [OPTION...]
+  --no-sanitize   leave out the second run, with the sanitizers
+  --no-clang      leave out the compilation with clang
+  --no-deps       do not install packages
+  --suite NAME    only this suite (as in `meson test --list`); may be repeated
+  --fuzz SECONDS  run each fuzzer for so long as well (clang)
+END
+}
+
+sanitize=yes
+clang=yes
+deps=yes
+fuzz=0
+suites=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--no-sanitize) sanitize=no ;;
+	--no-clang) clang=no ;;
+	--no-deps) deps=no ;;
+	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
+	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
+	--help | -h) usage && exit 0 ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+
+passed=0
+failed=0
+logs=()
+
+title() { printf '\n=== %s\n' "$*"; }
+
+# The last line of all, wherever we stop.
+finish() {
+	if [ "${#logs[@]}" -gt 0 ]; then
+		title 'figures'
+		scripts/results.py --figures "${logs[@]}"
+		title 'failures'
+		scripts/results.py --failures "${logs[@]}"
+		echo
+		scripts/results.py --passed "$passed" --failed "$failed" "${logs[@]}"
+	else
+		echo
+		echo "$passed passed, $failed failed"
+		[ "$failed" -eq 0 ]
+	fi
+	exit
+}
+
+# check NAME COMMAND...: one more thing that passes or fails.
+check() {
+	local name=$1
+	shift
+	title "$name"
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $name"
+		return 1
+	fi
+}
+
+# build FOLDER OPTION...: configures afresh or again, then compiles.
+build() {
+	local folder=$1 output
+	shift
+	if [ -f "$folder/build.ninja" ]; then
+		output=$(meson setup --reconfigure "$folder" "$@" 2>&1)
+	else
+		rm -rf "$folder"
+		output=$(meson setup "$folder" "$@" 2>&1)
+	fi || {
+		echo "$output"
+		return 1
+	}
+	ninja -C "$folder" --quiet
+}
+
+# run_tests FOLDER
+run_tests() {
+	rm -f "$1/meson-logs/testlog.json"
+	meson test -C "$1" --no-rebuild --print-errorlogs "${suites[@]}"
+	[ -f "$1/meson-logs/testlog.json" ] || return 1
+	cp "$1/meson-logs/testlog.json" "$1/results.json"
+	logs+=("$1/results.json")
+}
+
+fuzz_all() {
+	local fuzzer found=no status=0
+	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false || return 1
+	for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
+		case $fuzzer in *.p | *.log) continue ;; esac
+		[ -x "$fuzzer" ] || continue
+		found=yes
+		echo "$fuzzer"
+		"$fuzzer" -max_total_time="$fuzz" -print_final_stats=0 "build-fuzz/corpus/${fuzzer##*/}" \
+			>"$fuzzer.log" 2>&1 || {
+			tail -n 40 "$fuzzer.log"
+			status=1
+		}
+	done
+	[ "$found" = yes ] || echo 'no fuzzers in this version'
+	return "$status"
+}
+
+[ "$deps" = no ] || scripts/deps.sh test
+
+common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
+
+# A build that fails leaves nothing to test.
+if ! check 'build' build build "${common[@]}"; then
+	passed=0
+	failed=1
+	finish
+fi
+title 'tests'
+run_tests build || failed=$((failed + 1))
+
+if [ "$sanitize" = yes ]; then
+	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
+	export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
+	if check 'build with sanitizers' build build-asan "${common[@]}" \
+		-Db_sanitize=address,undefined -Db_lundef=false; then
+		title 'tests with sanitizers'
+		run_tests build-asan || failed=$((failed + 1))
+	fi
+	unset ASAN_OPTIONS UBSAN_OPTIONS
+fi
+
+if [ "$clang" = yes ] && command -v clang >/dev/null; then
+	CC=clang check 'build with clang' build build-clang "${common[@]}"
+fi
+if command -v shellcheck >/dev/null; then
+	check 'shellcheck' shellcheck -x -P SCRIPTDIR .ci/run scripts/*.sh tests/e2e/*.sh
+fi
+if [ "$fuzz" -gt 0 ]; then
+	check "fuzzers, $fuzz seconds each" fuzz_all
+fi
+finish

@@ -1,0 +1,92 @@
+#!/bin/bash
+# How many exchanges with the card a job takes: a signature on an open card, and all
+# that a new process does, up to a TLS handshake. Counted by the software SIM.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+configure
+key=iotsafe://label=client-key
+
+figure() { echo "figure: $*" >>"$T/figures"; }
+
+# counted SIM COMMAND...: runs it; the exchanges that it took in COUNT.
+counted() {
+	local sim=$1 before
+	shift
+	before=$(exchanges "$sim")
+	run "$@" || return 1
+	COUNT=$(($(exchanges "$sim") - before))
+}
+
+hold() { timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "$HELPERS/hold" "$@"; }
+
+start() { # PROFILE
+	local vpcd=()
+	if start_pcscd "reader-$1" 1; then
+		vpcd=(--vpcd "127.0.0.1:${VPCD[1]}")
+	elif [ $? -ne 77 ]; then
+		return 1
+	fi
+	start_sim "$1" "$1" "${vpcd[@]}" || return 1
+	[ "${#vpcd[@]}" -eq 0 ] || card_in "reader-$1" 1 || return 1
+	[ "${#vpcd[@]}" -eq 0 ] || readers=yes
+	CA=$1
+	credentials "$1" "$T/$1/pem" && server_certificate "$1-server" &&
+		start_s_server "$1-server" -cert "$T/$1-server.pem" -key "$T/$1-server.key"
+}
+
+# Ten signatures more in the same process take ten times as many exchanges as one. (The
+# first process of all may open a channel that the others use.)
+warm() { # PROFILE WANTED
+	local few
+	run hold -n 1 "$key" || return 1
+	counted "$1" hold -n 5 "$key" || return 1
+	few=$COUNT
+	counted "$1" hold -n 15 "$key" || return 1
+	figure "warm signature, $1, ${IOTSAFE_TRANSPORT%%:*}: $(((COUNT - few) / 10)) exchanges"
+	equal $((COUNT - few)) $((10 * $2)) 'exchanges of ten warm signatures'
+}
+
+# cold PROFILE AT-MOST DESCRIPTION COMMAND...
+cold() {
+	counted "$1" "${@:4}" || return 1
+	figure "$3, $1, ${IOTSAFE_TRANSPORT%%:*}: $COUNT exchanges"
+	[ "$COUNT" -le "$2" ] && return
+	echo "$3 took $COUNT exchanges, should be at most $2"
+	return 1
+}
+
+s_client() { # PROFILE KEY CERTIFICATE
+	INPUT=$REQUEST mod openssl s_client -ign_eof -tls1_3 -connect "127.0.0.1:${PORT_OF[$1-server]}" \
+		-key "$2" -cert "$3" -CAfile "$T/$1/pem/ca.pem" -verify_return_error <"$REQUEST"
+}
+
+profiles=(thales-mvp gsma-strict cira)
+declare -A warm=([thales-mvp]=2 [gsma-strict]=3 [cira]=3)
+readers=no
+for profile in "${profiles[@]}"; do
+	: >"$T/figures"
+	readers=no
+	# An AID that is tried only where it is configured.
+	[ "$profile" != cira ] || export IOTSAFE_AID=A0000002480400
+	it "$profile: a SIM and a server" start "$profile"
+	transports=("$(socket_of "$profile")")
+	[ "$readers" = no ] || transports+=(pcsc)
+	for transport in "${transports[@]}"; do
+		export IOTSAFE_TRANSPORT=$transport
+		via=${transport%%:*}
+		it "$profile, $via: a warm signature takes ${warm[$profile]} exchanges" \
+			warm "$profile" "${warm[$profile]}"
+		it "$profile, $via: a new process that signs once with a key reference" \
+			cold "$profile" 6 'new process, one signature, key reference' hold -n 1 "$T/$profile/pem/client-key.pem"
+		it "$profile, $via: s_client with key reference and certificate file" \
+			cold "$profile" 6 's_client, key reference and certificate file' \
+			s_client "$profile" "$T/$profile/pem/client-key.pem" "$T/$profile/pem/client.pem"
+		it "$profile, $via: s_client with key and certificate by URI" \
+			cold "$profile" 24 's_client, key and certificate by URI' \
+			s_client "$profile" "$key" 'iotsafe://label=client-key;type=cert'
+	done
+	unset IOTSAFE_AID
+	sed 's/^/# /' "$T/figures"
+	stop "$profile-server"
+done
+done_testing

@@ -1,0 +1,146 @@
+#!/bin/bash
+# nginx with keys on SIMs, in conf/nginx.conf with paths and ports put in: a server
+# with two workers whose own key is on one SIM, and a proxy that shows a client
+# certificate whose key is on another. Cards in readers of a real pcscd.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need nginx curl pcscd openssl
+configure 'transport = pcsc:web reader 1' 'sim.server = pcsc:web reader 2'
+
+prepare() {
+	start_pcscd web 2 || return
+	start_sim sim gsma-strict --vpcd "127.0.0.1:${VPCD[1]}" &&
+		start_sim server-sim thales-mvp --vpcd "127.0.0.1:${VPCD[2]}" &&
+		credentials sim "$T/pem" &&
+		card_in web 1 && card_in web 2 || return 1
+	# The server's certificate, made from its key's CSR.
+	run mod openssl req -new -key 'iotsafe://label=client-key;sim=server' -subj /CN=localhost \
+		-out "$T/server.csr" &&
+		ca_sign "$T/server.csr" "$T/pem/server.pem" &&
+		mod "$TOOL" key-ref 'iotsafe://label=client-key;sim=server' >"$T/pem/server-key.pem" || return 1
+	# What the proxy leads to.
+	server_certificate backend && start_s_server backend -cert "$T/backend.pem" -key "$T/backend.key"
+}
+
+configure_nginx() {
+	pick_port
+	HTTPS=$PORT
+	pick_port
+	HTTP=$PORT
+	mkdir -p "$T/www" "$T/temp" && echo 'served by nginx' >"$T/www/index.html" || return 1
+	sed -e "s,/etc/iotsafe,$T/pem,; s,listen 443,listen 127.0.0.1:$HTTPS,; s,8080,$HTTP,
+		s,https://backend.example,https://127.0.0.1:${PORT_OF[backend]},; s,backend.example,localhost,
+		s,gateway.example,localhost,; s,/var/www/html,$T/www,; s,/var/log/nginx,$T/log,
+		s,/run/nginx.pid,$T/nginx.pid,
+		s,^\taccess_log.*,\tlog_format pids \$pid;\n\taccess_log $T/log/access.log pids;," \
+		"$CONF/nginx.conf" >"$T/nginx.conf" || return 1
+	# Where nginx must keep no files outside of our folder.
+	local kind
+	for kind in client_body proxy fastcgi uwsgi scgi; do
+		sed -i "s,^http {,&\n\t${kind}_temp_path $T/temp/$kind;," "$T/nginx.conf"
+	done
+	[ "$(id -u)" -eq 0 ] || sed -i '/^user /d' "$T/nginx.conf"
+	mkdir -p "$T/log"
+}
+
+config_test() {
+	local before
+	before=$(exchanges sim)$(exchanges server-sim)
+	run mod nginx -t -c "$T/nginx.conf" -e "$T/log/error.log" || return 1
+	matches "$ERR" 'test is successful' &&
+		equal "$(exchanges sim)$(exchanges server-sim)" "$before" 'exchanges with the SIMs'
+}
+
+# The clients of our pcscd need to know its socket; the system's has a fixed one.
+start_nginx() {
+	: >"$T/log/error.log"
+	spawn_mod nginx nginx -c "$T/nginx.conf" -e "$T/log/error.log" \
+		-g 'daemon off; env PCSCLITE_CSOCK_NAME;'
+	PID_OF[nginx]=$SPAWNED
+	started "$SPAWNED" listening "$HTTPS"
+}
+
+workers() { cat "/proc/${PID_OF[nginx]}/task/${PID_OF[nginx]}/children"; }
+
+has_two_workers() { [ "$(workers | wc -w)" -eq 2 ]; }
+all_served() { [ "$(grep -c served "$T/served")" -eq 8 ]; }
+replaced() { has_two_workers && [ "$(workers)" != "$1" ]; }
+
+two_workers() {
+	local user=www-data pid
+	[ "$(id -u)" -eq 0 ] || user=$(id -un)
+	wait_for 5 has_two_workers || return 1
+	for pid in $(workers); do
+		equal "$(stat -c %U "/proc/$pid")" "$user" 'user of a worker' || return 1
+	done
+}
+
+get() { # VERSION
+	curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" "--tlsv$1" --tls-max "$1" \
+		"https://localhost:$HTTPS/"
+}
+
+as_server() { # VERSION
+	local before
+	before=$(exchanges server-sim)
+	run get "$1" || return 1
+	matches "$OUT" 'served by nginx' || return 1
+	[ "$(exchanges server-sim)" -gt "$before" ] || {
+		echo 'the SIM was not used'
+		return 1
+	}
+}
+
+# Enough connections at once, each with a full handshake, that both workers sign.
+both_workers() {
+	local i round
+	for round in 1 2 3 4 5; do
+		: >"$T/served"
+		for i in 1 2 3 4 5 6 7 8; do get 1.2 >>"$T/served" & done
+		wait_for 20 all_served || return 1
+		[ "$(sort -u "$T/log/access.log" | wc -l)" -lt 2 ] || return 0
+	done
+	echo "one worker did everything in $round rounds"
+	return 1
+}
+
+as_proxy() {
+	: >"$T/backend.log"
+	run curl --silent --show-error --max-time 20 "http://127.0.0.1:$HTTP/" || return 1
+	matches "$OUT" '^Client certificate' &&
+		matches "$T/backend.log" "^depth=0 $(subject_of "$T/pem/client.pem")\$"
+}
+
+quiet_log() { lacks "$T/log/error.log" '\[(warn|error|crit|alert|emerg)\]'; }
+
+# A worker that dies in the middle of its work leaves nothing locked.
+killed_workers() {
+	local i pid old
+	old=$(workers)
+	for i in 1 2 3 4 5 6; do get 1.2 & done >/dev/null 2>&1
+	for pid in $old; do kill -KILL "$pid"; done
+	wait_for 10 replaced "$old" || return 1
+	run get 1.3 && matches "$OUT" 'served by nginx' && as_proxy
+}
+
+reload() {
+	local old
+	old=$(workers)
+	kill -HUP "${PID_OF[nginx]}"
+	wait_for 10 replaced "$old" || return 1
+	run get 1.3 && matches "$OUT" 'served by nginx' && as_proxy
+}
+
+it 'a pcscd with two readers and two SIMs' prepare
+it 'the example configuration' configure_nginx
+it 'nginx -t needs no card' config_test
+it 'nginx starts' start_nginx
+it 'two workers of an ordinary user' two_workers
+it 'a server with its key on a SIM, TLS 1.3' as_server 1.3
+it 'a server with its key on a SIM, TLS 1.2' as_server 1.2
+it 'both workers sign' both_workers
+it 'a proxy with its client key on a SIM' as_proxy
+it 'nothing in the error log' quiet_log
+it 'workers killed at work are replaced, and the new ones sign at once' killed_workers
+it 'reload' reload
+done_testing

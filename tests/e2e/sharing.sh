@@ -1,0 +1,180 @@
+#!/bin/bash
+# One SIM for many: threads, children of fork, processes at once, users, processes
+# that are killed while they hold the key or in the middle of a signature.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+configure
+key=iotsafe://label=client-key
+
+prepare() {
+	start_pcscd shared 1
+	case $? in
+	0) vpcd=(--vpcd "127.0.0.1:${VPCD[1]}") ;;
+	77) ;;
+	*) return 1 ;;
+	esac
+	start_sim sim gsma-strict "${vpcd[@]}" && credentials sim "$T/pem" || return 1
+	[ "${#vpcd[@]}" -eq 0 ] || card_in shared 1
+}
+
+# hold OPTION... URI: our application, see hold.c.
+hold() { run timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "$HELPERS/hold" "$@"; }
+spawn_hold() { spawn "$1" env "${module_env[@]}" "$HELPERS/hold" "${@:2}"; }
+
+threads() {
+	hold -t 16 -n 4 "$key" && matches "$OUT" '4 signatures in each of 16 threads: verified OK'
+}
+
+forked() { # OPTION... KEY
+	hold -p 6 "$@" || return 1
+	equal "$(grep -c 'verified OK$' "$OUT")" 7 'processes that signed' &&
+		equal "$(grep -o '^process [0-9]*' "$OUT" | sort -u | wc -l)" 7 'different processes'
+}
+
+processes() {
+	local i status=0
+	local -a pids=()
+	for i in 1 2 3 4 5 6 7 8; do
+		: >"$T/holder$i.log"
+		spawn_hold "holder$i" -n 5 "$key"
+		pids+=("$SPAWNED")
+	done
+	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	[ "$status" -eq 0 ] || return 1
+	equal "$(cat "$T"/holder?.log | grep -c 'verified OK$')" 8 'processes that signed'
+}
+
+ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# The longest time to the next signature, in ms: far below the deadline of an
+# operation (30 s), far above what a slow machine needs.
+at_once() { # OPTION... KEY
+	local start
+	start=$(ms)
+	hold "$@" || return 1
+	[ $(($(ms) - start)) -lt 5000 ] && return
+	echo "took $(($(ms) - start)) ms"
+	return 1
+}
+
+killed_holders() {
+	local i
+	local -a pids=()
+	for i in 1 2 3 4 5; do
+		: >"$T/idle$i.log"
+		spawn_hold "idle$i" -w "$key"
+		pids+=("$SPAWNED")
+	done
+	for i in 1 2 3 4 5; do started "${pids[i - 1]}" grep -q '^ready' "$T/idle$i.log" || return 1; done
+	for i in 0 1 2 3; do end "${pids[i]}" KILL; done
+	at_once -n 1 "$key" || return 1
+	alive "${pids[4]}" || {
+		echo 'the fifth holder has ended'
+		return 1
+	}
+	end "${pids[4]}"
+	at_once -n 1 "$key"
+}
+
+# A signature needs INIT and UPDATE: whoever dies between them leaves a session open.
+killed_at_work() {
+	local i before
+	for i in 1 2 3 4 5; do
+		before=$(exchanges sim)
+		spawn_hold worker -n 1000000 "$key"
+		wait_for 15 busy_since "$((before + 10 + RANDOM % 20))" || return 1
+		end "$SPAWNED" KILL
+		at_once -n 2 "$key" || return 1
+	done
+}
+busy_since() { [ "$(exchanges sim)" -ge "$1" ]; }
+
+killed_children() {
+	local before
+	before=$(exchanges sim)
+	spawn_hold family -p 4 -n 1000000 "$key"
+	wait_for 15 busy_since "$((before + 30))" || return 1
+	local children
+	children=$(cat "/proc/$SPAWNED/task/$SPAWNED/children")
+	# shellcheck disable=SC2086 # several pids
+	kill -KILL $children
+	end "$SPAWNED" KILL
+	at_once -n 2 "$key"
+}
+
+contexts() {
+	hold -c 40 -n 1 "$key" && matches "$OUT" '^40 library contexts, one after another: verified OK'
+}
+
+# All processes of a reader use one logical channel, which stays open: many of them do
+# not open one more.
+one_channel() {
+	local before after
+	before=$(grep -c '"cmd":"00700000' "$T/sim/exchanges.json")
+	processes || return 1
+	after=$(grep -c '"cmd":"00700000' "$T/sim/exchanges.json")
+	equal "$((after - before))" 0 'channels opened by 8 further processes'
+}
+
+as_user() { # USER COMMAND...
+	local user=$1
+	shift
+	timeout -k 5 "$TIMEOUT" env "${module_env[@]}" setpriv --reuid "$user" --regid "$(id -g "$user")" \
+		--clear-groups "$@"
+}
+
+# Whoever comes first makes the lock file; everybody can take the lock.
+users() {
+	[ "$(id -u)" -eq 0 ] || {
+		WHY='only root can become another user'
+		return 77
+	}
+	local order user
+	chmod a+rx "$T"
+	cp "$HELPERS/hold" "$T/hold-copy" && chmod 755 "$T/hold-copy" || return 1
+	for order in 'nobody root daemon' 'root daemon nobody'; do
+		rm -rf "${IOTSAFE_LOCK_DIR:?}"/*
+		for user in $order; do
+			run as_user "$user" "$T/hold-copy" -n 2 "$key" || return 1
+		done
+		for user in $order; do
+			: >"$T/user-$user.log"
+			spawn "user-$user" env "${module_env[@]}" setpriv --reuid "$user" \
+				--regid "$(id -g "$user")" --clear-groups "$T/hold-copy" -n 5 "$key"
+		done
+		for user in $order; do wait_for 20 grep -q 'verified OK$' "$T/user-$user.log" || return 1; done
+	done
+}
+
+locks_are_free() {
+	local file
+	for file in "$T"/lock/* "$T"/iotsafe/*; do
+		[ -f "$file" ] || continue
+		flock --nonblock "$file" true || {
+			echo "$file is still locked"
+			return 1
+		}
+	done
+}
+
+vpcd=()
+it 'a SIM' prepare
+transports=("$(socket_of sim)")
+[ "${#vpcd[@]}" -eq 0 ] || transports+=(pcsc)
+for transport in "${transports[@]}"; do
+	export IOTSAFE_TRANSPORT=$transport
+	via=${transport%%:*}
+	it "$via: 16 threads on one key" threads
+	it "$via: a key loaded before fork, used by parent and 6 children" forked -n 5 "$key"
+	it "$via: the same with 3 threads in each" forked -n 2 -t 3 "$key"
+	it "$via: the same with a key-reference file" forked -n 2 "$T/pem/client-key.pem"
+	it "$via: 8 processes at once" processes
+	it "$via: 5 idle holders, 4 killed: the next process signs at once" killed_holders
+	it "$via: killed in the middle of signatures: the next process signs at once" killed_at_work
+	it "$via: a family killed in the middle: the next process signs at once" killed_children
+	it "$via: 40 library contexts loaded and freed" contexts
+	it "$via: no lock is left" locks_are_free
+done
+[ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: 8 further processes open no further channel' one_channel
+[ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: different users, whoever comes first' users
+done_testing
