@@ -1,0 +1,277 @@
+/* The queue: a card is serial, so one exchange runs at a time, whoever sent it.
+ * An exchange is computed when it begins, and answered when its time is over. */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct exchange_job {
+    struct exchange_job *next;
+    struct sim_user *user; /* NULL: it has gone */
+    uint64_t arrived_us;
+    const char *name;
+    bool mute;
+    uint8_t rsp[ANSWER_MAX];
+    size_t rsp_len;
+    size_t cmd_len;
+    uint8_t cmd[]; /* cmd_len bytes */
+};
+
+bool sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
+              struct store *store, const struct latency *latency)
+{
+    *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true };
+    sim->log.fd = -1;
+    card_init(&sim->card, profile, store);
+    sim->card.case4_by_61 = latency->case4_by_61;
+    return true;
+}
+
+static void drop_queue(struct sim *sim)
+{
+    while (sim->first != NULL) {
+        struct exchange_job *job = sim->first;
+
+        sim->first = job->next;
+        free(job);
+    }
+    free(sim->current);
+    sim->current = NULL;
+}
+
+void sim_clear(struct sim *sim)
+{
+    while (sim->fronts != NULL) {
+        struct front *f = sim->fronts;
+
+        sim->fronts = f->next;
+        f->stop(f->arg);
+        free(f);
+    }
+    loop_timer_cancel(sim->loop, &sim->answer_timer);
+    loop_timer_cancel(sim->loop, &sim->busy_timer);
+    drop_queue(sim);
+    card_clear(&sim->card);
+    log_close(&sim->log);
+}
+
+void sim_user_begin(struct sim *sim, struct sim_user *user, const char *front,
+                    sim_answer_fn *answer, void *arg)
+{
+    *user = (struct sim_user){ .front = front, .id = ++sim->last_user_id, .answer = answer,
+                               .arg = arg, .next = sim->users };
+    sim->users = user;
+    card_attach(&sim->card, &user->client);
+}
+
+void sim_user_end(struct sim *sim, struct sim_user *user)
+{
+    struct sim_user **at = &sim->users;
+
+    card_detach(&sim->card, &user->client);
+    for (struct exchange_job *job = sim->first; job != NULL; job = job->next)
+        if (job->user == user)
+            job->user = NULL;
+    if (sim->current != NULL && sim->current->user == user)
+        sim->current->user = NULL;
+    while (*at != NULL && *at != user)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = user->next;
+}
+
+static size_t row_of(const char *name)
+{
+    size_t i = 0;
+
+    while (card_command_row(i) != NULL && strcmp(card_command_row(i), name) != 0)
+        i++;
+    return i;
+}
+
+static void count(struct sim *sim, struct exchange_job *job)
+{
+    size_t row = row_of(job->name);
+
+    sim->n_exchanges++;
+    job->user->exchanges++;
+    if (row < ARRAY_LEN(sim->by_row))
+        sim->by_row[row]++;
+}
+
+/* Let the card (or a fault) answer; returns how long that takes. */
+static uint64_t execute(struct sim *sim, struct exchange_job *job)
+{
+    struct exchange_info info = { card_command_name(job->cmd, job->cmd_len), OP_NONE };
+    uint8_t ins = job->cmd_len > 1 ? job->cmd[1] : 0;
+    struct verdict v;
+    uint64_t us;
+
+    fault_judge(&sim->faults, info.name, ins, &v);
+    if (v.hit[FAULT_RESET])
+        sim_reset(sim, NULL, "fault");
+    if (v.hit[FAULT_SW]) {
+        job->rsp[0] = (uint8_t)(v.arg[FAULT_SW] >> 8);
+        job->rsp[1] = (uint8_t)v.arg[FAULT_SW];
+        job->rsp_len = 2;
+    } else {
+        job->rsp_len = card_exchange(&sim->card, &job->user->client, job->cmd, job->cmd_len,
+                                     job->rsp, &info);
+    }
+    job->name = info.name;
+    us = latency_us(&sim->latency, job->cmd_len + job->rsp_len, info.op);
+    fault_damage(&v, job->rsp, sizeof(job->rsp), &job->rsp_len);
+    job->mute = v.hit[FAULT_MUTE];
+    if (v.hit[FAULT_DELAY])
+        us += 1000u * (uint64_t)v.arg[FAULT_DELAY];
+    count(sim, job);
+    return us;
+}
+
+static void finish(struct sim *sim)
+{
+    struct exchange_job *job = sim->current;
+    struct log_exchange entry = {
+        .ins = job->name, .cmd = job->cmd, .cmd_len = job->cmd_len,
+        .rsp = job->mute ? NULL : job->rsp, .rsp_len = job->mute ? 0 : job->rsp_len,
+        .us = now_us() - job->arrived_us,
+    };
+
+    sim->current = NULL;
+    if (job->user != NULL) {
+        entry.front = job->user->front;
+        entry.client = job->user->id;
+        log_exchange(&sim->log, &entry);
+        job->user->answer(job->user->arg, entry.rsp, entry.rsp_len);
+    }
+    OPENSSL_cleanse(job->rsp, sizeof(job->rsp));
+    free(job);
+}
+
+static void pump(void *arg);
+
+/* Take the next command. False when the card has to think, or there is none. */
+static bool begin_next(struct sim *sim)
+{
+    struct exchange_job *job = sim->first;
+    uint64_t us;
+
+    if (job == NULL || sim->current != NULL)
+        return false;
+    sim->first = job->next;
+    if (job->user == NULL) {
+        free(job);
+        return true;
+    }
+    sim->current = job;
+    us = execute(sim, job);
+    if (us == 0) {
+        finish(sim);
+        return true;
+    }
+    loop_timer(sim->loop, &sim->answer_timer, us, pump, sim);
+    return false;
+}
+
+/* Answers call back into sim_submit(): the guard turns that recursion into this loop. */
+static void run_queue(struct sim *sim)
+{
+    if (sim->pumping)
+        return;
+    sim->pumping = true;
+    while (begin_next(sim))
+        continue;
+    sim->pumping = false;
+}
+
+static void pump(void *arg)
+{
+    struct sim *sim = arg;
+
+    if (sim->current != NULL) {
+        sim->pumping = true;
+        finish(sim);
+        sim->pumping = false;
+    }
+    run_queue(sim);
+}
+
+bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size_t len)
+{
+    struct exchange_job *job = malloc(sizeof(*job) + len);
+    struct exchange_job **at = &sim->first;
+
+    if (job == NULL)
+        return false;
+    job->next = NULL;
+    job->user = user;
+    job->arrived_us = now_us();
+    job->name = "";
+    job->mute = false;
+    job->rsp_len = 0;
+    job->cmd_len = len;
+    if (len != 0)
+        memcpy(job->cmd, cmd, len);
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = job;
+    run_queue(sim);
+    return true;
+}
+
+bool sim_add_front(struct sim *sim, sim_presence_fn *presence, void (*stop)(void *), void *arg)
+{
+    struct front *f = malloc(sizeof(*f));
+
+    if (f == NULL)
+        return false;
+    *f = (struct front){ presence, stop, arg, sim->fronts };
+    sim->fronts = f;
+    return true;
+}
+
+void sim_reset(struct sim *sim, struct sim_user *user, const char *why)
+{
+    sim->n_resets++;
+    log_event(&sim->log, "reset", why);
+    if (user == NULL)
+        card_reset(&sim->card);
+    else
+        card_reset_client(&sim->card, &user->client);
+}
+
+void sim_set_present(struct sim *sim, bool present)
+{
+    if (sim->present == present)
+        return;
+    sim->present = present;
+    log_event(&sim->log, present ? "insert" : "remove", NULL);
+    card_reset(&sim->card);
+    for (struct front *f = sim->fronts; f != NULL; f = f->next)
+        f->presence(f->arg, present);
+}
+
+static void busy_over(void *arg)
+{
+    struct sim *sim = arg;
+
+    sim->card.admin_busy = false;
+    sim->card.admin_ended = true;
+    log_event(&sim->log, "busy-end", NULL);
+}
+
+void sim_busy(struct sim *sim, long seconds)
+{
+    log_event(&sim->log, "busy", NULL);
+    sim->card.admin_busy = true;
+    loop_timer(sim->loop, &sim->busy_timer, (uint64_t)seconds * 1000000u, busy_over, sim);
+}
+
+void sim_clear_counters(struct sim *sim)
+{
+    sim->n_exchanges = 0;
+    sim->n_resets = 0;
+    memset(sim->by_row, 0, sizeof(sim->by_row));
+    for (struct sim_user *u = sim->users; u != NULL; u = u->next)
+        u->exchanges = 0;
+}

@@ -1,0 +1,89 @@
+/* A SIM in use: the card, and around it the queue of exchanges, timing, faults,
+ * counters and the log. Front ends bring commands and take answers here. */
+#ifndef SOFTSIM_SIM_H
+#define SOFTSIM_SIM_H
+
+#include "card.h"
+#include "fault.h"
+#include "latency.h"
+#include "log.h"
+#include "loop.h"
+
+#define ANSWER_MAX 4096 /* bytes; garbage of a fault may exceed a real answer */
+
+struct sim;
+struct sim_user;
+
+/**
+ * The answer to a submitted command. rsp is NULL when the card stays mute. The
+ * callback may submit the next command or end the user.
+ */
+typedef void sim_answer_fn(void *arg, const uint8_t *rsp, size_t len);
+
+/** Called at every user when the card is taken out (false) or put in (true). */
+typedef void sim_presence_fn(void *arg, bool present);
+
+/** Whoever sends commands: a connection, a reader. Owned by its front end. */
+struct sim_user {
+    struct client client;
+    const char *front; /* "unix", "tcp", "vpcd" */
+    unsigned id;
+    unsigned long exchanges;
+    sim_answer_fn *answer;
+    void *arg;
+    struct sim_user *next;
+};
+
+struct front {
+    sim_presence_fn *presence;
+    void (*stop)(void *arg); /* close everything and free */
+    void *arg;
+    struct front *next;
+};
+
+struct exchange_job;
+
+struct sim {
+    struct loop *loop;
+    struct card card;
+    struct latency latency;
+    struct fault_list faults;
+    struct log log;
+    bool present;
+    struct timer busy_timer;
+    struct sim_user *users;
+    unsigned last_user_id;
+    struct front *fronts;
+    /* the queue */
+    struct exchange_job *first, *current;
+    struct timer answer_timer;
+    bool pumping;
+    /* counters since the last reset of counters */
+    unsigned long n_exchanges, n_resets;
+    unsigned long by_row[64];
+};
+
+bool sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
+              struct store *store, const struct latency *latency);
+void sim_clear(struct sim *sim);
+
+void sim_user_begin(struct sim *sim, struct sim_user *user, const char *front,
+                    sim_answer_fn *answer, void *arg);
+/** Ends its channels; answers under way are dropped. */
+void sim_user_end(struct sim *sim, struct sim_user *user);
+
+/** Queue one command; the answer comes by the callback, perhaps before this returns. One at a time per user. */
+bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size_t len);
+
+/** A front end adds itself; it is told of presence and stopped by sim_clear(). */
+bool sim_add_front(struct sim *sim, sim_presence_fn *presence, void (*stop)(void *), void *arg);
+
+/** Reset for one user (a reader's power-on) or, with NULL, for all. */
+void sim_reset(struct sim *sim, struct sim_user *user, const char *why);
+void sim_set_present(struct sim *sim, bool present);
+/** Remote administration works on the objects for so many seconds. */
+void sim_busy(struct sim *sim, long seconds);
+
+void sim_clear_counters(struct sim *sim);
+
+#endif

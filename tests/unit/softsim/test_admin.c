@@ -1,0 +1,271 @@
+/* The operator's verbs, as request lines, on a SIM without front ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/pem.h>
+
+#include "admin.h"
+#include "fixture.h"
+
+static struct loop *loop;
+static struct sim sim;
+static struct store *store;
+static struct sim_user user;
+static char answer[2 * APDU_RSP_MAX + 1];
+
+static void answered(void *arg, const uint8_t *rsp, size_t len)
+{
+    (void)arg;
+    answer[0] = '\0';
+    if (rsp != NULL)
+        hex_encode(rsp, len, answer);
+}
+
+static void begin(void)
+{
+    struct personalisation how = { .cn = "x", .san = PERSONALISE_SAN,
+                                   .client_key_type = IOTSAFE_KEY_P256 };
+    struct profile p;
+    struct latency none;
+    struct err err;
+
+    cr_assert(profile_init(&p, PROFILE_DEFAULT, &err));
+    cr_assert(latency_init(&none, "none", &err));
+    store = store_new(NULL, PROFILE_DEFAULT);
+    cr_assert(personalise(store, &p, &how, &err), "%s", err.text);
+    loop = loop_new();
+    cr_assert(sim_init(&sim, loop, &p, store, &none));
+    sim_user_begin(&sim, &user, "test", answered, NULL);
+}
+
+static void end(void)
+{
+    sim_user_end(&sim, &user);
+    sim_clear(&sim);
+    loop_free(loop);
+    store_free(store);
+}
+
+TestSuite(softsim_admin, .init = begin, .fini = end);
+
+static const char *apdu(const char *hex)
+{
+    uint8_t cmd[300];
+    size_t n = unhex(hex, cmd, sizeof(cmd));
+
+    strcpy(answer, "none");
+    cr_assert(sim_submit(&sim, &user, cmd, n));
+    return answer;
+}
+
+/* The reply to a request: true if it was done. */
+static bool ask(const char *line, char **ret_text)
+{
+    char *reply = admin_execute(&sim, line, strlen(line));
+    json_t *root = json_loads(reply, 0, NULL);
+    bool ok = json_is_true(json_object_get(root, "ok"));
+
+    cr_assert_not_null(root, "%s", reply);
+    if (ret_text != NULL)
+        *ret_text = strdup(json_string_value(json_object_get(root, "text")));
+    json_decref(root);
+    free(reply);
+    return ok;
+}
+
+#define DONE(line) cr_expect(ask(line, NULL), "%s", line)
+#define REFUSED(line) cr_expect_not(ask(line, NULL), "%s", line)
+
+Test(softsim_admin, nonsense_is_refused)
+{
+    REFUSED("");
+    REFUSED("[]");
+    REFUSED("{}");
+    REFUSED("{\"verb\":1}");
+    REFUSED("{\"verb\":\"lst\"}");
+    REFUSED("{\"verb\":\"busy\"}");
+    REFUSED("{\"verb\":\"busy\",\"args\":[1]}");
+    REFUSED("{\"verb\":\"busy\",\"args\":[\"x\"]}");
+    REFUSED("{\"verb\":\"busy\",\"args\":[\"1\",\"2\"]}");
+    REFUSED("{\"verb\":\"busy\",\"args\":[\"1\",\"2\",\"3\"]}");
+    REFUSED("{\"verb\":\"list\",\"options\":{\"json\":1}}");
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"a\",\"b\"],\"data\":\"zz\"}");
+    REFUSED("{\"verb\":\"fault\",\"args\":[\"sw=1\"]}");
+    REFUSED("{\"verb\":\"fault\",\"args\":[\"mute\"],\"options\":{\"ins\":\"sing\"}}");
+    REFUSED("{\"verb\":\"fault\",\"args\":[\"mute\"],\"options\":{\"count\":\"0\"}}");
+    REFUSED("{\"verb\":\"generate-key\",\"args\":[\"nobody\"]}");
+    REFUSED("{\"verb\":\"delete\",\"args\":[\"nobody\"]}");
+    REFUSED("{\"verb\":\"delete\",\"args\":[\"key\",\"client-key\"]}");
+    REFUSED("{\"verb\":\"activate\",\"args\":[\"spare-1\"]}");
+    REFUSED("{\"verb\":\"insert\"}");
+}
+
+Test(softsim_admin, list_names_every_object)
+{
+    char *text;
+    json_t *all;
+
+    cr_assert(ask("{\"verb\":\"list\",\"options\":{\"json\":\"yes\"}}", &text));
+    all = json_loads(text, 0, NULL);
+    cr_expect_eq(json_array_size(all), store->n_objects);
+    json_decref(all);
+    free(text);
+    cr_assert(ask("{\"verb\":\"list\"}", &text));
+    cr_expect_not_null(strstr(text, "client-key"));
+    free(text);
+}
+
+Test(softsim_admin, files_are_replaced_made_and_deleted)
+{
+    struct object *o;
+
+    DONE("{\"verb\":\"put-file\",\"args\":[\"notes\",\"f\"],\"data\":\"AABB\"}");
+    o = store_by_label(store, KIND_FILE, "notes", 5);
+    cr_expect_eq(o->content.len, 2);
+    cr_expect_eq(o->size, 64, "the container stays");
+    DONE("{\"verb\":\"put-file\",\"args\":[\"new\",\"f\"],\"data\":\"01\","
+         "\"options\":{\"id\":\"42\",\"size\":\"100\",\"usage\":\"cert\"}}");
+    o = store_by_label(store, KIND_FILE, "new", 3);
+    cr_assert_not_null(o);
+    cr_expect_eq(o->id[0], 0x42);
+    cr_expect_eq(o->size, 100);
+    cr_expect_eq(o->file_usage, IOTSAFE_FILE_CERTIFICATE);
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"new\",\"f\"],\"data\":\"0102\","
+            "\"options\":{\"size\":\"1\"}}");
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"x\",\"f\"],\"options\":{\"usage\":\"odd\"}}");
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"x\",\"f\"],\"options\":{\"id\":\"42\"}}");
+    DONE("{\"verb\":\"delete\",\"args\":[\"file\",\"42\"]}");
+    cr_expect_null(store_by_label(store, KIND_FILE, "new", 3));
+}
+
+Test(softsim_admin, generated_key_is_noticed_by_open_sessions)
+{
+    apdu("00A4040007A0000005590010");
+    cr_expect_str_eq(apdu("802A00010D840101A1010391020001920104"), "9000");
+    DONE("{\"verb\":\"generate-key\",\"args\":[\"client-key\"]}");
+    cr_expect_str_eq(apdu("802B8001229E20" HASH_SAMPLE "00"), "6989");
+}
+
+static void put_pem(const char *verb_and_name, EVP_PKEY *key, bool is_private, bool want)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *pem, *hex, *line = NULL;
+    long n;
+
+    if (is_private)
+        PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+    else
+        PEM_write_bio_PUBKEY(bio, key);
+    n = BIO_get_mem_data(bio, &pem);
+    hex = hex_text((const uint8_t *)pem, (size_t)n);
+    cr_assert_gt(asprintf(&line, "{%s,\"data\":\"%s\"}", verb_and_name, hex), 0);
+    cr_expect_eq(ask(line, NULL), want, "%s", line);
+    free(line);
+    free(hex);
+    BIO_free(bio);
+}
+
+Test(softsim_admin, keys_are_put_into_their_containers)
+{
+    EVP_PKEY *key = crypto_generate(IOTSAFE_KEY_P256);
+    EVP_PKEY *rsa = crypto_generate(IOTSAFE_KEY_RSA2048);
+    struct object *o;
+
+    put_pem("\"verb\":\"put-key\",\"args\":[\"client-key\",\"f\"]", key, true, true);
+    o = store_by_label(store, KIND_PUBLIC, "client-key", 10);
+    cr_expect_eq(EVP_PKEY_eq(o->key, key), 1);
+    put_pem("\"verb\":\"put-key\",\"args\":[\"verify-key\",\"f\"]", key, false, true);
+    o = store_by_label(store, KIND_PUBLIC, "verify-key", 10);
+    cr_expect_eq(EVP_PKEY_eq(o->key, key), 1);
+    put_pem("\"verb\":\"put-key\",\"args\":[\"verify-key\",\"f\"]", rsa, false, false);
+    put_pem("\"verb\":\"put-key\",\"args\":[\"my-rsa\",\"f\"]", rsa, true, true);
+    cr_expect_not_null(store_by_label(store, KIND_PRIVATE, "my-rsa", 6));
+    REFUSED("{\"verb\":\"put-key\",\"args\":[\"client-key\",\"f\"],\"data\":\"00\"}");
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(rsa);
+}
+
+Test(softsim_admin, states_change)
+{
+    apdu("00A4040007A0000005590010");
+    DONE("{\"verb\":\"deactivate\",\"args\":[\"client-key\"]}");
+    cr_expect_str_eq(apdu("802A00010D840101A1010391020001920104"), "6985");
+    DONE("{\"verb\":\"activate\",\"args\":[\"private\",\"01\"]}");
+    cr_expect_str_eq(apdu("802A00010D840101A1010391020001920104"), "9000");
+    DONE("{\"verb\":\"delete\",\"args\":[\"private\",\"client-key\"]}");
+    cr_expect_str_eq(apdu("802B8001229E20" HASH_SAMPLE "00"), "6989");
+    cr_expect_not_null(store_by_label(store, KIND_PUBLIC, "client-key", 10));
+}
+
+Test(softsim_admin, secrets_are_put)
+{
+    DONE("{\"verb\":\"put-secret\",\"args\":[\"psk\",\"f\"],\"data\":\"0102\"}");
+    REFUSED("{\"verb\":\"put-secret\",\"args\":[\"psk\",\"f\"]}");
+    DONE("{\"verb\":\"put-secret\",\"args\":[\"psk-2\",\"f\"],\"data\":\"0102\"}");
+    cr_expect_eq(store_count(store, KIND_SECRET), 2);
+}
+
+Test(softsim_admin, counters_count_by_name)
+{
+    char *text;
+    json_t *all, *by_name;
+
+    apdu("00A4040007A0000005590010");
+    apdu("80CB000044");
+    apdu("80CB000044");
+    apdu("");
+    cr_assert(ask("{\"verb\":\"counters\",\"options\":{\"reset\":\"yes\"}}", &text));
+    all = json_loads(text, 0, NULL);
+    cr_expect_eq(json_integer_value(json_object_get(all, "exchanges")), 4);
+    by_name = json_object_get(all, "instructions");
+    cr_expect_eq(json_integer_value(json_object_get(by_name, "SELECT")), 1);
+    cr_expect_eq(json_integer_value(json_object_get(by_name, "GET DATA APPLICATION")), 2);
+    cr_expect_eq(json_integer_value(json_object_get(by_name, "OTHER")), 1);
+    json_decref(all);
+    free(text);
+    cr_assert(ask("{\"verb\":\"counters\"}", &text));
+    cr_expect_not_null(strstr(text, "\"exchanges\":0,"), "%s", text);
+    free(text);
+}
+
+Test(softsim_admin, faults_hit_the_named_command)
+{
+    apdu("00A4040007A0000005590010");
+    DONE("{\"verb\":\"fault\",\"args\":[\"sw=6F00\"],\"options\":{\"ins\":\"get-random\","
+         "\"skip\":\"1\"}}");
+    cr_expect_eq(strlen(apdu("8084000004")), 12);
+    cr_expect_str_eq(apdu("8084000004"), "6F00");
+    cr_expect_eq(strlen(apdu("8084000004")), 12);
+    DONE("{\"verb\":\"fault\",\"args\":[\"truncate=3\"]}");
+    cr_expect_eq(strlen(apdu("8084000004")), 6);
+    DONE("{\"verb\":\"fault\",\"args\":[\"garbage=1000\"],\"options\":{\"ins\":\"A4\"}}");
+    DONE("{\"verb\":\"fault\",\"args\":[\"clear\"]}");
+    cr_expect_str_eq(apdu("00A4040007A0000005590010"), "9000");
+    DONE("{\"verb\":\"fault\",\"args\":[\"mute\"]}");
+    cr_expect_str_eq(apdu("8084000004"), "");
+    DONE("{\"verb\":\"fault\",\"args\":[\"reset\"]}");
+    cr_expect_str_eq(apdu("8084000004"), "6D00", "the reset card has no applet selected");
+}
+
+Test(softsim_admin, busy_answers_6984_and_then_63cf_once)
+{
+    apdu("00A4040007A0000005590010");
+    DONE("{\"verb\":\"busy\",\"args\":[\"60\"]}");
+    cr_expect_str_eq(apdu("80CD000003850101"), "6984");
+    loop_timer_cancel(loop, &sim.busy_timer);
+    sim.busy_timer.fn(sim.busy_timer.arg); /* the minute is over */
+    apdu("80CD000003850101");
+    cr_expect_str_eq(answer + strlen(answer) - 4, "63CF");
+    apdu("80CD000003850101");
+    cr_expect_str_eq(answer + strlen(answer) - 4, "9000");
+}
+
+Test(softsim_admin, reset_remove_insert)
+{
+    apdu("0070000001");
+    DONE("{\"verb\":\"reset\"}");
+    cr_expect_str_eq(apdu("01A4040007A0000005590010"), "6881");
+    DONE("{\"verb\":\"remove\"}");
+    REFUSED("{\"verb\":\"remove\"}");
+    DONE("{\"verb\":\"insert\"}");
+}
