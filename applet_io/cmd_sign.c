@@ -1,9 +1,6 @@
 /* COMPUTE SIGNATURE, pad-and-sign mode with ECDSA (IoT.05 2.10). */
-#include <stdlib.h>
-
 #include "cmd.h"
-#include "error.h"
-#include "trace.h"
+#include "session.h"
 
 struct sign_job {
     struct iotsafe_name name;
@@ -22,74 +19,6 @@ static const struct {
     { 48, IOTSAFE_HASH_SHA384 },
     { 64, IOTSAFE_HASH_SHA512 },
 };
-
-/* --------------------------------------------------------------- sessions */
-
-static void session_close(const struct card_use *use, uint8_t session)
-{
-    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_COMPUTE_SIGNATURE_INIT,
-                            .p1 = IOTSAFE_P1_SESSION_CLOSE, .p2 = session };
-    uint8_t data[APDU_RSP_MAX];
-    struct apdu_rsp rsp = APDU_RSP_ON(data);
-    enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, NULL);
-
-    (void)err; /* 9000, 6985, whatever: there is nothing to do about it */
-}
-
-static enum iotsafe_err session_open(const struct card_use *use, const struct sign_job *job,
-                                     uint8_t session, uint16_t *ret_sw)
-{
-    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_COMPUTE_SIGNATURE_INIT,
-                            .p1 = IOTSAFE_P1_SESSION_OPEN, .p2 = session };
-    struct tlv_writer w = { .out = cmd.data, .cap = sizeof(cmd.data) };
-    uint8_t data[APDU_RSP_MAX];
-    struct apdu_rsp rsp = APDU_RSP_ON(data);
-    enum iotsafe_err err;
-
-    name_put(&w, IOTSAFE_PRIVATE_KEY, &job->name);
-    tlv_put_u8(&w, IOTSAFE_TAG_MODE, IOTSAFE_MODE_PAD_AND_SIGN);
-    tlv_put_u16(&w, IOTSAFE_TAG_HASH, job->hash);
-    tlv_put_u8(&w, IOTSAFE_TAG_SIGNATURE_ALG, IOTSAFE_SIG_ECDSA);
-    err = tlv_finish(&w, &cmd.data_len);
-    if (err == IOTSAFE_OK)
-        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
-    *ret_sw = rsp.sw;
-    return err;
-}
-
-static bool session_in_the_way(uint16_t sw)
-{
-    return sw == SW_CONDITIONS || sw == SW_WRONG_P1P2 || sw == SW_LIMIT_OR_CHANGED;
-}
-
-/* Open a session. One left open by a process that died, or finished but not
- * closed on an applet that wants that, is closed and the command repeated. */
-static enum iotsafe_err session_begin(const struct card_use *use, const struct sign_job *job,
-                                      uint8_t *ret_session)
-{
-    struct traits *traits = &use->channel->traits;
-    uint8_t session = traits->session;
-    uint16_t sw;
-    enum iotsafe_err err = session_open(use, job, session, &sw);
-
-    if (err != IOTSAFE_OK && session_in_the_way(sw)) {
-        session_close(use, session);
-        err = session_open(use, job, session, &sw);
-        if (err == IOTSAFE_OK && traits->left_finished && !traits->close_after) {
-            traits->close_after = true;
-            trace_note(use->channel->trace, use->channel->transport->device,
-                       "learned: this applet does not close a finished session itself");
-        }
-    }
-    if (err != IOTSAFE_OK && sw == SW_WRONG_P1P2) {
-        session = session == 0 ? 1 : 0;
-        err = session_open(use, job, session, &sw);
-        if (err == IOTSAFE_OK)
-            traits->session = session;
-    }
-    *ret_session = session;
-    return err;
-}
 
 /* -------------------------------------------------------------- signature */
 
@@ -128,21 +57,39 @@ static bool signature_parse(const uint8_t *in, size_t len, struct sign_job *job)
     return true;
 }
 
-static enum iotsafe_err session_update(const struct card_use *use, struct sign_job *job,
-                                       uint8_t session)
+static enum iotsafe_err sign_begin(const struct card_use *use, const struct sign_job *job,
+                                   struct session *ret_session)
 {
-    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE,
-                            .p1 = IOTSAFE_P1_LAST_BLOCK, .p2 = session, .ne = APDU_NE_MAX };
-    struct tlv_writer w = { .out = cmd.data, .cap = sizeof(cmd.data) };
-    uint8_t data[512];
-    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    uint8_t data[APDU_DATA_MAX];
+    struct tlv_writer w = { .out = data, .cap = sizeof(data) };
+    size_t len = 0;
+    uint16_t sw;
+    enum iotsafe_err err;
+
+    name_put(&w, IOTSAFE_PRIVATE_KEY, &job->name);
+    tlv_put_u8(&w, IOTSAFE_TAG_MODE, IOTSAFE_MODE_PAD_AND_SIGN);
+    tlv_put_u16(&w, IOTSAFE_TAG_HASH, job->hash);
+    tlv_put_u8(&w, IOTSAFE_TAG_SIGNATURE_ALG, IOTSAFE_SIG_ECDSA);
+    err = tlv_finish(&w, &len);
+    if (err != IOTSAFE_OK)
+        return err;
+    return session_begin(use, IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, data, len, ret_session, &sw);
+}
+
+static enum iotsafe_err sign_update(const struct card_use *use, struct sign_job *job,
+                                    const struct session *session)
+{
+    uint8_t data[APDU_DATA_MAX], answer[512];
+    struct tlv_writer w = { .out = data, .cap = sizeof(data) };
+    struct apdu_rsp rsp = APDU_RSP_ON(answer);
+    size_t len = 0;
     enum iotsafe_err err;
 
     tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, job->digest, job->digest_len);
-    err = tlv_finish(&w, &cmd.data_len);
+    err = tlv_finish(&w, &len);
     if (err == IOTSAFE_OK)
-        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
-    if (err == IOTSAFE_OK && !signature_parse(data, rsp.len, job)) {
+        err = session_update(use, session, true, data, len, APDU_NE_MAX, &rsp);
+    if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
         diag_set(use->diag, "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no ECDSA "
                             "signature (%s)",
                  rsp.len, use->channel->transport->device);
@@ -151,25 +98,15 @@ static enum iotsafe_err session_update(const struct card_use *use, struct sign_j
     return err;
 }
 
-/* True if the card still talks to us after this error. */
-static bool card_answers(enum iotsafe_err err)
-{
-    return err != IOTSAFE_ERR_TRANSPORT && err != IOTSAFE_ERR_TIMEOUT
-           && err != IOTSAFE_ERR_CHANNEL_LOST && err != IOTSAFE_ERR_NO_CARD;
-}
-
 static enum iotsafe_err sign_as_set(const struct card_use *use, struct sign_job *job)
 {
-    struct traits *traits = &use->channel->traits;
-    uint8_t session;
-    enum iotsafe_err err = session_begin(use, job, &session);
+    struct session session;
+    enum iotsafe_err err = sign_begin(use, job, &session);
 
     if (err != IOTSAFE_OK)
         return err;
-    err = session_update(use, job, session);
-    traits->left_finished = err == IOTSAFE_OK && !traits->close_after;
-    if (err == IOTSAFE_OK ? traits->close_after : card_answers(err))
-        session_close(use, session);
+    err = sign_update(use, job, &session);
+    session_end(use, &session, err);
     return err;
 }
 
