@@ -15,6 +15,11 @@ IOTSAFE_NODISCARD enum iotsafe_err cmd_named(struct apdu_cmd *cmd, uint8_t ins,
  *  @return bytes written, at most CACHE_KEY_MAX; 0 if it cannot be cached */
 size_t cmd_cache_key(const struct apdu_cmd *cmd, uint8_t ret_key[static CACHE_KEY_MAX]);
 
+/** PUT PUBLIC KEY inside an operation: INIT, UPDATE, close. */
+IOTSAFE_NODISCARD enum iotsafe_err cmd_put_point(const struct card_use *use,
+                                                 const struct iotsafe_name *container,
+                                                 const uint8_t point[static IOTSAFE_POINT_SIZE]);
+
 /** Does something with the object called `name`. */
 typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsafe_name *name,
                                   void *arg, struct iotsafe_diag *diag);

@@ -1,71 +1,150 @@
-/* READ PUBLIC KEY (IoT.05 2.5.7). */
+/* Public keys: READ, PUT and GENERATE KEY PAIR (IoT.05 2.5.7, 2.11). */
 #include "cmd.h"
+#include "session.h"
 
-/* The point in an answer: 34 { 49 { 86 04 X Y } }, 34 { 86 ... }, or bare. */
-static bool point_parse(const uint8_t *in, size_t len, uint8_t ret_point[static IOTSAFE_POINT_SIZE])
+/* ------------------------------------------------------------------- form */
+
+/* The contents of tag 49 in an answer: 34 { 49 { ... } }, or 34 { ... }. */
+static bool key_contents(const uint8_t *in, size_t len, struct tlv *ret_contents)
 {
-    static const uint8_t path[] = { IOTSAFE_TAG_PUBLIC_KEY_DATA, IOTSAFE_TAG_ECC_PUBLIC_KEY,
-                                    IOTSAFE_TAG_ECC_POINT };
-    struct tlv tlv;
+    struct tlv inner;
 
-    for (size_t i = 0; i < sizeof(path) && len != IOTSAFE_POINT_SIZE; i++) {
-        if (tlv_find(in, len, path[i], &tlv) == IOTSAFE_OK) {
-            in = tlv.val;
-            len = tlv.len;
-        } else if (path[i] != IOTSAFE_TAG_ECC_PUBLIC_KEY) {
-            return false;
-        }
-    }
-    if (len != IOTSAFE_POINT_SIZE || in[0] != 0x04)
+    if (tlv_find(in, len, IOTSAFE_TAG_PUBLIC_KEY_DATA, ret_contents) != IOTSAFE_OK)
         return false;
-    memcpy(ret_point, in, IOTSAFE_POINT_SIZE);
+    if (tlv_find(ret_contents->val, ret_contents->len, IOTSAFE_TAG_ECC_PUBLIC_KEY, &inner)
+        == IOTSAFE_OK)
+        *ret_contents = inner;
     return true;
 }
 
+/* The point in an answer, with the tags around it or bare. */
+static bool point_parse(const uint8_t *in, size_t len, uint8_t ret_point[static IOTSAFE_POINT_SIZE])
+{
+    struct tlv contents, point = { .val = in, .len = len };
+
+    if (len != IOTSAFE_POINT_SIZE
+        && (!key_contents(in, len, &contents)
+            || tlv_find(contents.val, contents.len, IOTSAFE_TAG_ECC_POINT, &point) != IOTSAFE_OK))
+        return false;
+    if (point.len != IOTSAFE_POINT_SIZE || point.val[0] != 0x04)
+        return false;
+    memcpy(ret_point, point.val, IOTSAFE_POINT_SIZE);
+    return true;
+}
+
+static bool take_integer(const struct tlv *tlv, uint8_t *ret_bytes, size_t cap, size_t *ret_len)
+{
+    const uint8_t *p = tlv->val;
+    size_t len = tlv->len;
+
+    while (len > 0 && *p == 0) {
+        p++;
+        len--;
+    }
+    if (len == 0 || len > cap)
+        return false;
+    memcpy(ret_bytes, p, len);
+    *ret_len = len;
+    return true;
+}
+
+/* ISO/IEC 7816-8: 81 modulus, 82 exponent; no applet's own form is known. */
+static bool rsa_parse(const uint8_t *in, size_t len, struct iotsafe_rsa_key *ret_key)
+{
+    struct iotsafe_rsa_key key;
+    struct tlv contents, n, e;
+
+    if (!key_contents(in, len, &contents)
+        || tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_MODULUS, &n) != IOTSAFE_OK
+        || tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_EXPONENT, &e) != IOTSAFE_OK
+        || !take_integer(&n, key.modulus, sizeof(key.modulus), &key.modulus_len)
+        || !take_integer(&e, key.exponent, sizeof(key.exponent), &key.exponent_len))
+        return false;
+    *ret_key = key;
+    return true;
+}
+
+static void put_point(struct tlv_writer *w, const uint8_t point[static IOTSAFE_POINT_SIZE])
+{
+    uint8_t inner[IOTSAFE_POINT_SIZE + 2], middle[IOTSAFE_POINT_SIZE + 4];
+    struct tlv_writer wi = { .out = inner, .cap = sizeof(inner) };
+    struct tlv_writer wm = { .out = middle, .cap = sizeof(middle) };
+
+    tlv_put(&wi, IOTSAFE_TAG_ECC_POINT, point, IOTSAFE_POINT_SIZE);
+    tlv_put(&wm, IOTSAFE_TAG_ECC_PUBLIC_KEY, inner, wi.len);
+    tlv_put(w, IOTSAFE_TAG_PUBLIC_KEY_DATA, middle, wm.len);
+}
+
+/* ------------------------------------------------------------------- read */
+
+#define KEY_ANSWER_MAX 1024
+
 struct read_key_job {
     struct apdu_cmd cmd;
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    uint8_t answer[KEY_ANSWER_MAX];
+    size_t len;
 };
 
 static enum iotsafe_err run_read_key(const struct card_use *use, void *arg)
 {
     struct read_key_job *job = arg;
-    uint8_t data[1024];
     uint8_t key[CACHE_KEY_MAX];
-    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    struct apdu_rsp rsp = APDU_RSP_ON(job->answer);
     size_t key_len = cmd_cache_key(&job->cmd, key);
     const uint8_t *known = cache_get(use->cache, key, key_len, &rsp.len);
     enum iotsafe_err err;
 
-    if (known != NULL && rsp.len == sizeof(job->point)) {
-        memcpy(job->point, known, sizeof(job->point));
+    if (known != NULL && rsp.len <= sizeof(job->answer)) {
+        memcpy(job->answer, known, rsp.len);
+        job->len = rsp.len;
         return IOTSAFE_OK;
     }
     err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->diag);
     if (err != IOTSAFE_OK)
         return err;
-    if (!point_parse(data, rsp.len, job->point)) {
-        diag_set(use->diag, "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit "
-                            "curve (%s)",
-                 rsp.len, use->channel->transport->device);
-        return IOTSAFE_ERR_PROTOCOL;
-    }
-    cache_put(use->cache, key, key_len, job->point, sizeof(job->point));
+    job->len = rsp.len;
+    cache_put(use->cache, key, key_len, job->answer, job->len);
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err read_key_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                       void *arg, struct iotsafe_diag *diag)
+static enum iotsafe_err read_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                 struct read_key_job *job, struct iotsafe_diag *diag)
 {
-    struct read_key_job job = { .cmd = { .ins = 0 } };
-    enum iotsafe_err err = cmd_named(&job.cmd, IOTSAFE_INS_READ_PUBLIC_KEY, IOTSAFE_PUBLIC_KEY,
+    enum iotsafe_err err = cmd_named(&job->cmd, IOTSAFE_INS_READ_PUBLIC_KEY, IOTSAFE_PUBLIC_KEY,
                                      name, APDU_NE_MAX);
 
-    if (err == IOTSAFE_OK)
-        err = card_run(card, run_read_key, &job, diag);
-    if (err == IOTSAFE_OK)
-        memcpy(arg, job.point, sizeof(job.point));
-    return err;
+    return err == IOTSAFE_OK ? card_run(card, run_read_key, job, diag) : err;
+}
+
+static enum iotsafe_err unreadable(struct iotsafe_card *card, const struct read_key_job *job,
+                                   const char *wanted, struct iotsafe_diag *diag)
+{
+    diag_set(diag, "READ PUBLIC KEY answered %zu bytes that hold no %s (%s)", job->len, wanted,
+             iotsafe_card_transport(card));
+    iotsafe_card_forget(card);
+    return IOTSAFE_ERR_PROTOCOL;
+}
+
+static enum iotsafe_err read_point_named(struct iotsafe_card *card,
+                                         const struct iotsafe_name *name, void *arg,
+                                         struct iotsafe_diag *diag)
+{
+    struct read_key_job job = { .len = 0 };
+    struct iotsafe_rsa_key rsa;
+    uint8_t point[IOTSAFE_POINT_SIZE];
+    enum iotsafe_err err = read_key(card, name, &job, diag);
+
+    if (err != IOTSAFE_OK)
+        return err;
+    if (point_parse(job.answer, job.len, point)) {
+        memcpy(arg, point, sizeof(point));
+        return IOTSAFE_OK;
+    }
+    if (rsa_parse(job.answer, job.len, &rsa)) {
+        diag_set(diag, "an RSA key, where one of an elliptic curve is wanted");
+        return IOTSAFE_ERR_KEY;
+    }
+    return unreadable(card, &job, "point of a 256-bit curve", diag);
 }
 
 enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
@@ -73,5 +152,164 @@ enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
                                          uint8_t ret_point[static IOTSAFE_POINT_SIZE],
                                          struct iotsafe_diag *diag)
 {
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_key_named, ret_point, diag);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_point_named, ret_point, diag);
+}
+
+static enum iotsafe_err read_rsa_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                       void *arg, struct iotsafe_diag *diag)
+{
+    struct read_key_job job = { .len = 0 };
+    enum iotsafe_err err = read_key(card, name, &job, diag);
+
+    if (err == IOTSAFE_OK && !rsa_parse(job.answer, job.len, arg))
+        err = unreadable(card, &job, "RSA key", diag);
+    return err;
+}
+
+enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                      struct iotsafe_rsa_key *ret_key, struct iotsafe_diag *diag)
+{
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, diag);
+}
+
+/* --------------------------------------------------------------- generate */
+
+struct generate_job {
+    struct apdu_cmd cmd;
+    bool sent;   /* the card may have done it */
+    uint8_t answer[512];
+    size_t len;
+};
+
+static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
+{
+    struct generate_job *job = arg;
+    struct apdu_rsp rsp = APDU_RSP_ON(job->answer);
+    enum iotsafe_err err;
+
+    if (job->sent) {
+        diag_set(use->diag, "the answer to GENERATE KEY PAIR was lost: the container may hold a "
+                            "new key now; read it with 'iotsafe pubkey' before generating again");
+        return IOTSAFE_ERR_KEY;
+    }
+    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->diag);
+    job->sent = rsp.sw == 0;
+    job->len = rsp.len;
+    if (err == IOTSAFE_OK)
+        cache_clear(use->cache);
+    return err;
+}
+
+static void name_from_tlv(const uint8_t *in, size_t len, uint8_t tag, struct iotsafe_name *ret_name)
+{
+    struct tlv tlv;
+
+    if (tlv_find(in, len, tag, &tlv) == IOTSAFE_OK && tlv.len <= IOTSAFE_ID_MAX) {
+        memset(ret_name, 0, sizeof(*ret_name));
+        memcpy(ret_name->id, tlv.val, tlv.len);
+        ret_name->id_len = tlv.len;
+    }
+}
+
+/* The key, from the answer or where it stands now: the public half by its
+ * identifier, by the label of the pair, by the identifier used. */
+static enum iotsafe_err find_generated(struct iotsafe_card *card, const struct generate_job *job,
+                                       struct iotsafe_generated *g, struct iotsafe_diag *diag)
+{
+    struct iotsafe_object object;
+    struct iotsafe_name label = { .id_len = 0 };
+
+    if (point_parse(job->answer, job->len, g->point))
+        return IOTSAFE_OK;
+    if (g->public_key.id_len != 0)
+        return iotsafe_read_public_key(card, &g->public_key, g->point, diag);
+    if (iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &g->private_key, &object, NULL) == IOTSAFE_OK
+        && object.name.label_len != 0) {
+        memcpy(label.label, object.name.label, sizeof(label.label));
+        label.label_len = object.name.label_len;
+        if (iotsafe_read_public_key(card, &label, g->point, diag) == IOTSAFE_OK)
+            return IOTSAFE_OK;
+    }
+    return iotsafe_read_public_key(card, &g->private_key, g->point, diag);
+}
+
+static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                       void *arg, struct iotsafe_diag *diag)
+{
+    struct iotsafe_generated g = { .private_key = *name };
+    struct generate_job job = { .len = 0 };
+    enum iotsafe_err err = cmd_named(&job.cmd, IOTSAFE_INS_GENERATE_KEY_PAIR, IOTSAFE_PRIVATE_KEY,
+                                     name, APDU_NE_MAX);
+
+    if (err == IOTSAFE_OK)
+        err = card_run(card, run_generate, &job, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PRIVATE_KEY_ID, &g.private_key);
+    name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PUBLIC_KEY_ID, &g.public_key);
+    err = find_generated(card, &job, &g, diag);
+    if (err == IOTSAFE_OK)
+        memcpy(arg, &g, sizeof(g));
+    return err;
+}
+
+enum iotsafe_err iotsafe_generate(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                  struct iotsafe_generated *ret_generated,
+                                  struct iotsafe_diag *diag)
+{
+    return cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, generate_named, ret_generated, diag);
+}
+
+/* -------------------------------------------------------------------- put */
+
+enum iotsafe_err cmd_put_point(const struct card_use *use, const struct iotsafe_name *container,
+                               const uint8_t point[static IOTSAFE_POINT_SIZE])
+{
+    uint8_t data[APDU_DATA_MAX], answer[APDU_RSP_MAX];
+    struct tlv_writer w = { .out = data, .cap = sizeof(data) };
+    struct apdu_rsp rsp = APDU_RSP_ON(answer);
+    struct session session;
+    uint16_t sw;
+    enum iotsafe_err err;
+
+    name_put(&w, IOTSAFE_PUBLIC_KEY, container);
+    err = session_begin(use, IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, data, w.len, &session, &sw);
+    if (err != IOTSAFE_OK)
+        return err;
+    w.len = 0;
+    put_point(&w, point);
+    err = session_update(use, &session, true, data, w.len, 0, &rsp);
+    session_close(use, &session); /* some applets take the key only then */
+    cache_clear(use->cache);
+    return err;
+}
+
+struct put_job {
+    struct iotsafe_name name;
+    const uint8_t *point;
+};
+
+static enum iotsafe_err run_put(const struct card_use *use, void *arg)
+{
+    const struct put_job *job = arg;
+
+    return cmd_put_point(use, &job->name, job->point);
+}
+
+static enum iotsafe_err put_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                  void *arg, struct iotsafe_diag *diag)
+{
+    struct put_job *job = arg;
+
+    job->name = *name;
+    return card_run(card, run_put, job, diag);
+}
+
+enum iotsafe_err iotsafe_put_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                        const uint8_t point[static IOTSAFE_POINT_SIZE],
+                                        struct iotsafe_diag *diag)
+{
+    struct put_job job = { .point = point };
+
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, put_named, &job, diag);
 }

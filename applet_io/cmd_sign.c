@@ -1,64 +1,69 @@
-/* COMPUTE SIGNATURE, pad-and-sign mode with ECDSA (IoT.05 2.10). */
+/* COMPUTE SIGNATURE (IoT.05 2.10): the form that the applet takes is found by
+ * trying, from the cheapest to the dearest, and remembered. */
 #include "cmd.h"
-#include "session.h"
+#include "input.h"
 
 struct sign_job {
     struct iotsafe_name name;
-    uint16_t hash;      /* IOTSAFE_HASH_... announced to the card */
-    const uint8_t *digest;
-    size_t digest_len;
+    enum iotsafe_scheme scheme;
+    const struct iotsafe_input *input;
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
     size_t sig_len;
 };
 
-static const struct {
-    size_t digest_len;
-    uint16_t hash;
-} hashes[] = {
-    { 32, IOTSAFE_HASH_SHA256 },
-    { 48, IOTSAFE_HASH_SHA384 },
-    { 64, IOTSAFE_HASH_SHA512 },
-};
+static uint8_t scheme_bit(enum iotsafe_scheme scheme)
+{
+    return scheme == IOTSAFE_RSA_PKCS1 ? IOTSAFE_SIG_RSA_PKCS1
+           : scheme == IOTSAFE_RSA_PSS ? IOTSAFE_SIG_RSA_PSS : IOTSAFE_SIG_ECDSA;
+}
 
 /* -------------------------------------------------------------- signature */
 
-/* Length of tag 33's value: one byte, two bytes or BER, whichever fits. */
-static bool signature_extent(const uint8_t *in, size_t len, size_t *ret_head)
+/* Where the value of tag 33 begins; its length has one byte, two, or a BER form:
+ * exactly one of them ends where the answer ends. */
+static size_t signature_head(const uint8_t *in, size_t len)
 {
-    size_t n;
-
-    if (len < 2 || in[0] != IOTSAFE_TAG_SIGNATURE)
-        return false;
-    n = len - 1; /* bytes behind the tag */
-    if (in[1] == n - 1)
-        *ret_head = 2;
-    else if (n >= 2 && (size_t)(in[1] << 8 | in[2]) == n - 2)
-        *ret_head = 3;
-    else if (n >= 2 && in[1] == 0x81 && in[2] == n - 2)
-        *ret_head = 3;
-    else
-        return false;
-    return true;
+    if (len >= 2 && in[0] == IOTSAFE_TAG_SIGNATURE) {
+        if (in[1] == len - 2)
+            return 2;
+        if (len >= 3 && (size_t)(in[1] << 8 | in[2]) == len - 3)
+            return 3;
+        if (len >= 3 && in[1] == 0x81 && in[2] == len - 3)
+            return 3;
+        if (len >= 4 && in[1] == 0x82 && (size_t)(in[2] << 8 | in[3]) == len - 4)
+            return 4;
+    }
+    return 0; /* some applet that writes no tag */
 }
 
-/* r || s or DER; which of both is right shows in its length and first byte. */
+static bool is_signature(enum iotsafe_scheme scheme, const uint8_t *in, size_t len)
+{
+    if (scheme != IOTSAFE_ECDSA)
+        return len == IOTSAFE_RSA_MODULUS_MAX;
+    return len == 64 || (len >= 8 && len <= 72 && in[0] == 0x30 && in[1] == len - 2);
+}
+
 static bool signature_parse(const uint8_t *in, size_t len, struct sign_job *job)
 {
-    size_t head = 0;
+    size_t head = signature_head(in, len);
 
-    if (!signature_extent(in, len, &head))
-        head = 0; /* some answer without a tag */
-    in += head;
-    len -= head;
-    if (len != 64 && (len < 8 || len > 72 || in[0] != 0x30 || in[1] != len - 2))
+    if (!is_signature(job->scheme, in + head, len - head))
         return false;
-    memcpy(job->sig, in, len);
-    job->sig_len = len;
+    memcpy(job->sig, in + head, len - head);
+    job->sig_len = len - head;
     return true;
 }
 
-static enum iotsafe_err sign_begin(const struct card_use *use, const struct sign_job *job,
-                                   struct session *ret_session)
+/* ---------------------------------------------------------------- one way */
+
+/* One way to ask for the signature. */
+struct way {
+    uint8_t mode;
+    const struct iotsafe_input *input;
+};
+
+static enum iotsafe_err begin(const struct card_use *use, const struct sign_job *job,
+                              const struct way *way, struct session *ret_session)
 {
     uint8_t data[APDU_DATA_MAX];
     struct tlv_writer w = { .out = data, .cap = sizeof(data) };
@@ -67,88 +72,107 @@ static enum iotsafe_err sign_begin(const struct card_use *use, const struct sign
     enum iotsafe_err err;
 
     name_put(&w, IOTSAFE_PRIVATE_KEY, &job->name);
-    tlv_put_u8(&w, IOTSAFE_TAG_MODE, IOTSAFE_MODE_PAD_AND_SIGN);
-    tlv_put_u16(&w, IOTSAFE_TAG_HASH, job->hash);
-    tlv_put_u8(&w, IOTSAFE_TAG_SIGNATURE_ALG, IOTSAFE_SIG_ECDSA);
+    input_put_algorithms(&w, way->mode, way->input->hash, scheme_bit(job->scheme));
     err = tlv_finish(&w, &len);
     if (err != IOTSAFE_OK)
         return err;
     return session_begin(use, IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, data, len, ret_session, &sw);
 }
 
-static enum iotsafe_err sign_update(const struct card_use *use, struct sign_job *job,
-                                    const struct session *session)
+static enum iotsafe_err go_way(const struct card_use *use, struct sign_job *job,
+                               const struct way *way)
 {
-    uint8_t data[APDU_DATA_MAX], answer[512];
-    struct tlv_writer w = { .out = data, .cap = sizeof(data) };
+    uint8_t answer[512];
     struct apdu_rsp rsp = APDU_RSP_ON(answer);
-    size_t len = 0;
-    enum iotsafe_err err;
-
-    tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, job->digest, job->digest_len);
-    err = tlv_finish(&w, &len);
-    if (err == IOTSAFE_OK)
-        err = session_update(use, session, true, data, len, APDU_NE_MAX, &rsp);
-    if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
-        diag_set(use->diag, "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no ECDSA "
-                            "signature (%s)",
-                 rsp.len, use->channel->transport->device);
-        err = IOTSAFE_ERR_PROTOCOL;
-    }
-    return err;
-}
-
-static enum iotsafe_err sign_as_set(const struct card_use *use, struct sign_job *job)
-{
     struct session session;
-    enum iotsafe_err err = sign_begin(use, job, &session);
+    enum iotsafe_err err = begin(use, job, way, &session);
 
     if (err != IOTSAFE_OK)
         return err;
-    err = sign_update(use, job, &session);
+    err = input_send(use, &session, way->input, way->mode, NULL, APDU_NE_MAX, &rsp);
+    if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
+        diag_set(use->diag, "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
+                            "of this kind (%s)",
+                 rsp.len, use->channel->transport->device);
+        err = IOTSAFE_ERR_PROTOCOL;
+    }
     session_end(use, &session, err);
     return err;
 }
 
-static bool may_be_about_the_hash(enum iotsafe_err err)
+/* --------------------------------------------------------------- all ways */
+
+static bool may_be_about_the_way(enum iotsafe_err err)
 {
     return err == IOTSAFE_ERR_DATA || err == IOTSAFE_ERR_CONDITIONS
-           || err == IOTSAFE_ERR_UNSUPPORTED;
+           || err == IOTSAFE_ERR_UNSUPPORTED || err == IOTSAFE_ERR_LENGTH;
 }
 
-/* ECDSA on a 256-bit curve takes the leftmost 256 bits of a longer hash: an
- * applet that refuses the longer hash by name still signs those bits. */
-static void shorten(struct sign_job *job)
+static const uint8_t modes[] = { IOTSAFE_MODE_PAD_AND_SIGN, IOTSAFE_MODE_LAST_BLOCK,
+                                 IOTSAFE_MODE_FULL_TEXT };
+
+/* What the applet refused on the way to success is not tried again. */
+static void learn(struct traits *traits, const struct iotsafe_input *given, const struct way *good,
+                  uint8_t modes_tried)
 {
-    job->hash = IOTSAFE_HASH_SHA256;
-    job->digest_len = 32;
+    if (good->input != given)
+        traits->hashes_refused |= given->hash;
+    else
+        traits->modes_refused |= modes_tried;
+}
+
+/* The ways of one mode: the hash as it is, its leftmost bits under another name. */
+static enum iotsafe_err try_mode(const struct card_use *use, struct sign_job *job, uint8_t mode,
+                                 uint8_t modes_tried)
+{
+    struct traits *traits = &use->channel->traits;
+    const struct iotsafe_input shortened = input_shortened(job->input);
+    const struct way as_given = { mode, job->input };
+    const struct way short_way = { mode, &shortened };
+    const bool may_shorten = mode == IOTSAFE_MODE_PAD_AND_SIGN && job->scheme == IOTSAFE_ECDSA
+                             && job->input->hash != IOTSAFE_HASH_SHA256;
+    enum iotsafe_err err = IOTSAFE_ERR_DATA, second;
+
+    if (!may_shorten || (traits->hashes_refused & job->input->hash) == 0)
+        err = go_way(use, job, &as_given);
+    if (err == IOTSAFE_OK)
+        learn(traits, job->input, &as_given, modes_tried);
+    if (!may_shorten || !may_be_about_the_way(err))
+        return err;
+    second = go_way(use, job, &short_way);
+    if (second == IOTSAFE_OK)
+        learn(traits, job->input, &short_way, 0);
+    return second == IOTSAFE_OK ? IOTSAFE_OK : err;
 }
 
 static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
 {
     struct traits *traits = &use->channel->traits;
-    struct sign_job *given = arg;
-    struct sign_job job = *given;
+    struct sign_job *job = arg;
     struct card_use quiet = *use;
-    enum iotsafe_err err, second;
+    uint8_t tried = 0;
+    enum iotsafe_err first = IOTSAFE_OK;
 
-    if ((traits->hashes_refused & job.hash) != 0)
-        shorten(&job);
-    err = sign_as_set(use, &job);
-    if (err != IOTSAFE_OK && job.digest_len > 32 && may_be_about_the_hash(err)
-        && use->channel->verified) {
-        shorten(&job);
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        const uint8_t bit = (uint8_t)(1u << modes[i]);
+        enum iotsafe_err err;
+
+        if (!input_suits_mode(job->input, modes[i]) || (traits->modes_refused & bit) != 0)
+            continue;
+        err = try_mode(tried == 0 ? use : &quiet, job, modes[i], tried);
+        if (err == IOTSAFE_OK || !may_be_about_the_way(err) || !use->channel->verified)
+            return err;
+        if (tried == 0)
+            first = err;
         quiet.diag = NULL; /* the first failure tells more */
-        second = sign_as_set(&quiet, &job);
-        if (second == IOTSAFE_OK)
-            traits->hashes_refused |= given->hash;
-        err = second == IOTSAFE_OK ? IOTSAFE_OK : err;
+        tried |= bit;
     }
-    if (err == IOTSAFE_OK) {
-        memcpy(given->sig, job.sig, job.sig_len);
-        given->sig_len = job.sig_len;
-    }
-    return err;
+    if (tried != 0)
+        return first;
+    diag_set(use->diag, "the applet wants to hash the text itself, and only a ready digest is at "
+                        "hand or the text is longer than %d bytes (%s)",
+             IOTSAFE_TEXT_MAX, use->channel->transport->device);
+    return IOTSAFE_ERR_DIGEST;
 }
 
 static enum iotsafe_err sign_named(struct iotsafe_card *card, const struct iotsafe_name *name,
@@ -161,23 +185,13 @@ static enum iotsafe_err sign_named(struct iotsafe_card *card, const struct iotsa
 }
 
 enum iotsafe_err iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name,
-                              const uint8_t *digest, size_t digest_len,
+                              enum iotsafe_scheme scheme, const struct iotsafe_input *input,
                               uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
                               struct iotsafe_diag *diag)
 {
-    struct sign_job job = { .digest = digest, .digest_len = digest_len };
-    enum iotsafe_err err;
+    struct sign_job job = { .scheme = scheme, .input = input };
+    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, sign_named, &job, diag);
 
-    for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
-        if (hashes[i].digest_len == digest_len)
-            job.hash = hashes[i].hash;
-    if (job.hash == 0) {
-        diag_set(diag, "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
-                       "(SHA-512)",
-                 digest_len);
-        return IOTSAFE_ERR_DIGEST;
-    }
-    err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, sign_named, &job, diag);
     if (err == IOTSAFE_OK) {
         memcpy(ret_sig, job.sig, job.sig_len);
         *ret_sig_len = job.sig_len;

@@ -2,25 +2,46 @@
 #include "traits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define FIELDS 14
+
+static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
+{
+    const unsigned all[FIELDS] = {
+        t->class_plain,    t->class_confirmed,  t->response_as_cmd, (unsigned)t->le,
+        t->session,        t->close_after,      t->close_forced,    t->left_finished,
+        t->hashes_refused, t->no_app_info,      t->modes_refused,   t->text_per_block,
+        t->short_sig_length, t->verify_confirmed,
+    };
+
+    memcpy(v, all, sizeof(all));
+}
 
 void traits_format(const struct traits *t, char ret_text[static TRAITS_TEXT_MAX])
 {
-    (void)snprintf(ret_text, TRAITS_TEXT_MAX, "%u,%u,%u,%u,%u,%u,%u,%u,%u,%u", t->class_plain,
-                   t->class_confirmed, t->response_as_cmd, (unsigned)t->le, t->session,
-                   t->close_after, t->close_forced, t->left_finished, t->hashes_refused,
-                   t->no_app_info);
+    unsigned v[FIELDS];
+    int n = 0;
+
+    to_numbers(t, v);
+    for (size_t i = 0; i < FIELDS; i++)
+        n += snprintf(ret_text + n, (size_t)(TRAITS_TEXT_MAX - n), "%s%u", i > 0 ? "," : "", v[i]);
 }
 
 bool traits_parse(const char *text, struct traits *ret_traits)
 {
-    unsigned v[10];
-    char end;
+    unsigned long v[FIELDS];
 
-    if (sscanf(text, "%u,%u,%u,%u,%u,%u,%u,%u,%u,%u%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-               &v[6], &v[7], &v[8], &v[9], &end) != 10)
-        return false;
-    if (v[3] > APDU_LE_ALWAYS || v[4] > 0xff || v[8] > 0xffff)
+    for (size_t i = 0; i < FIELDS; i++) {
+        char *end;
+
+        v[i] = strtoul(text, &end, 10);
+        if (*text < '0' || *text > '9' || v[i] > 0xffff || *end != (i < FIELDS - 1 ? ',' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    if (v[3] > APDU_LE_ALWAYS || v[4] > 0xff || v[10] > 0xff)
         return false;
     *ret_traits = (struct traits){
         .class_plain = v[0] != 0,
@@ -33,6 +54,10 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         .left_finished = v[7] != 0,
         .hashes_refused = (uint16_t)v[8],
         .no_app_info = v[9] != 0,
+        .modes_refused = (uint8_t)v[10],
+        .text_per_block = v[11] != 0,
+        .short_sig_length = v[12] != 0,
+        .verify_confirmed = v[13] != 0,
     };
     return true;
 }

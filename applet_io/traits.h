@@ -16,6 +16,10 @@ struct traits {
     bool left_finished;     /* the last signature's session was not closed */
     uint16_t hashes_refused;/* IOTSAFE_HASH_... that this applet does not take */
     bool no_app_info;       /* GET DATA - application is not there */
+    uint8_t modes_refused;  /* of COMPUTE SIGNATURE: bit 1 << IOTSAFE_MODE_... */
+    bool text_per_block;    /* a long text goes as one TLV a block */
+    bool short_sig_length;  /* VERIFY takes tag 33 with a one-byte length */
+    bool verify_confirmed;  /* some signature was found good in that form */
 };
 
 #define TRAITS_DEFAULT { .session = 1 }

@@ -225,10 +225,12 @@ static enum iotsafe_err sign_on_card(struct isprov_key *key, const uint8_t *dige
                                      struct iotsafe_diag *diag)
 {
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
+    struct iotsafe_input input;
     size_t sig_len = 0;
-    enum iotsafe_err err =
-        iotsafe_sign(key->card, &key->uri.name, digest, digest_len, sig, &sig_len, diag);
+    enum iotsafe_err err = iotsafe_input_from_digest(digest, digest_len, &input, diag);
 
+    if (err == IOTSAFE_OK)
+        err = iotsafe_sign(key->card, &key->uri.name, IOTSAFE_ECDSA, &input, sig, &sig_len, diag);
     if (err != IOTSAFE_OK)
         return err;
     if (!isprov_ecdsa_normalise(key->curve, sig, sig_len, ret_der, ret_len)) {

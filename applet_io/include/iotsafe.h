@@ -262,10 +262,27 @@ iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iot
  *
  * @param name  of the public key object; addressed by label if it has one and
  *              no identifier, else by identifier, and by the other if refused
+ * @retval IOTSAFE_ERR_KEY  an RSA key: see iotsafe_read_rsa_key()
  */
 IOTSAFE_NODISCARD enum iotsafe_err
 iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
                         uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+
+#define IOTSAFE_RSA_MODULUS_MAX 256  /* bytes: RSA-2048 */
+#define IOTSAFE_RSA_EXPONENT_MAX 8
+
+struct iotsafe_rsa_key {
+    uint8_t modulus[IOTSAFE_RSA_MODULUS_MAX]; /* big-endian, no leading zeros */
+    size_t modulus_len;
+    uint8_t exponent[IOTSAFE_RSA_EXPONENT_MAX];
+    size_t exponent_len;
+};
+
+/** The same for an RSA key. After iotsafe_read_public_key() has failed with
+ *  IOTSAFE_ERR_KEY because the key is one, this costs no exchange. */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                     struct iotsafe_rsa_key *ret_key, struct iotsafe_diag *diag);
 
 /** How much of a file object to read. */
 enum iotsafe_extent {
@@ -290,23 +307,126 @@ iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
 
 /* -------------------------------------------------------------- operations */
 
-#define IOTSAFE_SIGNATURE_MAX 80 /* bytes: 64 raw, 72 DER */
+#define IOTSAFE_SIGNATURE_MAX 256 /* bytes: ECDSA 64 raw or 72 DER; RSA-2048 256 */
+#define IOTSAFE_TEXT_MAX 65536    /* bytes of text that go to an applet which hashes itself */
+
+enum iotsafe_scheme {
+    IOTSAFE_ECDSA = 1,
+    IOTSAFE_RSA_PKCS1,
+    IOTSAFE_RSA_PSS
+};
 
 /**
- * Sign a finished digest with ECDSA (COMPUTE SIGNATURE, pad-and-sign mode).
- * Two exchanges on an open card, one more where answers must be fetched or
- * sessions closed.
+ * What is to be signed, in the forms that the caller has. All applets seen take
+ * the finished digest (pad-and-sign mode); for one that refuses it, the state of
+ * a hash over all but the last block, or the text itself, is tried.
+ */
+struct iotsafe_input {
+    uint16_t hash;             /* IOTSAFE_HASH_..., one bit */
+    const uint8_t *digest;     /* 32, 48 or 64 bytes as the hash says */
+    const uint8_t *state;      /* 32 or (SHA-384 too) 64 bytes, big-endian words; NULL: none */
+    uint32_t hashed_len;       /* bytes in the state: a multiple of the block size */
+    const uint8_t *last_block; /* what follows; at most 128 bytes, not empty if anything was hashed */
+    size_t last_block_len;
+    const uint8_t *text;       /* all of it; NULL: not at hand */
+    size_t text_len;           /* at most IOTSAFE_TEXT_MAX */
+};
+
+/** Input from a finished digest of 32, 48 or 64 bytes (borrowed).
+ *  @retval IOTSAFE_ERR_DIGEST  another length: no applet signs it */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
+                          struct iotsafe_input *ret_input, struct iotsafe_diag *diag);
+
+/**
+ * COMPUTE SIGNATURE (IoT.05 2.10). Two exchanges on an open card, one more where
+ * answers must be fetched or sessions closed. What the applet refuses - a hash,
+ * a mode - is tried once and remembered.
  *
- * @param name        of the private key
- * @param digest_len  32, 48 or 64; the card takes the leftmost bits
- * @param ret_sig     r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
- *                    applets answer so; NOT checked against a public key here
- * @retval IOTSAFE_ERR_DIGEST  a length that the applet cannot sign
+ * @param name     of the private key
+ * @param ret_sig  ECDSA: r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
+ *                 applets answer so. NOT checked against a public key here
  */
 IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name, const uint8_t *digest,
-             size_t digest_len, uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
+iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name,
+             enum iotsafe_scheme scheme, const struct iotsafe_input *input,
+             uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
              struct iotsafe_diag *diag);
+
+/**
+ * VERIFY SIGNATURE with a public key of the card (IoT.05 2.13).
+ *
+ * @param sig        r || s, 64 bytes
+ * @param ret_valid  what the applet says
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_verify(struct iotsafe_card *card, const struct iotsafe_name *name,
+               const struct iotsafe_input *input, const uint8_t sig[static 64], bool *ret_valid,
+               struct iotsafe_diag *diag);
+
+/** What GENERATE KEY PAIR made. The names are those valid from now on. */
+struct iotsafe_generated {
+    struct iotsafe_name private_key;
+    struct iotsafe_name public_key; /* empty when the applet did not tell */
+    uint8_t point[IOTSAFE_POINT_SIZE];
+};
+
+/**
+ * GENERATE KEY PAIR (IoT.05 2.11). Never repeated by itself: when the answer is
+ * lost, IOTSAFE_ERR_KEY says that the container may hold a new key.
+ *
+ * @param name  of the private key's container
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_generate(struct iotsafe_card *card, const struct iotsafe_name *name,
+                 struct iotsafe_generated *ret_generated, struct iotsafe_diag *diag);
+
+/** PUT PUBLIC KEY. The caller has checked that the point is on the curve.
+ *  @param name  of the public key's container */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_put_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
+                       const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+
+#define IOTSAFE_SHARED_SECRET_SIZE 32
+
+/**
+ * Put the peer's point into a container and COMPUTE DH with it, with the card
+ * to itself in between. The caller has checked that the point is on the curve,
+ * and wipes the secret.
+ *
+ * @param private_key  of the own key
+ * @param container    a public key that may be updated, of the same curve
+ * @param ret_secret   the abscissa of the result; never all zeros
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_agree(struct iotsafe_card *card, const struct iotsafe_name *private_key,
+              const struct iotsafe_name *container, const uint8_t point[static IOTSAFE_POINT_SIZE],
+              uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_diag *diag);
+
+/**
+ * COMPUTE HKDF: the extract step of RFC 5869 with a secret of the card as input
+ * keying material. The caller wipes the result.
+ *
+ * @param salt     0 to 128 bytes; none counts as zeros
+ * @param hash     IOTSAFE_HASH_...
+ * @param ret_prk  32, 48 or 64 bytes as the hash says
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secret,
+                     const uint8_t *salt, size_t salt_len, uint16_t hash,
+                     uint8_t ret_prk[static 64], struct iotsafe_diag *diag);
+
+/**
+ * COMPUTE PRF: that of TLS 1.2 with SHA-256 (RFC 5246 clause 5) and a secret of
+ * the card. The caller wipes the result.
+ *
+ * @param label_seed  label and seed, one after the other, at most 127 bytes
+ * @param ret_bytes   n bytes, 1 to 255
+ */
+IOTSAFE_NODISCARD enum iotsafe_err
+iotsafe_prf(struct iotsafe_card *card, const struct iotsafe_name *secret,
+            const uint8_t *label_seed, size_t label_seed_len, uint8_t *ret_bytes, size_t n,
+            struct iotsafe_diag *diag);
 
 /** GET RANDOM until `n` bytes are there. The caller wipes them. */
 IOTSAFE_NODISCARD enum iotsafe_err

@@ -106,7 +106,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct iotsafe_card *card = NULL;
     struct iotsafe_object *objects = NULL;
     struct iotsafe_info info;
-    uint8_t sig[IOTSAFE_SIGNATURE_MAX], point[IOTSAFE_POINT_SIZE], random[40];
+    struct iotsafe_input message;
+    struct iotsafe_rsa_key rsa;
+    struct iotsafe_generated generated;
+    uint8_t sig[IOTSAFE_SIGNATURE_MAX] = { 0 }, point[IOTSAFE_POINT_SIZE] = { 4 }, random[40];
+    uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE] = { 0 };
+    bool valid;
     uint8_t *file = NULL;
     struct iotsafe_diag diag;
     size_t n = 0;
@@ -126,9 +131,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         && n > IOTSAFE_FILE_MAX + 1)
         abort();
     free(file);
-    if (iotsafe_sign(card, &by_id, digest, sizeof(digest), sig, &n, &diag) == IOTSAFE_OK
+    if (iotsafe_input_from_digest(digest, sizeof(digest), &message, &diag) != IOTSAFE_OK)
+        abort();
+    if (iotsafe_sign(card, &by_id, size % 2 == 0 ? IOTSAFE_ECDSA : IOTSAFE_RSA_PSS, &message, sig,
+                     &n, &diag)
+            == IOTSAFE_OK
         && (n < 8 || n > IOTSAFE_SIGNATURE_MAX))
         abort();
+    if (iotsafe_verify(card, &by_id, &message, sig, &valid, &diag) == IOTSAFE_OK)
+        (void)valid;
+    if (iotsafe_read_rsa_key(card, &by_id, &rsa, &diag) == IOTSAFE_OK
+        && (rsa.modulus_len == 0 || rsa.modulus[0] == 0))
+        abort();
+    (void)!iotsafe_generate(card, &by_id, &generated, &diag);
+    (void)!iotsafe_agree(card, &by_id, &by_label, point, secret, &diag);
+    (void)!iotsafe_hkdf_extract(card, &by_id, secret, 32, IOTSAFE_HASH_SHA384, sig, &diag);
+    (void)!iotsafe_prf(card, &by_label, secret, 32, random, sizeof(random), &diag);
     (void)!iotsafe_random(card, random, sizeof(random), &diag);
     iotsafe_card_free(card);
     iotsafe_config_free(cfg);

@@ -139,7 +139,7 @@ Test(device_lock, the_youngest_record_counts)
     /* another user's, younger */
     (void)snprintf(path, sizeof(path), "%s/%s.channel.4711", folder, lock.base);
     f = fopen(path, "w");
-    (void)fprintf(f, "iotsafe-channel-1 7 3 A000000559 - 0,0,0,0,1,0,0,0,0,0\n");
+    (void)fprintf(f, "iotsafe-channel-1 7 3 A000000559 - 0,0,0,0,1,0,0,0,0,0,0,0,0,0\n");
     (void)fclose(f);
     device_lock_read(&lock, &got);
     cr_expect_eq(got.generation, 7);

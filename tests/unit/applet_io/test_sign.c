@@ -21,11 +21,14 @@ static enum iotsafe_err sign(struct iotsafe_card *card, size_t digest_len, const
                              struct iotsafe_diag *diag)
 {
     uint8_t digest[64] = { 0 }, sig[IOTSAFE_SIGNATURE_MAX], wanted[IOTSAFE_SIGNATURE_MAX];
+    struct iotsafe_input input;
     size_t sig_len = 0;
     enum iotsafe_err err;
 
     (void)hex_decode(HASH, 64, digest, sizeof(digest));
-    err = iotsafe_sign(card, &key_01, digest, digest_len, sig, &sig_len, diag);
+    err = iotsafe_input_from_digest(digest, digest_len, &input, diag);
+    if (err == IOTSAFE_OK)
+        err = iotsafe_sign(card, &key_01, IOTSAFE_ECDSA, &input, sig, &sig_len, diag);
     if (err == IOTSAFE_OK) {
         cr_expect_eq(sig_len, strlen(want) / 2);
         (void)hex_decode(want, strlen(want), wanted, sizeof(wanted));
