@@ -14,7 +14,8 @@ struct apdu {
     size_t stray; /* bytes behind Le that belong to no case: one public client sends them */
 };
 
-/** @return false if the bytes are no short APDU: shorter than a header, Lc past the end, extended length */
+/** @return false if the bytes are no short APDU: shorter than a header, Lc past the end,
+ *          extended length */
 bool apdu_parse(const uint8_t *cmd, size_t len, struct apdu *ret);
 
 /** What the class byte says (ISO/IEC 7816-4, 5.4.1). */

@@ -104,7 +104,8 @@ static bool parse_init(int argc, char **argv, struct init_options *ret)
         { "store", required_argument, NULL, 's' },    { "profile", required_argument, NULL, 'p' },
         { "set", required_argument, NULL, 'S' },      { "cn", required_argument, NULL, 'c' },
         { "san", required_argument, NULL, 'n' },      { "key-type", required_argument, NULL, 'k' },
-        { "with", required_argument, NULL, 'w' },     { "import-key", required_argument, NULL, 'i' },
+        { "with", required_argument, NULL, 'w' },
+        { "import-key", required_argument, NULL, 'i' },
         { "force", no_argument, NULL, 'f' },          { NULL, 0, NULL, 0 },
     };
     struct init_options o = {

@@ -220,7 +220,8 @@ static bool run(const struct run_options *o, struct err *err)
 
     ok = ok && configure(o, s, &profile, &latency, err);
     if (ok) {
-        ok = sim_init(sim, loop, &profile, s, &latency) && serve(sim, o, err);
+        sim_init(sim, loop, &profile, s, &latency);
+        ok = serve(sim, o, err);
         sim_clear(sim);
     }
     loop_free(loop);

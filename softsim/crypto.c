@@ -35,11 +35,6 @@ static const struct key_type *find_type(uint8_t type)
     return NULL;
 }
 
-bool crypto_knows_type(uint8_t key_type)
-{
-    return find_type(key_type) != NULL;
-}
-
 bool crypto_type_is_rsa(uint8_t key_type)
 {
     const struct key_type *t = find_type(key_type);

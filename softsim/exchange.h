@@ -24,7 +24,8 @@ static inline int dim(const struct exchange *x, enum dim d)
     return x->card->profile.v[d];
 }
 
-/** Split the command data; 6A80 (or what the profile says) for anything but these tags, each once. */
+/** Split the command data. 6A80 (or what the profile says) for anything but these tags,
+ *  each once. */
 uint16_t x_parse(const struct exchange *x, const uint8_t *allowed_tags, struct tlv_list *ret);
 
 /** The status word for data that make no sense in this profile. */

@@ -65,8 +65,8 @@ bool latency_set(struct latency *l, const char *setting, struct err *err)
         memcpy(field, &v, sizeof(v));
         return true;
     }
-    return err_set(err, "%s: the figures are overhead, rate, sign, verify, generate, ecdh, case4-61",
-                   setting);
+    return err_set(err, "%s: the figures are overhead, rate, sign, verify, generate, ecdh, "
+                   "case4-61", setting);
 }
 
 uint64_t latency_us(const struct latency *l, size_t bytes, enum operation op)

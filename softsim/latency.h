@@ -13,7 +13,8 @@ struct latency {
 
 /** One of none, reader, modem, slow. */
 bool latency_init(struct latency *l, const char *name, struct err *err);
-/** "NAME=VALUE" with overhead, rate, sign, verify, generate, ecdh (numbers) or case4-61 (yes, no). */
+/** "NAME=VALUE" with overhead, rate, sign, verify, generate, ecdh (numbers) or case4-61
+ *  (yes, no). */
 bool latency_set(struct latency *l, const char *setting, struct err *err);
 /** Microseconds for an exchange of so many bytes in both directions together. */
 uint64_t latency_us(const struct latency *l, size_t bytes, enum operation op);

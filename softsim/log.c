@@ -78,7 +78,8 @@ void log_exchange(struct log *log, const struct log_exchange *e)
     log->n++;
     if (log->fd < 0 || (line = malloc(LINE_MAX_BYTES)) == NULL)
         return;
-    append(line, &at, "{\"t\":%.6f,\"n\":%lu,\"front\":\"%s\",\"client\":%u,\"ins\":\"%s\",\"cmd\":\"",
+    append(line, &at,
+           "{\"t\":%.6f,\"n\":%lu,\"front\":\"%s\",\"client\":%u,\"ins\":\"%s\",\"cmd\":\"",
            wall_clock(), log->n, e->front, e->client, e->ins);
     append_hex(line, &at, e->cmd, e->cmd_len);
     append(line, &at, "\",\"rsp\":\"");

@@ -24,7 +24,8 @@ struct timer {
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/** Call fn when any of the poll events comes; NULL when out of memory. The descriptor stays the caller's. */
+/** Call fn when any of the poll events comes; NULL when out of memory. The descriptor
+ *  stays the caller's. */
 struct watch *loop_watch(struct loop *loop, int fd, short events, watch_fn *fn, void *arg);
 void loop_watch_events(struct watch *w, short events);
 /** Stop watching; accepts NULL. */

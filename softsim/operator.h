@@ -31,7 +31,8 @@ bool operator_put_secret(struct store *s, const char *name, const char *id,
 
 enum operator_action { OPERATOR_DELETE, OPERATOR_DEACTIVATE, OPERATOR_ACTIVATE };
 
-/** For every object with this name, of one kind ("private", "public", "file", "secret") or NULL for all. */
+/** For every object with this name, of one kind ("private", "public", "file", "secret")
+ *  or, with NULL, of all. */
 bool operator_change(struct store *s, const char *kind, const char *name,
                      enum operator_action action, struct err *err);
 

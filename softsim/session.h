@@ -41,7 +41,8 @@ uint16_t session_open(struct exchange *x, enum session_use use, struct session *
 /** The open session that P2 names and that was opened for this use; NULL if there is none. */
 struct session *session_find_open(struct exchange *x, enum session_use use);
 
-/** After the last block, or after an error: only closing is left, or nothing if it closes itself. */
+/** After the last block, or after an error: only closing is left, or nothing if it closes
+ *  by itself. */
 void session_finish(struct card *card, struct session *s);
 
 /** Close what P2 names. The session as it was is in *ret_closed, for the caller to clear. */

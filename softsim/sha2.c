@@ -146,7 +146,7 @@ bool sha2_finish(const struct sha2_rest *rest, uint8_t ret_digest[static 64], si
     if (rest->block_len != 0)
         memcpy(tail, rest->block, rest->block_len);
     tail[rest->block_len] = 0x80;
-    /* the length field takes two words at the end; it moves to a second block when they do not fit */
+    /* the length takes two words at the end, of a second block when they do not fit */
     n = rest->block_len + 1 + 2 * v->word <= block ? block : 2 * block;
     store_be(tail + n - 8, 8, 8 * ((uint64_t)rest->hashed + rest->block_len));
     for (size_t at = 0; at < n; at += block)

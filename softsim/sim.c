@@ -17,14 +17,13 @@ struct exchange_job {
     uint8_t cmd[]; /* cmd_len bytes */
 };
 
-bool sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
+void sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
               struct store *store, const struct latency *latency)
 {
     *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true };
     sim->log.fd = -1;
     card_init(&sim->card, profile, store);
     sim->card.case4_by_61 = latency->case4_by_61;
-    return true;
 }
 
 static void drop_queue(struct sim *sim)

@@ -63,7 +63,7 @@ struct sim {
     unsigned long by_row[64];
 };
 
-bool sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
+void sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
               struct store *store, const struct latency *latency);
 void sim_clear(struct sim *sim);
 
@@ -72,7 +72,8 @@ void sim_user_begin(struct sim *sim, struct sim_user *user, const char *front,
 /** Ends its channels; answers under way are dropped. */
 void sim_user_end(struct sim *sim, struct sim_user *user);
 
-/** Queue one command; the answer comes by the callback, perhaps before this returns. One at a time per user. */
+/** Queue one command; the answer comes by the callback, perhaps before this returns. One
+ *  at a time for each user. False when out of memory. */
 bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size_t len);
 
 /** A front end adds itself; it is told of presence and stopped by sim_clear(). */

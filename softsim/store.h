@@ -44,7 +44,8 @@ bool store_add_setting(struct store *s, const char *setting);
 /** Profile and settings of the store, ready for use. */
 bool store_profile(const struct store *s, struct profile *ret, struct err *err);
 
-/** Take the object over; false (and it stays with the caller) if id or label exists or the kind is full. */
+/** Take the object over; false (and it stays with the caller) if id or label exists or
+ *  the kind is full. */
 bool store_add(struct store *s, struct object *o);
 void store_remove(struct store *s, struct object *o);
 

@@ -23,10 +23,10 @@ struct tlv_list {
 /**
  * Split command data into TLVs.
  *
- * Lengths below 128 are one byte. 81 LL, 82 HH LL and 83 HH MM LL are BER if such a value fits; else the
- * byte is a raw length if the value then ends exactly with the data; else it is
- * BER of a value that goes on in the next block, and `missing` says how much.
- * 33 also takes two raw length bytes (00 40).
+ * Lengths below 128 are one byte. 81 LL, 82 HH LL and 83 HH MM LL are BER if such a
+ * value fits; else the byte is a raw length if the value then ends exactly with the
+ * data; else it is BER of a value that goes on in the next block, and `missing` says how
+ * much. 33 also takes two raw length bytes (00 40).
  *
  * @return false if the data are not a whole sequence of TLVs, or more than TLV_LIST_MAX
  */

@@ -34,7 +34,7 @@ static void begin(void)
     store = store_new(NULL, PROFILE_DEFAULT);
     cr_assert(personalise(store, &p, &how, &err), "%s", err.text);
     loop = loop_new();
-    cr_assert(sim_init(&sim, loop, &p, store, &none));
+    sim_init(&sim, loop, &p, store, &none);
     sim_user_begin(&sim, &user, "test", answered, NULL);
 }
 
