@@ -317,6 +317,21 @@ static struct demand demand_of_proof(const struct proof *proof)
                             .der_len = proof->der_len };
 }
 
+/* The point of a software public key; false if it cannot be that of a card key. */
+static bool octets_of(const struct isprov_key *key, const EVP_PKEY *pkey,
+                      uint8_t ret_octets[static IOTSAFE_POINT_SIZE])
+{
+    size_t len = 0;
+    bool good;
+
+    isprov_mark(key->prov);
+    good = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, ret_octets,
+                                           IOTSAFE_POINT_SIZE, &len)
+           && len == IOTSAFE_POINT_SIZE;
+    isprov_drop(key->prov);
+    return good;
+}
+
 /* For a key of which the card gives no public half: if a signature fits `other`,
  * that is it. */
 static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_diag *diag)
@@ -324,24 +339,23 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
     struct proof proof;
     struct demand d;
     uint8_t octets[IOTSAFE_POINT_SIZE];
-    size_t len = 0;
     struct isprov_point *point;
     enum iotsafe_err err;
 
-    if (!EVP_PKEY_get_octet_string_param(other, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, octets,
-                                         sizeof(octets), &len)
-        || len != sizeof(octets))
+    if (!octets_of(key, other, octets))
         return IOTSAFE_ERR_SIGNATURE;
     err = make_proof(key, &proof, diag);
     if (err != IOTSAFE_OK)
         return err;
     d = demand_of_proof(&proof);
     point = isprov_point_new(key->prov, key->curve, octets);
-    if (point != NULL && fits(key->prov, point, &d)
-        && isprov_key_replace(key, NULL, point, true))
-        return IOTSAFE_OK;
-    isprov_point_free(point);
-    return IOTSAFE_ERR_SIGNATURE;
+    if (point == NULL || !fits(key->prov, point, &d)) {
+        isprov_point_free(point);
+        return IOTSAFE_ERR_SIGNATURE;
+    }
+    if (!isprov_key_replace(key, NULL, point, true))
+        isprov_point_free(point); /* another thread has just found the same */
+    return IOTSAFE_OK;
 }
 
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)

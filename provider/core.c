@@ -52,15 +52,15 @@ const char *isprov_core_setting(const struct isprov_core *core, const char *key)
     return value;
 }
 
-void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX + 1])
+void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX])
 {
-    for (unsigned i = 1; i <= IOTSAFE_ERR_MAX; i++) {
+    for (unsigned i = 1; i < IOTSAFE_ERR_MAX; i++) {
         const char *text = iotsafe_strerror((enum iotsafe_err)i);
 
         /* OSSL_ITEM has no const; nobody writes through it. */
         ret_reasons[i - 1] = (OSSL_ITEM){ i, (void *)(uintptr_t)text };
     }
-    ret_reasons[IOTSAFE_ERR_MAX] = (OSSL_ITEM){ 0, NULL };
+    ret_reasons[IOTSAFE_ERR_MAX - 1] = (OSSL_ITEM){ 0, NULL };
 }
 
 /* vset_error() takes its arguments as a va_list. */

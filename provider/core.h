@@ -38,9 +38,8 @@ void isprov_core_init(struct isprov_core *core, const OSSL_CORE_HANDLE *handle,
  */
 const char *isprov_core_setting(const struct isprov_core *core, const char *key);
 
-/** Fill the table of reason strings: IOTSAFE_ERR_MAX + 1 entries, the last one
- *  ends it. */
-void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX + 1]);
+/** Fill the table of reason strings: one for each error, and an end mark. */
+void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX]);
 
 /* ------------------------------------------------------------------ errors */
 

@@ -74,19 +74,26 @@ static bool read_block(struct isprov *prov, BIO *bio, unsigned char **ret_der, l
     return good;
 }
 
-/* Checks what the second decoder could only pass over in silence. */
-static enum iotsafe_err check_block(const struct isprov *prov, const unsigned char *der, long len,
-                                    struct iotsafe_diag *diag)
+/* Decodes a reference, if the administrator lets us. */
+static enum iotsafe_err decode_reference(const struct isprov *prov, const uint8_t *der, size_t len,
+                                         struct isprov_keyref *ret_ref, struct iotsafe_diag *diag)
 {
-    struct isprov_keyref ref;
-    enum iotsafe_err err;
-
     if (!iotsafe_config_key_references(prov->config)) {
         isprov_diag_set(diag, "key-reference files are turned off by key-references = no in the "
                               "provider's section of openssl.cnf");
         return IOTSAFE_ERR_CONFIG;
     }
-    err = isprov_keyref_decode(der, (size_t)len, &ref, diag);
+    return isprov_keyref_decode(der, len, ret_ref, diag);
+}
+
+/* Finds what is wrong with a block already here: the second decoder has to be
+ * silent about DER that does not look like ours. */
+static enum iotsafe_err check_block(const struct isprov *prov, const uint8_t *der, size_t len,
+                                    struct iotsafe_diag *diag)
+{
+    struct isprov_keyref ref;
+    enum iotsafe_err err = decode_reference(prov, der, len, &ref, diag);
+
     if (err == IOTSAFE_OK)
         isprov_keyref_clear(&ref);
     return err;
@@ -109,7 +116,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     (void)pw_arg;
     if (bio != NULL && find_our_label(bio)) {
         if (read_block(prov, bio, &der, &len))
-            err = check_block(prov, der, len, &diag);
+            err = check_block(prov, der, (size_t)len, &diag);
         else
             isprov_diag_set(&diag, "key reference: the PEM block is damaged or cut off; write it "
                                    "again with 'iotsafe key-ref URI'");
@@ -144,7 +151,7 @@ static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, si
     struct isprov_keyref ref;
     struct iotsafe_diag diag = { "" };
     struct isprov_key *key;
-    enum iotsafe_err err = isprov_keyref_decode(der, len, &ref, &diag);
+    enum iotsafe_err err = decode_reference(prov, der, len, &ref, &diag);
 
     if (err != IOTSAFE_OK) {
         isprov_raise(prov, err, &diag);

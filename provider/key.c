@@ -88,20 +88,29 @@ struct isprov_key_name isprov_key_name(const struct isprov_key *key)
     return name;
 }
 
+bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX])
+{
+    if (isprov_key_is_on_card(key)) {
+        OPENSSL_strlcpy(ret_name, key->curve->group, ISPROV_GROUP_NAME_MAX);
+        return true;
+    }
+    return key->soft != NULL
+           && EVP_PKEY_get_group_name(key->soft, ret_name, ISPROV_GROUP_NAME_MAX, NULL);
+}
+
 /* libcrypto checks that the point is on the curve. */
 static EVP_PKEY *pkey_from_octets(struct isprov *prov, const struct isprov_curve *curve,
                                   const uint8_t *octets)
 {
     char group[32];
     uint8_t pub[IOTSAFE_POINT_SIZE];
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub)),
-        OSSL_PARAM_construct_end(),
-    };
+    OSSL_PARAM params[3];
 
     OPENSSL_strlcpy(group, curve->group, sizeof(group));
     memcpy(pub, octets, sizeof(pub));
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
+    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub));
+    params[2] = OSSL_PARAM_construct_end();
     return isprov_soft_from_params(prov, EVP_PKEY_PUBLIC_KEY, params);
 }
 

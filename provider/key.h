@@ -76,6 +76,11 @@ struct isprov_key_name {
 };
 struct isprov_key_name isprov_key_name(const struct isprov_key *key);
 
+#define ISPROV_GROUP_NAME_MAX 80 /* bytes with the NUL */
+
+/** libcrypto's name of the key's group. @return false if it is empty or unnamed */
+bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX]);
+
 /* -------------------------------------------------- public half, card keys */
 
 /**

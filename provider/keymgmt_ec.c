@@ -1,6 +1,6 @@
 /* Key management for EC keys, see provider-keymgmt(7). Card keys are loaded by
  * reference from the store and the decoder; software keys come from generation
- * (ephemeral pairs) and import (peers' public keys), and wrap a key of the
+ * (keymgmt_ec_gen.c) and import (peers' public keys), and wrap a key of the
  * default provider. A card key never shows a private part to anybody. */
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -26,12 +26,6 @@ static OSSL_FUNC_keymgmt_get_params_fn keymgmt_ec_get_params;
 static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_ec_gettable_params;
 static OSSL_FUNC_keymgmt_set_params_fn keymgmt_ec_set_params;
 static OSSL_FUNC_keymgmt_settable_params_fn keymgmt_ec_settable_params;
-static OSSL_FUNC_keymgmt_gen_init_fn keymgmt_ec_gen_init;
-static OSSL_FUNC_keymgmt_gen_set_template_fn keymgmt_ec_gen_set_template;
-static OSSL_FUNC_keymgmt_gen_set_params_fn keymgmt_ec_gen_set_params;
-static OSSL_FUNC_keymgmt_gen_settable_params_fn keymgmt_ec_gen_settable_params;
-static OSSL_FUNC_keymgmt_gen_fn keymgmt_ec_gen;
-static OSSL_FUNC_keymgmt_gen_cleanup_fn keymgmt_ec_gen_cleanup;
 static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name;
 
 #define SELECT_PUBLIC OSSL_KEYMGMT_SELECT_PUBLIC_KEY
@@ -39,7 +33,6 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name
 #define SELECT_PAIR OSSL_KEYMGMT_SELECT_KEYPAIR
 #define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
 
-#define GROUP_NAME_MAX 80  /* bytes with the NUL */
 #define PUBLIC_MAX 256     /* bytes; the largest group of libcrypto takes 145 */
 #define SCALAR_MAX 80      /* bytes; the largest takes 72 */
 
@@ -125,22 +118,13 @@ static void *keymgmt_ec_dup(const void *keydata, int selection)
 
 /* ------------------------------------------------------- comparing, validating */
 
-static bool group_name(const struct isprov_key *key, char ret_name[static GROUP_NAME_MAX])
-{
-    if (isprov_key_is_on_card(key)) {
-        OPENSSL_strlcpy(ret_name, key->curve->group, GROUP_NAME_MAX);
-        return true;
-    }
-    return key->soft != NULL && EVP_PKEY_get_group_name(key->soft, ret_name, GROUP_NAME_MAX, NULL);
-}
-
 static bool same_group(const struct isprov_key *a, const struct isprov_key *b)
 {
-    char name_a[GROUP_NAME_MAX], name_b[GROUP_NAME_MAX];
+    char name_a[ISPROV_GROUP_NAME_MAX], name_b[ISPROV_GROUP_NAME_MAX];
     bool same;
 
     isprov_mark(a->prov);
-    if (group_name(a, name_a) && group_name(b, name_b))
+    if (isprov_key_group(a, name_a) && isprov_key_group(b, name_b))
         same = strcmp(name_a, name_b) == 0;
     else
         same = a->soft != NULL && b->soft != NULL && EVP_PKEY_parameters_eq(a->soft, b->soft) == 1;
@@ -262,7 +246,7 @@ static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM para
 /* What an export hands out. The group goes by name alone: with field and
  * coefficients beside it, certificates would get explicit parameters. */
 struct exported {
-    char group[GROUP_NAME_MAX];
+    char group[ISPROV_GROUP_NAME_MAX];
     uint8_t pub[PUBLIC_MAX];
     uint8_t priv[SCALAR_MAX]; /* native byte order */
     OSSL_PARAM params[4];
@@ -310,7 +294,8 @@ static int keymgmt_ec_export(void *keydata, int selection, OSSL_CALLBACK *cb, vo
     const bool on_card = key != NULL && isprov_key_is_on_card(key);
     struct exported ex = { .n = 0 };
     bool good = key != NULL && (selection & SELECT_DOMAIN) != 0
-                && !(on_card && (selection & SELECT_PRIVATE) != 0) && group_name(key, ex.group);
+                && !(on_card && (selection & SELECT_PRIVATE) != 0)
+                && isprov_key_group(key, ex.group);
 
     if (good)
         ex.params[ex.n++] =
@@ -491,101 +476,6 @@ static const OSSL_PARAM *keymgmt_ec_settable_params(void *provctx)
     return params;
 }
 
-/* ------------------------------------------------------------------ generation */
-
-struct gen {
-    struct isprov *prov;
-    EVP_PKEY_CTX *ctx; /* of the default provider */
-    int parts;         /* what the result will have */
-};
-
-static int keymgmt_ec_gen_set_params(void *genctx, const OSSL_PARAM params[])
-{
-    ISPROV_KEEP_ERRNO;
-    struct gen *gen = genctx;
-
-    return params == NULL || EVP_PKEY_CTX_set_params(gen->ctx, params) > 0;
-}
-
-static const OSSL_PARAM *keymgmt_ec_gen_settable_params(void *genctx, void *provctx)
-{
-    static const OSSL_PARAM params[] = {
-        TYPE_GROUP,
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
-        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
-        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
-        OSSL_PARAM_END
-    };
-
-    (void)genctx;
-    (void)provctx;
-    return params;
-}
-
-static void keymgmt_ec_gen_cleanup(void *genctx)
-{
-    ISPROV_KEEP_ERRNO;
-    struct gen *gen = genctx;
-
-    if (gen == NULL)
-        return;
-    EVP_PKEY_CTX_free(gen->ctx);
-    OPENSSL_free(gen);
-}
-
-static void *keymgmt_ec_gen_init(void *provctx, int selection, const OSSL_PARAM params[])
-{
-    ISPROV_KEEP_ERRNO;
-    struct isprov *prov = provctx;
-    const bool pair = (selection & SELECT_PAIR) != 0;
-    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
-    struct gen *gen = OPENSSL_zalloc(sizeof(*gen));
-
-    if (libctx == NULL || gen == NULL)
-        goto fail;
-    gen->prov = prov;
-    gen->parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (pair ? SELECT_PAIR : 0);
-    gen->ctx = EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL);
-    if (gen->ctx == NULL
-        || (pair ? EVP_PKEY_keygen_init(gen->ctx) : EVP_PKEY_paramgen_init(gen->ctx)) <= 0
-        || !keymgmt_ec_gen_set_params(gen, params))
-        goto fail;
-    return gen;
-
-fail:
-    keymgmt_ec_gen_cleanup(gen);
-    return NULL;
-}
-
-static int keymgmt_ec_gen_set_template(void *genctx, void *template)
-{
-    ISPROV_KEEP_ERRNO;
-    struct gen *gen = genctx;
-    char name[GROUP_NAME_MAX];
-
-    return group_name(template, name) && EVP_PKEY_CTX_set_group_name(gen->ctx, name) > 0;
-}
-
-/* In software: ephemeral keys on a card would be slow, and containers are few. */
-static void *keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
-{
-    ISPROV_KEEP_ERRNO;
-    struct gen *gen = genctx;
-    struct isprov_key *key = isprov_key_new_soft(gen->prov);
-    EVP_PKEY *pkey = NULL;
-
-    (void)cb; /* done before anybody could read of it */
-    (void)arg;
-    if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
-        isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
-                          "EC key generation failed; the group is missing or unknown");
-        isprov_key_free(key);
-        return NULL;
-    }
-    isprov_key_reset_soft(key, pkey, gen->parts);
-    return key;
-}
-
 static const char *keymgmt_ec_query_operation_name(int operation)
 {
     switch (operation) {
@@ -614,12 +504,13 @@ const OSSL_DISPATCH isprov_keymgmt_ec[] = {
     { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gettable_params },
     { OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))keymgmt_ec_set_params },
     { OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, (void (*)(void))keymgmt_ec_settable_params },
-    { OSSL_FUNC_KEYMGMT_GEN_INIT, (void (*)(void))keymgmt_ec_gen_init },
-    { OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, (void (*)(void))keymgmt_ec_gen_set_template },
-    { OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, (void (*)(void))keymgmt_ec_gen_set_params },
-    { OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gen_settable_params },
-    { OSSL_FUNC_KEYMGMT_GEN, (void (*)(void))keymgmt_ec_gen },
-    { OSSL_FUNC_KEYMGMT_GEN_CLEANUP, (void (*)(void))keymgmt_ec_gen_cleanup },
+    { OSSL_FUNC_KEYMGMT_GEN_INIT, (void (*)(void))isprov_keymgmt_ec_gen_init },
+    { OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE, (void (*)(void))isprov_keymgmt_ec_gen_set_template },
+    { OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, (void (*)(void))isprov_keymgmt_ec_gen_set_params },
+    { OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
+      (void (*)(void))isprov_keymgmt_ec_gen_settable_params },
+    { OSSL_FUNC_KEYMGMT_GEN, (void (*)(void))isprov_keymgmt_ec_gen },
+    { OSSL_FUNC_KEYMGMT_GEN_CLEANUP, (void (*)(void))isprov_keymgmt_ec_gen_cleanup },
     { OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, (void (*)(void))keymgmt_ec_query_operation_name },
     { 0, NULL }
 };

@@ -17,7 +17,7 @@ struct isprov {
     _Atomic(struct isprov_crypto *) crypto; /* see isprov_libctx() */
     _Atomic(struct isprov_card_slot *) cards; /* see isprov_card_of_uri() */
     struct iotsafe_config *config;
-    OSSL_ITEM reasons[IOTSAFE_ERR_MAX + 1];
+    OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
 };
 
 /**
@@ -42,6 +42,14 @@ extern const OSSL_DISPATCH isprov_decoder_pem[];
 extern const OSSL_DISPATCH isprov_decoder_ec[];
 extern const OSSL_DISPATCH isprov_encoder_ec_text[];
 extern const OSSL_DISPATCH isprov_encoder_ec_pem[];
+
+/* What isprov_keymgmt_ec takes from keymgmt_ec_gen.c. */
+extern OSSL_FUNC_keymgmt_gen_init_fn isprov_keymgmt_ec_gen_init;
+extern OSSL_FUNC_keymgmt_gen_set_template_fn isprov_keymgmt_ec_gen_set_template;
+extern OSSL_FUNC_keymgmt_gen_set_params_fn isprov_keymgmt_ec_gen_set_params;
+extern OSSL_FUNC_keymgmt_gen_settable_params_fn isprov_keymgmt_ec_gen_settable_params;
+extern OSSL_FUNC_keymgmt_gen_fn isprov_keymgmt_ec_gen;
+extern OSSL_FUNC_keymgmt_gen_cleanup_fn isprov_keymgmt_ec_gen_cleanup;
 
 /** The capability TLS-GROUP: the groups for which our key management can make
  *  ephemeral keys. See provider-base(7). */

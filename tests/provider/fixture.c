@@ -84,7 +84,7 @@ void sim_return(struct sim *sim)
     snprintf(words, sizeof(words), "run --store %s --listen unix:%s --admin unix:%s --log %s",
              sim->store, sim->socket, sim->admin, sim->log);
     sim->pid = spawn(words);
-    while (!accepts_connections(sim->socket) && --tries > 0)
+    while ((!accepts_connections(sim->socket) || !accepts_connections(sim->admin)) && --tries > 0)
         nanosleep(&pause, NULL);
     cr_assert_gt(tries, 0, "the software SIM does not listen");
 }
@@ -176,6 +176,7 @@ void context_open(struct context *ctx, enum order order)
 {
     const bool iotsafe_first = order == IOTSAFE_FIRST;
 
+    ctx->order = order;
     ctx->lib = OSSL_LIB_CTX_new();
     cr_assert_not_null(ctx->lib);
     cr_assert(OSSL_PROVIDER_set_default_search_path(ctx->lib, getenv("IOTSAFE_MODULE_DIR")));
@@ -195,12 +196,10 @@ void context_close(struct context *ctx)
 
 void context_reload(struct context *ctx)
 {
-    OSSL_PROVIDER **iotsafe =
-        strcmp(OSSL_PROVIDER_get0_name(ctx->first), "iotsafe") == 0 ? &ctx->first : &ctx->second;
+    const enum order order = ctx->order;
 
-    cr_assert(OSSL_PROVIDER_unload(*iotsafe));
-    *iotsafe = OSSL_PROVIDER_load(ctx->lib, "iotsafe");
-    cr_assert_not_null(*iotsafe, "%s", drain_errors());
+    context_close(ctx);
+    context_open(ctx, order);
 }
 
 /* ---------------------------------------------------------------------- objects */
@@ -276,6 +275,20 @@ X509 *load_cert(OSSL_LIB_CTX *lib, const char *uri)
     X509 *cert = info != NULL ? OSSL_STORE_INFO_get1_CERT(info) : NULL;
 
     OSSL_STORE_INFO_free(info);
+    return cert;
+}
+
+X509 *sim_cert(const struct sim *sim, OSSL_LIB_CTX *lib, const char *name)
+{
+    X509 *cert = X509_new_ex(lib, NULL);
+    char path[200];
+    BIO *bio;
+
+    snprintf(path, sizeof(path), "%s/%s", sim->store, name);
+    bio = BIO_new_file(path, "r");
+    cr_assert_not_null(bio, "%s", path);
+    cr_assert_not_null(PEM_read_bio_X509(bio, &cert, NULL, NULL));
+    BIO_free(bio);
     return cert;
 }
 

@@ -55,14 +55,15 @@ enum order {
 extern const char *const order_names[N_ORDERS];
 
 struct context {
+    enum order order;
     OSSL_LIB_CTX *lib;
     OSSL_PROVIDER *first, *second;
 };
 
 void context_open(struct context *ctx, enum order order);
 void context_close(struct context *ctx);
-/** Unload and load the provider, which forgets what it read from the SIM. No key
- *  of it may be alive. */
+/** A new library context in its place: the provider forgets what it read from the
+ *  SIM. No object of the old one may be alive. */
 void context_reload(struct context *ctx);
 
 /* ---------------------------------------------------------------------- objects */
@@ -75,6 +76,9 @@ X509 *load_cert(OSSL_LIB_CTX *lib, const char *uri);
 
 /** How many objects of a type a URI gives, 0: of any; -1 if a load failed. */
 int store_count(OSSL_LIB_CTX *lib, const char *uri, int expect, int type);
+
+/** A certificate as the SIM's maker knows it: "client-cert.pem" or "ca.pem". */
+X509 *sim_cert(const struct sim *sim, OSSL_LIB_CTX *lib, const char *name);
 
 /** Write a file of the SIM's folder. */
 void write_text(const char *path, const char *text);

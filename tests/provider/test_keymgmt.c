@@ -75,7 +75,8 @@ Test(keymgmt, coordinates_and_encodings_agree)
     size_t len;
 
     cr_assert_eq(EVP_PKEY_get1_encoded_public_key(key, &encoded), 65);
-    cr_assert(EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub), &len));
+    cr_assert(
+        EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub), &len));
     cr_expect_arr_eq(pub, encoded, 65);
     cr_assert(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_PUB_X, &x));
     cr_assert(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_PUB_Y, &y));
@@ -135,7 +136,8 @@ Test(keymgmt, belongs_to_its_certificate_and_to_no_other)
 
 Test(keymgmt, two_loads_of_one_key_are_equal)
 {
-    EVP_PKEY *by_label = load_key(ctx.lib, CLIENT_KEY), *by_id = load_key(ctx.lib, "iotsafe://id=01");
+    EVP_PKEY *by_label = load_key(ctx.lib, CLIENT_KEY),
+             *by_id = load_key(ctx.lib, "iotsafe://id=01");
 
     cr_expect_eq(EVP_PKEY_eq(by_label, by_id), 1);
     EXPECT_NO_ERRORS();

@@ -142,8 +142,14 @@ Test(keyref, refuses_a_later_version_by_name)
 Test(keyref, refuses_uris_that_name_no_single_private_key)
 {
     static const char *const bad[] = {
-        "",          "iotsafe://",          "iotsafe://label=k;type=cert", "iotsafe://label=k;type=public",
-        "iotsafe://id=0", "iotsafe://sim=gw", "file:///etc/passwd",          "iotsafe://colour=blue",
+        "",
+        "iotsafe://",
+        "iotsafe://label=k;type=cert",
+        "iotsafe://label=k;type=public",
+        "iotsafe://id=0",
+        "iotsafe://sim=gw",
+        "file:///etc/passwd",
+        "iotsafe://colour=blue",
     };
     size_t len;
 
@@ -166,8 +172,9 @@ Test(keyref, refuses_what_is_too_long)
 
 Test(keyref, takes_no_other_der_for_its_own)
 {
-    static const uint8_t near[] = { 0x30, 0x18, 0x1a, 0x16, 'i', 'o', 't', 's', 'a', 'f', 'e', '-', 'k',
-                                    'e',  'y',  '-',  'r',  'e', 'f', 'e', 'r', 'e', 'n', 'c', 'e', '_' };
+    static const uint8_t near[] = { 0x30, 0x18, 0x1a, 0x16, 'i', 'o', 't', 's', 'a',
+                                    'f',  'e',  '-',  'k',  'e', 'y', '-', 'r', 'e',
+                                    'f',  'e',  'r',  'e',  'n', 'c', 'e', '_' };
     static const uint8_t claims_more[] = { 0x30, 0x7f, 0x1a, 0x7f, 'i' };
 
     cr_expect_not(isprov_keyref_is_ours(spki, sizeof(spki)));

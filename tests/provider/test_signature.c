@@ -1,4 +1,5 @@
 /* ECDSA with a key on the SIM: every way in, every refusal, and what it costs. */
+#include <openssl/cms.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <stdlib.h>
@@ -33,8 +34,9 @@ static void teardown(void)
 
 TestSuite(signature, .init = setup, .fini = teardown, .timeout = 120);
 
-static const char *const digests[] = { "SHA256",   "SHA2-256", "sha-256",  "SHA384",  "SHA512",
-                                       "SHA3-256", "SHA3-384", "SHA3-512", "2.16.840.1.101.3.4.2.1" };
+static const char *const digests[] = { "SHA256",   "SHA2-256", "sha-256",
+                                       "SHA384",   "SHA512",   "SHA3-256",
+                                       "SHA3-384", "SHA3-512", "2.16.840.1.101.3.4.2.1" };
 
 Test(signature, each_digest_under_each_of_its_names)
 {
@@ -217,7 +219,8 @@ Test(signature, a_context_copied_in_the_middle_goes_on_by_itself)
     cr_assert(EVP_DigestSignInit_ex(one, NULL, "SHA256", ctx.lib, NULL, key, NULL) > 0
               && EVP_DigestSignUpdate(one, "first ", 6) > 0);
     cr_assert(EVP_MD_CTX_copy_ex(two, one), "%s", drain_errors());
-    cr_assert(EVP_DigestSignUpdate(one, "wrong", 5) > 0 && EVP_DigestSignUpdate(two, "second", 6) > 0);
+    cr_assert(EVP_DigestSignUpdate(one, "wrong", 5) > 0
+              && EVP_DigestSignUpdate(two, "second", 6) > 0);
     cr_assert(EVP_DigestSignFinal(two, sig, &len) > 0);
     cr_assert(EVP_DigestVerifyInit_ex(check, NULL, "SHA256", ctx.lib, NULL, public, NULL) > 0);
     cr_expect_eq(EVP_DigestVerify(check, sig, len, (const unsigned char *)"first second", 12), 1);
@@ -273,6 +276,51 @@ Test(signature, certificates_name_the_digest_that_was_used)
     EXPECT_NO_ERRORS();
 }
 
+Test(signature, a_certificate_request_holds_the_named_curve_and_verifies)
+{
+    static const char *const mds[] = { "SHA256", "SHA384", "SHA512" };
+
+    for (size_t i = 0; i < 3; i++) {
+        X509_REQ *req = X509_REQ_new_ex(ctx.lib, NULL);
+        EVP_MD *md = EVP_MD_fetch(ctx.lib, mds[i], NULL);
+        ASN1_OBJECT *algorithm;
+        X509_ALGOR *alg;
+        const void *parameter;
+        int type;
+
+        cr_assert(X509_REQ_set_version(req, X509_REQ_VERSION_1) && X509_REQ_set_pubkey(req, key),
+                  "%s", drain_errors());
+        cr_assert_gt(X509_REQ_sign(req, key, md), 0, "%s: %s", mds[i], drain_errors());
+        cr_expect_eq(X509_REQ_verify_ex(req, public, ctx.lib, NULL), 1, "%s", mds[i]);
+        cr_assert(X509_PUBKEY_get0_param(&algorithm, NULL, NULL, &alg,
+                                         X509_REQ_get_X509_PUBKEY(req)));
+        X509_ALGOR_get0(NULL, &type, &parameter, alg);
+        cr_assert_eq(type, V_ASN1_OBJECT, "explicit parameters");
+        cr_expect_eq(OBJ_obj2nid(parameter), NID_X9_62_prime256v1);
+        EVP_MD_free(md);
+        X509_REQ_free(req);
+    }
+    EXPECT_NO_ERRORS();
+}
+
+Test(signature, cms_signs_and_verifies)
+{
+    X509 *cert = load_cert(ctx.lib, CLIENT_CERT);
+    BIO *text = BIO_new_mem_buf("a message", -1), *out = BIO_new(BIO_s_mem());
+    CMS_ContentInfo *cms =
+        CMS_sign_ex(cert, key, NULL, text, CMS_BINARY, ctx.lib, NULL);
+
+    cr_assert_not_null(cms, "%s", drain_errors());
+    cr_expect_eq(CMS_verify(cms, NULL, NULL, NULL, out, CMS_NO_SIGNER_CERT_VERIFY), 1, "%s",
+                 drain_errors());
+    cr_expect_eq(BIO_pending(out), 9);
+    EXPECT_NO_ERRORS();
+    CMS_ContentInfo_free(cms);
+    BIO_free(text);
+    BIO_free(out);
+    X509_free(cert);
+}
+
 Test(signature, verifies_with_the_key_itself)
 {
     EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, "provider=iotsafe");
@@ -320,7 +368,8 @@ Test(signature, a_bit_that_flips_on_the_way_is_noticed)
     for (int bit = 20; bit < 540; bit += 40) {
         char words[96];
 
-        snprintf(words, sizeof(words), "fault flip=%d --ins COMPUTE_SIGNATURE_UPDATE --count 1", bit);
+        snprintf(words, sizeof(words), "fault flip=%d --ins COMPUTE_SIGNATURE_UPDATE --count 1",
+                 bit);
         sim_admin(&sim, words);
         refused_n += !signs();
         cr_expect(signs(), "after bit %d: %s", bit, drain_errors());
@@ -338,7 +387,8 @@ Test(signature, answers_cut_short_or_of_garbage_are_no_signatures)
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         char words[96];
 
-        snprintf(words, sizeof(words), "fault %s --ins COMPUTE_SIGNATURE_UPDATE --count 1", faults[i]);
+        snprintf(words, sizeof(words), "fault %s --ins COMPUTE_SIGNATURE_UPDATE --count 1",
+                 faults[i]);
         sim_admin(&sim, words);
         (void)signs(); /* signing once more is as good as refusing */
         ERR_clear_error();

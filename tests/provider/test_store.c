@@ -8,23 +8,29 @@
 #include "fixture.h"
 
 static struct sim sim;
-static struct context ctx;
+static struct context ctx, plain; /* objects that outlive a context are in `plain` */
 
 static void setup(void)
 {
     sim_start(&sim);
     context_open(&ctx, DEFAULT_FIRST);
+    context_open(&plain, DEFAULT_FIRST);
 }
 
 static void teardown(void)
 {
+    context_close(&plain);
     context_close(&ctx);
     sim_stop(&sim);
 }
 
 TestSuite(store, .init = setup, .fini = teardown, .timeout = 60);
 
-enum { KEYS = OSSL_STORE_INFO_PKEY, PUBLICS = OSSL_STORE_INFO_PUBKEY, CERTS = OSSL_STORE_INFO_CERT };
+enum {
+    KEYS = OSSL_STORE_INFO_PKEY,
+    PUBLICS = OSSL_STORE_INFO_PUBKEY,
+    CERTS = OSSL_STORE_INFO_CERT
+};
 
 Test(store, a_listing_shows_each_key_and_certificate_once)
 {
@@ -173,8 +179,10 @@ Test(store, a_certificate_by_label_needs_no_list)
 
 Test(store, the_same_uri_may_be_open_twice)
 {
-    OSSL_STORE_CTX *one = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
-    OSSL_STORE_CTX *two = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_CTX *one =
+        OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_CTX *two =
+        OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
 
     OSSL_STORE_INFO_free(OSSL_STORE_load(one));
     OSSL_STORE_INFO_free(OSSL_STORE_load(two));
@@ -232,11 +240,10 @@ static void expect_chain_of_two(const char *uri)
 
 Test(store, a_chain_comes_leaf_first_whatever_its_form)
 {
-    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT);
-    X509 *ca = load_cert(ctx.lib, "iotsafe://label=ca-cert");
+    X509 *leaf = sim_cert(&sim, plain.lib, "client-cert.pem");
+    X509 *ca = sim_cert(&sim, plain.lib, "ca.pem");
     X509 *const ordered[] = { leaf, ca }, *const reversed[] = { ca, leaf };
 
-    cr_assert(leaf != NULL && ca != NULL);
     put_file("chain", write_certs("chain.der", ordered, 2, false), " --size 2000");
     expect_chain_of_two("iotsafe://label=chain;type=cert");
     put_file("chain", write_certs("chain.der", reversed, 2, false), " --size 3000");
@@ -249,7 +256,7 @@ Test(store, a_chain_comes_leaf_first_whatever_its_form)
 
 Test(store, the_certificate_of_a_key_is_found_by_its_public_key_in_any_file)
 {
-    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT), *found;
+    X509 *leaf = sim_cert(&sim, plain.lib, "client-cert.pem"), *found;
     X509 *const certs[] = { leaf };
 
     put_file("archive", write_certs("leaf.der", certs, 1, false), " --usage general");
@@ -272,7 +279,7 @@ Test(store, a_key_without_a_certificate_says_so)
 
 Test(store, the_public_key_of_a_key_without_its_object_comes_from_its_certificate)
 {
-    X509 *leaf = load_cert(ctx.lib, CLIENT_CERT);
+    X509 *leaf = sim_cert(&sim, plain.lib, "client-cert.pem");
     X509 *const certs[] = { leaf };
     EVP_PKEY *key;
 

@@ -48,7 +48,7 @@ int for_each_vector(const char *file, void (*each)(const struct vector *, void *
     size_t i;
     int n = 0;
 
-    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : ".", file);
+    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : VECTORS_FOLDER, file);
     root = json_load_file(path, 0, NULL);
     if (root == NULL)
         cr_skip_test("no test vectors: IOTSAFE_VECTORS names no folder with %s", file);

@@ -17,8 +17,8 @@ struct vector {
     int valid;
 };
 
-/** Calls `each` for all tests of a file in the folder that IOTSAFE_VECTORS names;
- *  skips the test if it is not there. @return how many there were */
+/** Calls `each` for all tests of a file in the folder that IOTSAFE_VECTORS names, or
+ *  the build's default; skips the test if it is not there. @return how many there were */
 int for_each_vector(const char *file, void (*each)(const struct vector *, void *), void *arg);
 
 #endif

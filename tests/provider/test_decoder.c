@@ -1,0 +1,429 @@
+/* Key-reference files as programs read them: PEM through OpenSSL's decoders. */
+#include <openssl/decoder.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "keyref.h"
+
+static struct sim sim;
+static struct context ctx;
+
+static void setup(void)
+{
+    setenv("IOTSAFE_TIMEOUT_MS", "1000", 1);
+    sim_start(&sim);
+    context_open(&ctx, DEFAULT_FIRST);
+}
+
+static void teardown(void)
+{
+    context_close(&ctx);
+    sim_stop(&sim);
+}
+
+TestSuite(decoder, .init = setup, .fini = teardown, .timeout = 120);
+
+/* The reference of the SIM's key, with its public key. */
+static char *good_reference(void)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY);
+    char *pem;
+
+    cr_assert_not_null(key, "%s", drain_errors());
+    pem = reference_pem(key);
+    EVP_PKEY_free(key);
+    return pem;
+}
+
+/* A reference of our own making. */
+static char *make_reference(const char *uri, EVP_PKEY *public)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    unsigned char *der = NULL, *spki = NULL;
+    int spki_len = public != NULL ? i2d_PUBKEY(public, &spki) : 0;
+    char *data, *pem;
+    size_t len;
+    long pem_len;
+
+    cr_assert(isprov_keyref_encode(uri, spki, (size_t)spki_len, &der, &len));
+    cr_assert(PEM_write_bio(bio, ISPROV_KEYREF_PEM_LABEL, "", der, (long)len));
+    pem_len = BIO_get_mem_data(bio, &data);
+    pem = OPENSSL_strndup(data, (size_t)pem_len);
+    OPENSSL_free(der);
+    OPENSSL_free(spki);
+    BIO_free(bio);
+    return pem;
+}
+
+static void expect_signs(OSSL_LIB_CTX *lib, EVP_PKEY *key)
+{
+    unsigned char sig[80];
+    size_t len = sizeof(sig);
+
+    cr_assert_not_null(key, "%s", drain_errors());
+    cr_expect_str_eq(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(key)), "iotsafe");
+    cr_expect(sign_message(lib, key, "SHA256", sig, &len), "%s", drain_errors());
+    cr_expect(verify_message(lib, key, "SHA256", sig, len), "%s", drain_errors());
+    EXPECT_NO_ERRORS();
+}
+
+Test(decoder, a_reference_is_a_key_in_every_order_of_providers)
+{
+    char *pem = good_reference();
+
+    for (enum order order = 0; order < N_ORDERS; order++) {
+        struct context here;
+        EVP_PKEY *key;
+
+        context_open(&here, order);
+        key = pem_key(here.lib, pem, strlen(pem));
+        expect_signs(here.lib, key);
+        EVP_PKEY_free(key);
+        context_close(&here);
+    }
+    OPENSSL_free(pem);
+}
+
+Test(decoder, with_a_public_key_inside_loading_needs_no_sim)
+{
+    char *pem = good_reference();
+    EVP_PKEY *key;
+    int before = sim_exchanges(&sim, NULL);
+
+    context_reload(&ctx);
+    key = pem_key(ctx.lib, pem, strlen(pem));
+    cr_assert_not_null(key);
+    cr_expect_eq(i2d_PUBKEY(key, NULL), 91);
+    cr_expect_eq(sim_exchanges(&sim, NULL), before);
+    sim_vanish(&sim);
+    EVP_PKEY_free(key);
+    context_reload(&ctx);
+    key = pem_key(ctx.lib, pem, strlen(pem));
+    cr_assert_not_null(key, "a configuration test without the SIM: %s", drain_errors());
+    EXPECT_NO_ERRORS();
+    sim_return(&sim);
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+    OPENSSL_free(pem);
+}
+
+Test(decoder, without_a_public_key_inside_it_is_read_from_the_sim)
+{
+    char *pem = make_reference(CLIENT_KEY, NULL);
+    EVP_PKEY *key = pem_key(ctx.lib, pem, strlen(pem));
+
+    cr_expect_eq(sim_exchanges(&sim, "READ PUBLIC KEY"), 1);
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+    OPENSSL_free(pem);
+}
+
+Test(decoder, the_public_key_of_another_sim_is_noticed_at_the_first_use)
+{
+    EVP_PKEY *other = soft_key(ctx.lib, "EC", "P-256"), *key;
+    char *pem = make_reference(CLIENT_KEY, other);
+    unsigned char sig[80];
+    size_t len = sizeof(sig);
+
+    key = pem_key(ctx.lib, pem, strlen(pem));
+    cr_assert_not_null(key);
+    cr_expect_not(sign_message(ctx.lib, key, "SHA256", sig, &len));
+    EXPECT_ERROR("does not fit the public key");
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    OPENSSL_free(pem);
+}
+
+Test(decoder, a_public_key_that_no_sim_key_can_have_is_refused)
+{
+    static const char *const kinds[][2] = { { "EC", "P-384" },
+                                            { "RSA", NULL },
+                                            { "ED25519", NULL } };
+
+    for (size_t i = 0; i < 3; i++) {
+        EVP_PKEY *other = soft_key(ctx.lib, kinds[i][0], kinds[i][1]);
+        char *pem = make_reference(CLIENT_KEY, other);
+
+        cr_expect_null(pem_key(ctx.lib, pem, strlen(pem)));
+        EXPECT_ERROR("public key in it");
+        OPENSSL_free(pem);
+        EVP_PKEY_free(other);
+    }
+}
+
+Test(decoder, as_public_key_it_verifies)
+{
+    char *pem = good_reference();
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = NULL;
+    OSSL_DECODER_CTX *dctx = OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", NULL, NULL,
+                                                           EVP_PKEY_PUBLIC_KEY, ctx.lib, NULL);
+
+    cr_expect(OSSL_DECODER_from_bio(dctx, bio), "%s", drain_errors());
+    cr_expect_not_null(key);
+    OSSL_DECODER_CTX_free(dctx);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    OPENSSL_free(pem);
+}
+
+Test(decoder, a_key_after_a_certificate_in_one_file_is_found)
+{
+    char *pem = good_reference(), *both;
+    X509 *cert = load_cert(ctx.lib, CLIENT_CERT);
+    BIO *bio = BIO_new(BIO_s_mem());
+    EVP_PKEY *key;
+    char *data;
+    long len;
+
+    BIO_puts(bio, "some words in front\n");
+    PEM_write_bio_X509(bio, cert);
+    BIO_puts(bio, pem);
+    PEM_write_bio_X509(bio, cert);
+    len = BIO_get_mem_data(bio, &data);
+    both = OPENSSL_strndup(data, (size_t)len);
+    key = pem_key(ctx.lib, both, strlen(both));
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+    OPENSSL_free(both);
+    OPENSSL_free(pem);
+    BIO_free(bio);
+    X509_free(cert);
+}
+
+Test(decoder, reads_from_a_file_and_from_a_pipe_with_any_line_ends)
+{
+    char *pem = good_reference(), crlf[2048];
+    size_t n = 0;
+    int ends[2];
+    BIO *bio;
+    EVP_PKEY *key;
+
+    for (const char *p = pem; *p != '\0'; p++) {
+        if (*p == '\n')
+            crlf[n++] = '\r';
+        crlf[n++] = *p;
+    }
+    crlf[n] = '\0';
+    write_text(sim_path(&sim, "ref.pem"), crlf);
+    key = read_pem_key(ctx.lib, sim_path(&sim, "ref.pem"));
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], pem, strlen(pem)), (ssize_t)strlen(pem));
+    close(ends[1]);
+    bio = BIO_new_fd(ends[0], BIO_CLOSE);
+    key = PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, NULL, ctx.lib, NULL);
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    OPENSSL_free(pem);
+}
+
+Test(decoder, a_file_through_the_store_works_as_well)
+{
+    char *pem = good_reference();
+    EVP_PKEY *key;
+
+    write_text(sim_path(&sim, "ref.pem"), pem);
+    key = load_key(ctx.lib, sim_path(&sim, "ref.pem"));
+    expect_signs(ctx.lib, key);
+    EVP_PKEY_free(key);
+    OPENSSL_free(pem);
+}
+
+/* --------------------------------------------------------------------- damage */
+
+Test(decoder, cut_off_anywhere_it_is_an_error_that_reaches_the_program)
+{
+    char *pem = good_reference();
+    const size_t begin = strlen("-----BEGIN " ISPROV_KEYREF_PEM_LABEL "-----\n");
+    const size_t whole = strlen(pem) - strlen("\n");
+
+    for (size_t n = 0; n < whole; n++) {
+        const char *errors;
+
+        cr_expect_null(pem_key(ctx.lib, pem, n), "%zu bytes", n);
+        errors = drain_errors();
+        cr_expect_str_not_empty(errors);
+        if (n >= begin)
+            cr_expect(strstr(errors, "iotsafe:") != NULL && strstr(errors, "key reference") != NULL,
+                      "%zu bytes: %s", n, errors);
+    }
+    OPENSSL_free(pem);
+}
+
+Test(decoder, any_character_changed_gives_a_key_or_an_error)
+{
+    char *pem = good_reference();
+    const size_t len = strlen(pem);
+
+    for (size_t i = 0; i < len; i++) {
+        char was = pem[i];
+        EVP_PKEY *key;
+
+        pem[i] = was == 'A' ? 'B' : 'A';
+        key = pem_key(ctx.lib, pem, len);
+        cr_expect((key != NULL) == (ERR_peek_error() == 0), "character %zu", i);
+        ERR_clear_error();
+        EVP_PKEY_free(key);
+        pem[i] = was;
+    }
+    OPENSSL_free(pem);
+}
+
+static void expect_damage(const char *pem, const char *why)
+{
+    cr_expect_null(pem_key(ctx.lib, pem, strlen(pem)));
+    EXPECT_ERROR(why);
+}
+
+Test(decoder, each_kind_of_damage_is_called_by_its_name)
+{
+#define BEGIN "-----BEGIN IOTSAFE KEY REFERENCE-----\n"
+#define END "-----END IOTSAFE KEY REFERENCE-----\n"
+    char *pem;
+
+    expect_damage(BEGIN "not base64 at all!\n" END, "damaged or cut off");
+    expect_damage(BEGIN END, "key reference");
+    expect_damage(BEGIN "AAAA\n" END, "damaged");
+    expect_damage(BEGIN "MAA=\n" END, "damaged");
+    expect_damage(BEGIN "MAMCAQE=\n-----END PRIVATE KEY-----\n", "damaged or cut off");
+    expect_damage(BEGIN "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMAA=\n" END,
+                  "damaged");
+    pem = make_reference("iotsafe://label=k;colour=red", NULL);
+    expect_damage(pem, "colour");
+    OPENSSL_free(pem);
+    pem = make_reference("iotsafe://label=k;sim=elsewhere", NULL);
+    expect_damage(pem, "elsewhere");
+    OPENSSL_free(pem);
+}
+
+Test(decoder, an_unknown_label_or_a_missing_sim_reaches_the_program)
+{
+    char *pem = make_reference("iotsafe://label=nobody", NULL);
+
+    expect_damage(pem, "no private key label=nobody");
+    sim_vanish(&sim);
+    expect_damage(pem, "cannot connect");
+    OPENSSL_free(pem);
+}
+
+Test(decoder, turned_off_by_a_setting_it_says_so)
+{
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    char *pem = good_reference(), text[1024];
+
+    snprintf(text, sizeof(text),
+             "openssl_conf = init\n[init]\nproviders = provs\n[provs]\ndefault = def\n"
+             "iotsafe = safe\n[def]\nactivate = 1\n[safe]\nmodule = %s/iotsafe.so\nactivate = 1\n"
+             "key-references = no\n",
+             getenv("IOTSAFE_MODULE_DIR"));
+    write_text(sim_path(&sim, "cnf"), text);
+    cr_assert(OSSL_LIB_CTX_load_config(lib, sim_path(&sim, "cnf")), "%s", drain_errors());
+    cr_expect_null(pem_key(lib, pem, strlen(pem)));
+    EXPECT_ERROR("key-references = no");
+    OSSL_LIB_CTX_free(lib);
+    OPENSSL_free(pem);
+}
+
+/* -------------------------------------------------- what belongs to somebody else */
+
+static const char *const others[][2] = { { "EC", "P-256" }, { "EC", "P-384" }, { "RSA", NULL },
+                                         { "ED25519", NULL }, { "X25519", NULL } };
+
+enum form { PKCS8, PKCS8_ENCRYPTED, TRADITIONAL, N_FORMS };
+
+static BIO *write_key(EVP_PKEY *key, enum form form)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const EVP_CIPHER *cipher = form == PKCS8_ENCRYPTED ? EVP_aes_128_cbc() : NULL;
+    int good = form == TRADITIONAL
+                   ? PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL)
+                   : PEM_write_bio_PKCS8PrivateKey(bio, key, cipher, "secret", 6, NULL, NULL);
+
+    ERR_clear_error();
+    if (good)
+        return bio;
+    BIO_free(bio);
+    return NULL;
+}
+
+Test(decoder, software_keys_stay_with_their_provider_in_every_order)
+{
+    char pass[] = "secret";
+    struct context plain;
+
+    context_open(&plain, DEFAULT_FIRST);
+    for (enum order order = 0; order < N_ORDERS; order++) {
+        struct context here;
+
+        context_open(&here, order);
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+            for (enum form form = 0; form < N_FORMS; form++) {
+                EVP_PKEY *key = soft_key(plain.lib, others[i][0], others[i][1]), *read;
+                BIO *bio = write_key(key, form);
+
+                if (bio != NULL) { /* not all have a traditional form */
+                    read = PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, pass, here.lib, NULL);
+                    cr_assert_not_null(read, "%s form %d in order %s: %s", others[i][0], form,
+                                       order_names[order], drain_errors());
+                    cr_expect_str_eq(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(read)),
+                                     "default");
+                    cr_expect_eq(EVP_PKEY_eq(read, key), 1);
+                    EXPECT_NO_ERRORS();
+                    EVP_PKEY_free(read);
+                }
+                BIO_free(bio);
+                EVP_PKEY_free(key);
+            }
+        context_close(&here);
+    }
+    context_close(&plain);
+    cr_expect_eq(sim_exchanges(&sim, NULL), 0);
+}
+
+Test(decoder, der_of_others_is_let_alone)
+{
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        EVP_PKEY *key = soft_key(ctx.lib, others[i][0], others[i][1]), *read;
+        unsigned char *der = NULL;
+        const unsigned char *p;
+        int len = i2d_PrivateKey(key, &der);
+
+        cr_assert_gt(len, 0);
+        p = der;
+        read = d2i_AutoPrivateKey_ex(NULL, &p, len, ctx.lib, NULL);
+        cr_expect_eq(EVP_PKEY_eq(read, key), 1);
+        EXPECT_NO_ERRORS();
+        OPENSSL_clear_free(der, (size_t)len);
+        EVP_PKEY_free(read);
+        EVP_PKEY_free(key);
+    }
+}
+
+Test(decoder, pem_of_no_key_gives_the_error_of_no_key)
+{
+    static const char *const texts[] = {
+        "",
+        "no PEM at all\n",
+        "-----BEGIN IOTSAFE KEY REFERENCES-----\nMAA=\n-----END IOTSAFE KEY REFERENCES-----\n",
+        "-----BEGIN IOTSAFE-----\nMAA=\n-----END IOTSAFE-----\n",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+        "-----BEGIN ",
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *errors;
+
+        cr_expect_null(pem_key(ctx.lib, texts[i], strlen(texts[i])));
+        errors = drain_errors();
+        cr_expect(strstr(errors, "iotsafe") == NULL, "%s", errors);
+        cr_expect_str_not_empty(errors);
+    }
+}

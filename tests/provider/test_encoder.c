@@ -1,0 +1,182 @@
+/* Keys written out: as text, and as key-reference files where a program writes
+ * a private key. */
+#include <openssl/core_names.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "keyref.h"
+
+static struct sim sim;
+static struct context ctx;
+
+static void setup(void)
+{
+    sim_start(&sim);
+    context_open(&ctx, DEFAULT_FIRST);
+}
+
+static void teardown(void)
+{
+    context_close(&ctx);
+    sim_stop(&sim);
+}
+
+TestSuite(encoder, .init = setup, .fini = teardown, .timeout = 60);
+
+/* What a function prints; static storage. */
+static const char *printed(int (*print)(BIO *, const EVP_PKEY *, int, ASN1_PCTX *),
+                           const EVP_PKEY *key)
+{
+    static char text[4096];
+    BIO *bio = BIO_new(BIO_s_mem());
+    int len;
+
+    cr_expect_gt(print(bio, key, 0, NULL), 0, "%s", drain_errors());
+    len = BIO_read(bio, text, sizeof(text) - 1);
+    text[len > 0 ? len : 0] = '\0';
+    BIO_free(bio);
+    EXPECT_NO_ERRORS();
+    return text;
+}
+
+Test(encoder, text_shows_where_the_key_is_and_its_public_half)
+{
+    EVP_PKEY *key = load_key(ctx.lib, "iotsafe://id=01");
+    const char *text = printed(EVP_PKEY_print_private, key);
+
+    cr_expect(strstr(text, "URI: iotsafe://id=01;type=private\n") != NULL, "%s", text);
+    cr_expect(strstr(text, sim.socket) != NULL, "%s", text);
+    cr_expect(strstr(text, "pub:\n    04:") != NULL, "%s", text);
+    cr_expect(strstr(text, "NIST CURVE: P-256") != NULL, "%s", text);
+    cr_expect(strstr(text, "priv:") == NULL, "%s", text);
+    text = printed(EVP_PKEY_print_public, key);
+    cr_expect(strncmp(text, "Public-Key: (256 bit)\npub:\n", 27) == 0, "%s", text);
+    cr_expect(strstr(text, "URI") == NULL, "%s", text);
+    text = printed(EVP_PKEY_print_params, key);
+    cr_expect(strncmp(text, "ASN1 OID: prime256v1\n", 21) == 0, "%s", text);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, text_of_a_key_without_a_public_half_says_so)
+{
+    EVP_PKEY *key;
+
+    sim_admin(&sim, "delete public client-key");
+    key = load_key(ctx.lib, CLIENT_KEY);
+    cr_expect(strstr(printed(EVP_PKEY_print_private, key), "pub: the SIM gives none") != NULL);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, what_a_program_writes_it_can_read_again)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY), *again;
+    char *pem = reference_pem(key);
+
+    cr_expect(strncmp(pem, "-----BEGIN IOTSAFE KEY REFERENCE-----\n", 38) == 0, "%s", pem);
+    again = pem_key(ctx.lib, pem, strlen(pem));
+    cr_assert_not_null(again, "%s", drain_errors());
+    cr_expect_eq(EVP_PKEY_eq(key, again), 1);
+    EXPECT_NO_ERRORS();
+    OPENSSL_free(pem);
+    EVP_PKEY_free(again);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, a_reference_of_a_key_without_a_public_half_has_none)
+{
+    EVP_PKEY *key;
+    char *pem;
+    struct isprov_keyref ref;
+    BIO *bio;
+    char *label, *header;
+    unsigned char *der;
+    long len;
+
+    sim_admin(&sim, "delete public client-key");
+    key = load_key(ctx.lib, CLIENT_KEY);
+    pem = reference_pem(key);
+    bio = BIO_new_mem_buf(pem, -1);
+    cr_assert(PEM_read_bio(bio, &label, &header, &der, &len));
+    cr_assert_eq(isprov_keyref_decode(der, (size_t)len, &ref, NULL), IOTSAFE_OK);
+    cr_expect_null(ref.spki);
+    isprov_keyref_clear(&ref);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    BIO_free(bio);
+    OPENSSL_free(pem);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, a_pass_phrase_for_a_reference_is_never_asked_for)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY);
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    cr_expect(PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_256_cbc(), NULL, 0, NULL, NULL), "%s",
+              drain_errors());
+    cr_expect_gt(BIO_pending(bio), 100);
+    EXPECT_NO_ERRORS();
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, the_public_key_is_written_by_default)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY), *again;
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    cr_assert(PEM_write_bio_PUBKEY(bio, key), "%s", drain_errors());
+    again = PEM_read_bio_PUBKEY_ex(bio, NULL, NULL, NULL, ctx.lib, NULL);
+    cr_expect_eq(EVP_PKEY_eq(key, again), 1);
+    cr_expect_str_eq(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(again)), "default");
+    EXPECT_NO_ERRORS();
+    BIO_free(bio);
+    EVP_PKEY_free(again);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, other_forms_of_the_private_key_fail_without_a_trace_of_it)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY);
+    BIO *bio = BIO_new(BIO_s_mem());
+    unsigned char *der = NULL;
+
+    cr_expect_leq(i2d_PrivateKey(key, &der), 0);
+    cr_expect_leq(i2d_PKCS8PrivateKey_bio(bio, key, NULL, NULL, 0, NULL, NULL), 0);
+    cr_expect_eq(BIO_pending(bio), 0);
+    ERR_clear_error();
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, before_default_software_keys_are_written_as_default_does)
+{
+    struct context first;
+    EVP_PKEY *key, *again;
+    char pass[] = "open sesame";
+
+    context_open(&first, IOTSAFE_FIRST);
+    key = soft_key(first.lib, "EC", "P-256");
+    cr_expect(strncmp(printed(EVP_PKEY_print_private, key), "Private-Key: (256 bit)\npriv:\n", 29)
+              == 0);
+    cr_expect(strncmp(printed(EVP_PKEY_print_public, key), "Public-Key: (256 bit)\npub:\n", 27)
+              == 0);
+    for (int encrypted = 0; encrypted < 2; encrypted++) {
+        BIO *bio = BIO_new(BIO_s_mem());
+
+        cr_assert(PEM_write_bio_PKCS8PrivateKey(bio, key, encrypted ? EVP_aes_256_cbc() : NULL,
+                                                encrypted ? pass : NULL,
+                                                encrypted ? (int)strlen(pass) : 0, NULL, NULL),
+                  "%s", drain_errors());
+        again = PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, encrypted ? pass : NULL, ctx.lib, NULL);
+        cr_assert_not_null(again, "%s", drain_errors());
+        cr_expect_eq(EVP_PKEY_eq(again, key), 1);
+        EVP_PKEY_free(again);
+        BIO_free(bio);
+    }
+    EXPECT_NO_ERRORS();
+    EVP_PKEY_free(key);
+    context_close(&first);
+}
