@@ -109,6 +109,34 @@ static const char *set_key_references(struct iotsafe_config *cfg, const char *va
     return set_bool(&cfg->key_references, value);
 }
 
+static const char *set_card_verify(struct iotsafe_config *cfg, const char *value)
+{
+    return set_bool(&cfg->card_verify, value);
+}
+
+/* The URI of one container. */
+static const char *set_container(struct iotsafe_uri *field, bool *given, const char *value)
+{
+    struct iotsafe_uri uri;
+
+    if (iotsafe_uri_parse(value, &uri, NULL) != IOTSAFE_OK
+        || (uri.name.id_len == 0 && uri.name.label_len == 0))
+        return "an iotsafe: URI with an id or a label";
+    *field = uri;
+    *given = true;
+    return NULL;
+}
+
+static const char *set_peer_key(struct iotsafe_config *cfg, const char *value)
+{
+    return set_container(&cfg->peer_key, &cfg->has_peer_key, value);
+}
+
+static const char *set_ephemeral_key(struct iotsafe_config *cfg, const char *value)
+{
+    return set_container(&cfg->ephemeral_key, &cfg->has_ephemeral_key, value);
+}
+
 static const struct setting {
     const char *key;
     const char *env; /* NULL: openssl.cnf only */
@@ -126,7 +154,10 @@ static const struct setting {
     { "trace", "IOTSAFE_TRACE", "", set_trace },
     { "verify-signature", "IOTSAFE_VERIFY_SIGNATURE", "yes", set_verify_signature },
     { "key-references", NULL, "yes", set_key_references },
+    { "card-verify", NULL, "no", set_card_verify },
     { "lock-dir", "IOTSAFE_LOCK_DIR", "/run/iotsafe", set_lock_dir },
+    { "peer-key", NULL, NULL, set_peer_key },
+    { "ephemeral-key", NULL, NULL, set_ephemeral_key },
 };
 
 static void apply_setting(struct iotsafe_config *cfg, const struct setting *s)
@@ -177,6 +208,21 @@ bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg)
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg)
 {
     return cfg->key_references;
+}
+
+bool iotsafe_config_card_verify(const struct iotsafe_config *cfg)
+{
+    return cfg->card_verify;
+}
+
+const struct iotsafe_uri *iotsafe_config_peer_key(const struct iotsafe_config *cfg)
+{
+    return cfg->has_peer_key ? &cfg->peer_key : NULL;
+}
+
+const struct iotsafe_uri *iotsafe_config_ephemeral_key(const struct iotsafe_config *cfg)
+{
+    return cfg->has_ephemeral_key ? &cfg->ephemeral_key : NULL;
 }
 
 const char *config_sim_transport(const struct iotsafe_config *cfg, const char *sim)

@@ -14,7 +14,9 @@ struct iotsafe_config {
     size_t n_aids;
     struct traits traits;      /* from quirks */
     int timeout_ms;
-    bool verify_signature, key_references;
+    bool verify_signature, key_references, card_verify;
+    struct iotsafe_uri peer_key, ephemeral_key;
+    bool has_peer_key, has_ephemeral_key;
     struct iotsafe_diag error; /* the first bad value; empty: none */
 };
 

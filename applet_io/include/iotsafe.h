@@ -81,6 +81,7 @@ struct iotsafe_diag {
 /* ----------------------------------------------------------- configuration */
 
 struct iotsafe_config;
+struct iotsafe_uri;
 
 /** Gives the value of a configuration key ("transport", "sim.NAME", ...) or
  *  NULL. The text must stay valid as long as the configuration. */
@@ -103,6 +104,12 @@ void iotsafe_config_free(struct iotsafe_config *cfg);
 /** Settings of the layers above; defaults where the value was bad. */
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg);
+bool iotsafe_config_card_verify(const struct iotsafe_config *cfg);
+
+/** URIs of containers: for the peer's point in a key agreement, and for the
+ *  ephemeral keys of TLS. NULL where none is set; valid as long as `cfg`. */
+const struct iotsafe_uri *iotsafe_config_peer_key(const struct iotsafe_config *cfg);
+const struct iotsafe_uri *iotsafe_config_ephemeral_key(const struct iotsafe_config *cfg);
 
 /* --------------------------------------------------------- names and URIs */
 

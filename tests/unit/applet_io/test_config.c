@@ -57,7 +57,8 @@ static const char *const bad[][2] = {
     { "quirks", "cla=1" },           { "quirks", "session=256" },
     { "quirks", "le=maybe" },        { "trace", "syslog" },
     { "trace", "file:" },            { "verify-signature", "true" },
-    { "lock-dir", "relative" },      { "key-references", "" },
+    { "peer-key", "iotsafe://" },    { "ephemeral-key", "label" },
+    { "card-verify", "1" },          { "lock-dir", "relative" },      { "key-references", "" },
 };
 
 Test(config, a_bad_value_is_named_at_the_first_use)
