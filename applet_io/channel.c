@@ -85,6 +85,7 @@ static enum iotsafe_err send_command(struct channel *ch, const struct apdu_cmd *
 struct corrections {
     bool class_switched, le_switched;
     unsigned le_corrected;
+    uint16_t first_sw; /* that made us switch the class */
 };
 
 static bool wrong_class(const struct channel *ch, const struct apdu_cmd *cmd, uint16_t sw)
@@ -107,6 +108,7 @@ static bool correct(struct channel *ch, struct apdu_cmd *cmd, uint16_t sw, struc
     }
     if (wrong_class(ch, cmd, sw) && !done->class_switched) {
         done->class_switched = true;
+        done->first_sw = sw;
         ch->traits.class_plain = !ch->traits.class_plain;
         return true;
     }
@@ -120,17 +122,20 @@ static bool correct(struct channel *ch, struct apdu_cmd *cmd, uint16_t sw, struc
 }
 
 /* A correction that did not help is taken back; one that did stays learned. */
-static void settle(struct channel *ch, const struct apdu_cmd *cmd, uint16_t sw,
+static void settle(struct channel *ch, const struct apdu_cmd *cmd, struct apdu_rsp *rsp,
                    const struct traits *before, const struct corrections *done)
 {
+    const uint16_t sw = rsp->sw;
     bool class_is_wrong = sw == SW_CLA_UNKNOWN || sw == SW_SECURE_MESSAGING
                           || (sw == SW_INS_UNKNOWN && done->class_switched);
 
-    if (done->class_switched && class_is_wrong)
+    if (done->class_switched && class_is_wrong) {
         ch->traits.class_plain = before->class_plain;
-    else if (!cmd->iso && sw != SW_INS_UNKNOWN && !class_is_wrong && sw != SW_CHANNEL_UNSUPPORTED
-             && sw != SW_APPLET_SELECT_FAILED && ch->verified)
+        rsp->sw = done->first_sw; /* the answer that counts */
+    } else if (!cmd->iso && sw != SW_INS_UNKNOWN && !class_is_wrong && sw != SW_CHANNEL_UNSUPPORTED
+             && sw != SW_APPLET_SELECT_FAILED && ch->verified) {
         ch->traits.class_confirmed = true;
+    }
     if (done->le_switched && sw == SW_WRONG_LENGTH)
         ch->traits.le = before->le;
     if (ch->traits.class_plain != before->class_plain || ch->traits.le != before->le)
@@ -213,7 +218,7 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
         err = send_command(ch, &attempt, rsp, deadline, diag);
     while (err == IOTSAFE_OK && correct(ch, &attempt, rsp->sw, &done));
     if (err == IOTSAFE_OK) {
-        settle(ch, cmd, rsp->sw, &before, &done);
+        settle(ch, cmd, rsp, &before, &done);
         err = collect(ch, cmd, rsp, deadline, diag);
     }
     explicit_bzero(&attempt, sizeof(attempt));

@@ -200,3 +200,14 @@ Test(channel, a_channel_number_out_of_range_is_not_used)
 
     EXPECT_READ(script, "");
 }
+
+Test(channel, reports_what_the_card_said_in_the_class_that_it_takes)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, { READ_KEY, "6D00" }, { "01 CD 00 00 03 850101 00", "6E00" },
+        { "01 A4 04 00 07 A0000005590010", "9000" }, { READ_KEY, "6D00" },
+        { "01 CD 00 00 03 850101 00", "6E00" },
+    };
+
+    expect_read(script, ARRAY_LEN(script), "", IOTSAFE_ERR_UNSUPPORTED, "6D00");
+}
