@@ -11,11 +11,6 @@
 #include "store.h"
 #include "tool.h"
 
-static bool has_name(const struct iotsafe_uri *uri)
-{
-    return uri->name.id_len != 0 || uri->name.label_len != 0;
-}
-
 static json_t *uri_json(const struct iotsafe_uri *uri)
 {
     char text[IOTSAFE_URI_MAX];
@@ -166,51 +161,6 @@ const struct command command_cert = {
 
 /* -------------------------------------------------------------- public keys */
 
-/* The key in the certificate that the URI finds. */
-static enum store_result key_of_certificate(const struct tool *tool, const struct iotsafe_uri *uri,
-                                            EVP_PKEY **ret_key, struct queue_summary *ret_why)
-{
-    STACK_OF(X509) *certs = NULL;
-    enum store_result result = store_certificates(tool, uri, &certs, ret_why);
-
-    if (result != STORE_FOUND)
-        return result;
-    *ret_key = X509_get_pubkey(sk_X509_value(certs, 0));
-    sk_X509_pop_free(certs, X509_free);
-    if (*ret_key != NULL)
-        return STORE_FOUND;
-    report_drain_queue("the certificate's public key cannot be used", ret_why);
-    return STORE_FAILED;
-}
-
-/* Fills in the type that found the key, where the URI has none. If nothing does,
- * the reason is that of the first type: the key that was most likely meant. */
-static enum store_result find_key(const struct tool *tool, struct iotsafe_uri *uri,
-                                  EVP_PKEY **ret_key, struct queue_summary *ret_why)
-{
-    static const enum iotsafe_uri_type types[] = { IOTSAFE_URI_PRIVATE, IOTSAFE_URI_PUBLIC,
-                                                   IOTSAFE_URI_CERT };
-    enum store_result result = STORE_NOTHING;
-    struct queue_summary why;
-    bool first = true;
-
-    for (size_t i = 0; i < ARRAY_LEN(types) && result == STORE_NOTHING; i++) {
-        struct iotsafe_uri typed = *uri;
-
-        if (uri->type != IOTSAFE_URI_ANY && uri->type != types[i])
-            continue;
-        typed.type = types[i];
-        result = typed.type == IOTSAFE_URI_CERT ? key_of_certificate(tool, &typed, ret_key, &why)
-                                                : store_key(tool, &typed, ret_key, &why);
-        if (result == STORE_FOUND)
-            *uri = typed;
-        if (first || result == STORE_FAILED)
-            *ret_why = why;
-        first = false;
-    }
-    return result;
-}
-
 static enum tool_status print_key(const struct tool *tool, const struct iotsafe_uri *uri,
                                   const EVP_PKEY *key)
 {
@@ -245,14 +195,9 @@ static enum tool_status pubkey_run(struct tool *tool, const struct args *args)
     enum tool_status status;
     EVP_PKEY *key = NULL;
 
-    if (!uri_from_operand(args->operand[0], &uri))
+    if (!key_uri_from_operand(args->operand[0], IOTSAFE_URI_ANY, &uri))
         return TOOL_USAGE;
-    if (!has_name(&uri)) {
-        report_error("%s: which key? Give an id or a label; 'iotsafe list' shows them",
-                     args->operand[0]);
-        return TOOL_USAGE;
-    }
-    if (find_key(tool, &uri, &key, &why) != STORE_FOUND) {
+    if (store_any_key(tool, &uri, &key, &why) != STORE_FOUND) {
         report_queue(args->operand[0], &why);
         return TOOL_FAILED;
     }

@@ -21,24 +21,6 @@ static const struct command_option options[] = {
 
 #define HINT " (--cert FILE, --pubkey FILE and --no-pubkey make a reference without asking the SIM)"
 
-static bool check_operand(const char *text, struct iotsafe_uri *uri)
-{
-    if (!uri_from_operand(text, uri))
-        return false;
-    if (uri->type == IOTSAFE_URI_ANY)
-        uri->type = IOTSAFE_URI_PRIVATE;
-    if (uri->type != IOTSAFE_URI_PRIVATE) {
-        report_error("%s: a key reference stands for a private key; leave the type out", text);
-        return false;
-    }
-    if (uri->name.id_len == 0 && uri->name.label_len == 0) {
-        report_error("%s: which private key? Give an id or a label; 'iotsafe list' shows them",
-                     text);
-        return false;
-    }
-    return true;
-}
-
 /* At most one of the three options. */
 static bool check_options(const struct args *args)
 {
@@ -131,7 +113,8 @@ static enum tool_status key_ref_run(struct tool *tool, const struct args *args)
     size_t spki_len = 0;
     EVP_PKEY *key;
 
-    if (!check_options(args) || !check_operand(args->operand[0], &uri))
+    if (!check_options(args)
+        || !key_uri_from_operand(args->operand[0], IOTSAFE_URI_PRIVATE, &uri))
         return TOOL_USAGE;
     if (args->option[OPTION_NO_PUBKEY] != NULL)
         return print_reference(tool, &uri, NULL, 0);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "object.h"
 #include "output.h"
 #include "report.h"
 #include "tool.h"
@@ -15,14 +16,6 @@ static const struct command_option options[] = {
     { .name = NULL },
 };
 
-/* ---- what an object is called ---- */
-
-static bool is_certificate(const struct iotsafe_object *object)
-{
-    return object->kind == IOTSAFE_FILE && (object->told & IOTSAFE_TOLD_FILE_USAGE) != 0
-        && object->file_usage == IOTSAFE_FILE_CERTIFICATE;
-}
-
 /* The word of the TYPE column and of the JSON member `type`. */
 static const char *type_word(const struct iotsafe_object *object)
 {
@@ -34,32 +27,8 @@ static const char *type_word(const struct iotsafe_object *object)
     case IOTSAFE_SECRET:
         return "secret";
     default:
-        return is_certificate(object) ? "cert" : "file";
+        return object_is_certificate(object) ? "cert" : "file";
     }
-}
-
-static enum iotsafe_uri_type uri_type(const struct iotsafe_object *object)
-{
-    switch (object->kind) {
-    case IOTSAFE_PRIVATE_KEY:
-        return IOTSAFE_URI_PRIVATE;
-    case IOTSAFE_PUBLIC_KEY:
-        return IOTSAFE_URI_PUBLIC;
-    default:
-        return is_certificate(object) ? IOTSAFE_URI_CERT : IOTSAFE_URI_ANY;
-    }
-}
-
-/* The URI holds both names, so that it stays exact where one of them occurs
- * twice. */
-static void object_uri(const struct iotsafe_object *object, const char *sim,
-                       char ret_text[static IOTSAFE_URI_MAX])
-{
-    struct iotsafe_uri uri = { .name = object->name, .type = uri_type(object) };
-
-    if (sim != NULL)
-        snprintf(uri.sim, sizeof(uri.sim), "%s", sim);
-    iotsafe_uri_format(&uri, ret_text);
 }
 
 /* ---- table ---- */

@@ -104,3 +104,22 @@ bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
     report_library(NULL, err, &diag);
     return false;
 }
+
+bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type,
+                          struct iotsafe_uri *ret_uri)
+{
+    if (!uri_from_operand(text, ret_uri))
+        return false;
+    if (type != IOTSAFE_URI_ANY && ret_uri->type == IOTSAFE_URI_ANY)
+        ret_uri->type = type;
+    if (type != IOTSAFE_URI_ANY && ret_uri->type != type) {
+        report_error("%s: this command is for a %s key; leave the type out", text,
+                     type == IOTSAFE_URI_PRIVATE ? "private" : "public");
+        return false;
+    }
+    if (ret_uri->name.id_len == 0 && ret_uri->name.label_len == 0) {
+        report_error("%s: which key? Give an id or a label; 'iotsafe list' shows them", text);
+        return false;
+    }
+    return true;
+}

@@ -17,6 +17,10 @@ static const struct command *const commands[] = {
     &command_key_ref,
     &command_file,
     &command_random,
+    &command_keygen,
+    &command_put_key,
+    &command_sign,
+    &command_verify,
 };
 
 /* ---- help ---- */

@@ -9,6 +9,10 @@
 #include "tool.h"
 #include "words.h"
 
+/** Property query for what shall have nothing to do with a SIM, whatever
+ *  openssl.cnf puts first or prefers. */
+#define PUBKEY_SOFTWARE "provider=default,-fips"
+
 /** DER SubjectPublicKeyInfo of the public half of a key.
  *  @param ret_der  allocated; OPENSSL_free() it
  *  @return false if there is none: see pubkey_report_missing() */
@@ -27,15 +31,39 @@ void pubkey_report_missing(const char *what, const char *hint);
  *  @return true in the first case */
 bool pubkey_type(const EVP_PKEY *key, char ret_type[static WORDS_TEXT_MAX]);
 
+/** The same as a value of struct iotsafe_object.key_type (not volatile); 0 if
+ *  an applet cannot hold it. */
+unsigned pubkey_card_type(const EVP_PKEY *key);
+
+/** True for the types of keys that are a point of a 256-bit curve. */
+bool pubkey_type_is_curve(unsigned card_type);
+
+/**
+ * The key of a point that the card gave, or shall get.
+ * @param key_type  as the object list tells it; 0: any curve that it lies on
+ * @return NULL if it is no valid key of such a curve; else EVP_PKEY_free() it
+ */
+EVP_PKEY *pubkey_from_point(const struct tool *tool, unsigned key_type,
+                            const uint8_t point[static IOTSAFE_POINT_SIZE]);
+
+/** The other way round, for keys of 256-bit curves. @return false for others */
+bool pubkey_to_point(const EVP_PKEY *key, uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
+
+/** A copy of the public half that has nothing to do with a SIM.
+ *  @return NULL if there is none: see pubkey_report_missing() */
+EVP_PKEY *pubkey_to_software(const struct tool *tool, const EVP_PKEY *key);
+
 enum pubkey_source {
-    PUBKEY_IN_CERTIFICATE, /* X.509 */
-    PUBKEY_ALONE           /* SubjectPublicKeyInfo */
+    PUBKEY_ALONE = 1,         /* SubjectPublicKeyInfo */
+    PUBKEY_IN_CERTIFICATE = 2 /* X.509 */
 };
 
 /**
  * Read a public key from a PEM or DER file.
+ * @param wanted  bits of enum pubkey_source: what the file may be
+ * @param path    "-" is standard input
  * @return NULL after an error was reported; else EVP_PKEY_free() it
  */
-EVP_PKEY *pubkey_read_file(const struct tool *tool, enum pubkey_source source, const char *path);
+EVP_PKEY *pubkey_read_file(const struct tool *tool, unsigned wanted, const char *path);
 
 #endif

@@ -33,6 +33,15 @@ void report_error(const char *format, ...)
     va_end(ap);
 }
 
+void report_note(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    report_line("", format, ap);
+    va_end(ap);
+}
+
 void report_warning(const char *format, ...)
 {
     va_list ap;

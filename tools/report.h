@@ -1,6 +1,6 @@
-/* Failures and warnings, for people: one line each on stderr, which names the
- * thing and the way out. Text from cards and files is printed with its control
- * characters escaped. */
+/* Failures, warnings and progress, for people: one line each on stderr. A failure
+ * names the thing and the way out. Text from cards and files is printed with its
+ * control characters escaped. */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -11,6 +11,9 @@ void report_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 
 /** `iotsafe: warning: ...` */
 void report_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** What goes on, while nothing is wrong: `iotsafe: ...` */
+void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /**
  * A failure of the library.

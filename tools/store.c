@@ -97,3 +97,48 @@ enum store_result store_key(const struct tool *tool, const struct iotsafe_uri *u
         *ret_key = harvest.key;
     return result;
 }
+
+/* The key in the certificate that the URI finds. */
+static enum store_result key_of_certificate(const struct tool *tool, const struct iotsafe_uri *uri,
+                                            EVP_PKEY **ret_key, struct queue_summary *ret_why)
+{
+    STACK_OF(X509) *certs = NULL;
+    enum store_result result = store_certificates(tool, uri, &certs, ret_why);
+
+    if (result != STORE_FOUND)
+        return result;
+    *ret_key = X509_get_pubkey(sk_X509_value(certs, 0));
+    sk_X509_pop_free(certs, X509_free);
+    if (*ret_key != NULL)
+        return STORE_FOUND;
+    report_drain_queue("the certificate's public key cannot be used", ret_why);
+    return STORE_FAILED;
+}
+
+/* If nothing finds a key, the reason is that of the first type: the key that was
+ * most likely meant. */
+enum store_result store_any_key(const struct tool *tool, struct iotsafe_uri *uri,
+                                EVP_PKEY **ret_key, struct queue_summary *ret_why)
+{
+    static const enum iotsafe_uri_type types[] = { IOTSAFE_URI_PRIVATE, IOTSAFE_URI_PUBLIC,
+                                                   IOTSAFE_URI_CERT };
+    enum store_result result = STORE_NOTHING;
+    struct queue_summary why;
+    bool first = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(types) && result == STORE_NOTHING; i++) {
+        struct iotsafe_uri typed = *uri;
+
+        if (uri->type != IOTSAFE_URI_ANY && uri->type != types[i])
+            continue;
+        typed.type = types[i];
+        result = typed.type == IOTSAFE_URI_CERT ? key_of_certificate(tool, &typed, ret_key, &why)
+                                                : store_key(tool, &typed, ret_key, &why);
+        if (result == STORE_FOUND)
+            *uri = typed;
+        if (first || result == STORE_FAILED)
+            *ret_why = why;
+        first = false;
+    }
+    return result;
+}

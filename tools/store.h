@@ -32,4 +32,13 @@ enum store_result store_certificates(const struct tool *tool, const struct iotsa
 enum store_result store_key(const struct tool *tool, const struct iotsafe_uri *uri,
                             EVP_PKEY **ret_key, struct queue_summary *ret_why);
 
+/**
+ * The public key that a URI without a type stands for: the public half of the
+ * private key of that name, else the public key, else the key in the certificate.
+ * With a type only that one is tried.
+ * @param uri  gets the type that found the key
+ */
+enum store_result store_any_key(const struct tool *tool, struct iotsafe_uri *uri,
+                                EVP_PKEY **ret_key, struct queue_summary *ret_why);
+
 #endif

@@ -87,6 +87,10 @@ extern const struct command command_pubkey;
 extern const struct command command_key_ref;
 extern const struct command command_file;
 extern const struct command command_random;
+extern const struct command command_keygen;
+extern const struct command command_put_key;
+extern const struct command command_sign;
+extern const struct command command_verify;
 
 /* The row that every command without a URI shares: which SIM is meant. */
 #define COMMAND_OPTION_SIM \
@@ -98,5 +102,11 @@ extern const struct command command_random;
  *         the command then returns TOOL_USAGE
  */
 bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri);
+
+/** The same for the URI of one key.
+ *  @param type  that it must have, or none, which becomes this one;
+ *               IOTSAFE_URI_ANY: all types serve */
+bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type,
+                          struct iotsafe_uri *ret_uri);
 
 #endif

@@ -3,6 +3,7 @@
 #include "words.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "iotsafe_defs.h"
 
@@ -64,6 +65,13 @@ static const char *find_word(const struct words *words, unsigned value)
         if (words->word[i].value == value)
             return words->word[i].text;
     return NULL;
+}
+
+bool words_same(const struct words *words, unsigned a, unsigned b)
+{
+    const char *word_a = find_word(words, a), *word_b = find_word(words, b);
+
+    return a == b || (word_a != NULL && word_b != NULL && strcmp(word_a, word_b) == 0);
 }
 
 void words_value(const struct words *words, unsigned value, char ret_text[static WORDS_TEXT_MAX])

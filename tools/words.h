@@ -33,6 +33,10 @@ extern const struct words words_file_usage;      /* values */
 /** True for a key type whose value does not survive a reset of the card. */
 bool words_key_is_volatile(unsigned key_type);
 
+/** True if both values have the same word: a volatile key's type and that of
+ *  one which stays. */
+bool words_same(const struct words *words, unsigned a, unsigned b);
+
 #define WORDS_TEXT_MAX 128
 
 /** The word for one value; an unknown one as 0xNN. */

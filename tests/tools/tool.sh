@@ -1,48 +1,7 @@
 #!/bin/bash
 # The command line tool, as people and scripts use it, on software SIMs.
-# shellcheck source=tests/e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
-need openssl setpriv /usr/bin/python3
-
-key='iotsafe://label=client-key'
-nowhere=socket:$T/nowhere/sim.sock
-export IOTSAFE_TIMEOUT_MS=5000
-
-iotsafe() { mod "$TOOL" "$@"; }
-# nocard COMMAND...: where there is no SIM at all.
-nocard() { mod env IOTSAFE_TIMEOUT_MS=300 "$TOOL" --transport "$nowhere" "$@"; }
-
-# refused STATUS PATTERN COMMAND...: fails with that status and one clear line, and
-# prints nothing.
-refused() {
-	local status=$1 pattern=$2
-	shift 2
-	run "$@"
-	equal "$RC" "$status" 'exit status' || return 1
-	equal "$(wc -c <"$OUT")" 0 'bytes on standard output' || return 1
-	equal "$(wc -l <"$ERR")" 1 'lines on standard error' || return 1
-	matches "$ERR" '^iotsafe: ' && matches "$ERR" "$pattern"
-}
-
-succeeds() {
-	run "$@" || return 1
-	equal "$(wc -c <"$ERR")" 0 'bytes on standard error'
-}
-
-# json EXPRESSION [FILE]: a Python expression over d, the JSON value in the file or
-# the output. Prints text as it is, lists by lines, tuples with tabs; fails for
-# False, None and nothing.
-json() {
-	/usr/bin/python3 - "$1" "${2:-$OUT}" <<-'END'
-		import json, sys
-		d = json.load(open(sys.argv[2]))
-		value = eval("(" + sys.argv[1] + ")")
-		if isinstance(value, list):
-		    value = "".join(("\t".join(v) if isinstance(v, tuple) else str(v)) + "\n" for v in value)
-		sys.stdout.write(str(value))
-		sys.exit(value in (False, None, ""))
-	END
-}
+# shellcheck source=tests/tools/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # ------------------------------------------------------------ without a SIM
 
@@ -50,10 +9,10 @@ help_and_version() {
 	local command
 	succeeds iotsafe --version && matches "$OUT" '^iotsafe [0-9]+\.[0-9]+' || return 1
 	succeeds iotsafe --help && matches "$OUT" '^Usage: iotsafe' || return 1
-	for command in info list cert pubkey key-ref file random; do
+	for command in "${COMMANDS[@]}"; do
 		matches "$OUT" "^  $command " || return 1
 	done
-	for command in info list cert pubkey key-ref file random; do
+	for command in "${COMMANDS[@]}"; do
 		succeeds iotsafe "$command" --help && matches "$OUT" "^Usage: iotsafe $command" || return 1
 		succeeds iotsafe --help "$command" && matches "$OUT" "^Usage: iotsafe $command" || return 1
 	done
@@ -113,6 +72,9 @@ no_sim_there() {
 		key-ref iotsafe://id=01
 		file iotsafe://id=01
 		random 16
+		keygen iotsafe://id=01
+		sign iotsafe://id=01 /dev/null
+		verify iotsafe://id=01 /dev/null /dev/null
 	END
 	matches "$ERR" . && refused 1 'cert FILE.*pubkey FILE.*no-pubkey' nocard key-ref "$key"
 }
@@ -453,7 +415,7 @@ odd_openssl_cnf() {
 
 manual_names_everything() {
 	local command option page=$E2E_SOURCE/docs/iotsafe.1
-	for command in info list cert pubkey key-ref file random; do
+	for command in "${COMMANDS[@]}"; do
 		matches "$page" "Cm $command( |\$)" || return 1
 		iotsafe "$command" --help | grep -oE '^  --[a-z-]+' | while read -r option; do
 			matches "$page" "Fl -${option#--}( |\$)" || exit 1

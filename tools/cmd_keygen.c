@@ -1,0 +1,190 @@
+/* iotsafe keygen: a new key pair, made by the SIM in one of its containers. */
+#include <openssl/err.h>
+#include <string.h>
+
+#include "object.h"
+#include "output.h"
+#include "pubkey.h"
+#include "report.h"
+#include "tool.h"
+
+enum { OPTION_FORCE };
+
+static const struct command_option options[] = {
+    [OPTION_FORCE] = { "force", NULL, "even if the container holds a key, which is lost then" },
+    { .name = NULL },
+};
+
+/* Does the container hold a key? Where the applet does not tell the state, a
+ * public half that can be read shows it. */
+static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *container)
+{
+    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct iotsafe_object public_half;
+
+    if ((container->told & IOTSAFE_TOLD_STATE) != 0)
+        return container->state != IOTSAFE_STATE_DEACTIVATED;
+    return object_public_half(card, container, &public_half, NULL) == IOTSAFE_OK
+        && iotsafe_read_public_key(card, &public_half.name, point, NULL) == IOTSAFE_OK;
+}
+
+static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object *container,
+                         const char *uri, bool force)
+{
+    char type[WORDS_TEXT_MAX];
+
+    words_value(&words_key_type, container->key_type, type);
+    if ((container->told & IOTSAFE_TOLD_KEY_TYPE) != 0
+        && !pubkey_type_is_curve(container->key_type)) {
+        report_error("%s: keygen makes keys of 256-bit curves; this container is for %s", uri,
+                     type);
+        return false;
+    }
+    if (!force && is_occupied(card, container)) {
+        report_error("%s: this container holds a key, which would be lost for ever; "
+                     "--force replaces it", uri);
+        return false;
+    }
+    return true;
+}
+
+/* The object as it is listed from now on: identifiers may be new ones. */
+static void find_again(struct iotsafe_card *card, const struct iotsafe_object *container,
+                       const struct iotsafe_generated *generated, struct iotsafe_object *ret_object)
+{
+    struct iotsafe_name label = container->name;
+
+    label.id_len = 0;
+    if (object_find(card, IOTSAFE_PRIVATE_KEY, &generated->private_key, ret_object, NULL)
+            == IOTSAFE_OK
+        || (label.label_len != 0
+            && object_find(card, IOTSAFE_PRIVATE_KEY, &label, ret_object, NULL) == IOTSAFE_OK))
+        return;
+    *ret_object = *container;
+    ret_object->name = generated->private_key;
+}
+
+static json_t *generated_json(struct iotsafe_card *card, const struct iotsafe_object *object,
+                              const char *sim, const EVP_PKEY *key, BIO *pem)
+{
+    char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
+    struct iotsafe_object public_half;
+    json_t *json = json_object();
+
+    object_uri(object, sim, uri);
+    json_object_set_new(json, "uri", json_string(uri));
+    if (object_public_half(card, object, &public_half, NULL) == IOTSAFE_OK) {
+        object_uri(&public_half, sim, uri);
+        json_object_set_new(json, "public_uri", json_string(uri));
+    }
+    pubkey_type(key, type);
+    json_object_set_new(json, "key_type", json_string(type));
+    json_object_set_new(json, "pem", json_from_bio(pem));
+    return json;
+}
+
+static enum tool_status print_generated(const struct tool *tool, struct iotsafe_card *card,
+                                        const struct iotsafe_object *object, const char *sim,
+                                        const EVP_PKEY *key)
+{
+    BIO *pem = pubkey_to_pem(key);
+    bool good = pem != NULL;
+
+    if (!good)
+        report_error("keygen: out of memory");
+    else if (tool->json)
+        good = output_json(generated_json(card, object, sim, key, pem));
+    else
+        output_bio(pem);
+    BIO_free(pem);
+    return good ? TOOL_OK : TOOL_FAILED;
+}
+
+/* Whatever comes out of it, the container holds another key now: say so. */
+static enum tool_status finish(const struct tool *tool, struct iotsafe_card *card,
+                               const struct iotsafe_object *container, const char *sim,
+                               const struct iotsafe_generated *generated)
+{
+    enum tool_status status = TOOL_FAILED;
+    char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
+    struct iotsafe_object object;
+    EVP_PKEY *key = pubkey_from_point(tool, container->key_type, generated->point);
+
+    find_again(card, container, generated, &object);
+    object_uri(&object, sim, uri);
+    if (key == NULL) {
+        report_error("%s: a key pair was generated, but the public key that the applet tells is "
+                     "not on its curve; do not use it", uri);
+        return TOOL_FAILED;
+    }
+    pubkey_type(key, type);
+    report_note("generated a %s key pair: %s", type, uri);
+    status = print_generated(tool, card, &object, sim, key);
+    EVP_PKEY_free(key);
+    return status;
+}
+
+static void report_refusal(const struct iotsafe_object *container, enum iotsafe_err err,
+                           struct iotsafe_diag *diag)
+{
+    bool cannot = (container->told & IOTSAFE_TOLD_FUNCTIONS) != 0
+               && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
+
+    if (object_refused(err) && cannot && diag->text[0] != '\0')
+        report_error("%s (the applet lists this key as none that it generates)", diag->text);
+    else
+        report_library(NULL, err, diag);
+}
+
+static enum tool_status generate(const struct tool *tool, struct iotsafe_card *card,
+                                 const struct iotsafe_uri *uri, bool force)
+{
+    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_generated generated;
+    struct iotsafe_object container;
+    char text[IOTSAFE_URI_MAX];
+    enum iotsafe_err err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &container, &diag);
+
+    if (err != IOTSAFE_OK) {
+        report_library(NULL, err, &diag);
+        return TOOL_FAILED;
+    }
+    object_uri(&container, uri->sim, text);
+    if (!may_generate(card, &container, text, force))
+        return TOOL_FAILED;
+    report_note("generating a key pair in %s; this may take a while", text);
+    err = iotsafe_generate(card, &uri->name, &generated, &diag);
+    if (err == IOTSAFE_OK)
+        return finish(tool, card, &container, uri->sim, &generated);
+    report_refusal(&container, err, &diag);
+    return TOOL_FAILED;
+}
+
+static enum tool_status keygen_run(struct tool *tool, const struct args *args)
+{
+    enum tool_status status;
+    struct iotsafe_card *card;
+    struct iotsafe_uri uri;
+
+    if (!key_uri_from_operand(args->operand[0], IOTSAFE_URI_PRIVATE, &uri))
+        return TOOL_USAGE;
+    card = tool_card(tool, uri.sim);
+    if (card == NULL)
+        return TOOL_FAILED;
+    status = generate(tool, card, &uri, args->option[OPTION_FORCE] != NULL);
+    iotsafe_card_free(card);
+    return status;
+}
+
+const struct command command_keygen = {
+    .name = "keygen",
+    .operands = "URI",
+    .summary = "make a new key pair on the SIM, print its public key (PEM)",
+    .details = "The SIM makes a key pair in the container that the URI names, one for a private\n"
+               "key. Prints the public key; the URI of the new key goes to standard error, since\n"
+               "identifiers may change. A container that holds a key is left alone.",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .run = keygen_run,
+};
