@@ -1,0 +1,314 @@
+/* see server.h */
+#include "server.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUT_PATIENCE_MS 5000  /* for a client that does not read its answer */
+#define TURN_KEPT_MS 8000     /* longer than a client pauses when it was put off */
+#define PUMP_FDS_MAX 16
+#define FDS_MAX (2 + CLIENTS_MAX + PUMP_FDS_MAX)
+
+void server_init(struct server *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->listen_fd = s->signal_fd = -1;
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        s->clients[i].fd = -1;
+}
+
+/* ------------------------------------------------------------------ clients */
+
+/* The place stays taken while its command is at work: see reap(). */
+void server_drop(struct client *c)
+{
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    c->fd = -1;
+    c->ready = false;
+}
+
+static void reap(struct server *s)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+
+        if (!c->used || c->fd >= 0 || c == s->serving)
+            continue;
+        virtual_clear(&c->card);
+        explicit_bzero(c, sizeof(*c));
+        c->fd = -1;
+    }
+}
+
+static void accept_client(struct server *s)
+{
+    int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            s->accept_after = deadline_in(200);
+        return;
+    }
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (!s->clients[i].used) {
+            s->clients[i].used = true;
+            s->clients[i].fd = fd;
+            return;
+        }
+    (void)close(fd); /* more clients than places */
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void flush(struct client *c)
+{
+    while (c->fd >= 0 && c->out_at < c->out_len) {
+        ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0)
+            server_drop(c);
+        else
+            c->out_at += (size_t)n;
+    }
+    explicit_bzero(c->out, sizeof(c->out));
+    c->out_len = c->out_at = 0;
+}
+
+void server_reply(struct server *s, struct client *c, struct reply *reply)
+{
+    (void)s;
+    c->ready = false;
+    explicit_bzero(c->command.apdu.data, sizeof(c->command.apdu.data));
+    c->out[0] = (uint8_t)(reply->len >> 8);
+    c->out[1] = (uint8_t)reply->len;
+    memcpy(c->out + 2, reply->bytes, reply->len);
+    c->out_len = 2 + reply->len;
+    c->out_at = 0;
+    c->out_until = deadline_in(OUT_PATIENCE_MS);
+    explicit_bzero(reply, sizeof(*reply));
+    flush(c);
+}
+
+/* ----------------------------------------------------------------- commands */
+
+/* A whole frame is there: answer it at once, or line up for the card. */
+static void take_command(struct server *s, struct client *c)
+{
+    uint16_t sw = command_decode(c->in + 2, c->in_len - 2, &c->command);
+    struct reply reply;
+
+    explicit_bzero(c->in, sizeof(c->in));
+    c->in_len = 0;
+    if (sw != 0) {
+        reply_sw(&reply, sw);
+    } else if (!virtual_answer(&c->card, &c->command, &s->applet, &reply)) {
+        c->ready = true;
+        c->ready_since = now_ms();
+        if (deadline_left_ms(c->turn_until) == 0)
+            c->turn = s->next_turn++;
+        return;
+    }
+    server_reply(s, c, &reply);
+}
+
+/* Read to the end of the frame and no further. */
+static void receive(struct server *s, struct client *c)
+{
+    size_t want = 2;
+    ssize_t n;
+
+    if (c->in_len >= 2)
+        want = 2 + (size_t)(c->in[0] << 8 | c->in[1]);
+    n = recv(c->fd, c->in + c->in_len, want - c->in_len, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        server_drop(c);
+        return;
+    }
+    c->in_len += (size_t)n;
+    if (c->in_len < 2)
+        return;
+    want = 2 + (size_t)(c->in[0] << 8 | c->in[1]);
+    if (want > sizeof(c->in))
+        server_drop(c); /* no short APDU is so long: not our protocol */
+    else if (c->in_len == want)
+        take_command(s, c);
+}
+
+static short events_of(const struct client *c)
+{
+    if (c->out_len != 0)
+        return POLLOUT;
+    return c->ready ? 0 : POLLIN; /* the end of a client that waits is told unasked */
+}
+
+static void attend(struct server *s, struct client *c, short revents)
+{
+    if ((revents & POLLOUT) != 0)
+        flush(c);
+    else if ((revents & POLLIN) != 0)
+        receive(s, c);
+    else if ((revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+        server_drop(c);
+}
+
+/* ---------------------------------------------------------------- patience */
+
+/* A client gives an answer only so much time and would then lose its turn by
+ * connecting anew: "busy" makes it ask again, and it keeps its turn. */
+static void put_off(struct server *s, struct client *c)
+{
+    struct reply reply;
+
+    reply_sw(&reply, SW_TOOLKIT_BUSY);
+    c->turn_until = deadline_in(TURN_KEPT_MS);
+    server_reply(s, c, &reply);
+}
+
+static void check_patience(struct server *s)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+
+        if (c->fd < 0)
+            continue;
+        if (c->out_len != 0 && deadline_left_ms(c->out_until) == 0)
+            server_drop(c);
+        else if (c->ready && c != s->serving && now_ms() - c->ready_since >= s->put_off_ms)
+            put_off(s, c);
+    }
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+struct poll_set {
+    struct pollfd fds[FDS_MAX];
+    struct client *of[FDS_MAX]; /* whose; NULL for others */
+    size_t n;
+};
+
+static void add_fd(struct poll_set *set, int fd, short events, struct client *c)
+{
+    set->fds[set->n] = (struct pollfd){ .fd = fd, .events = events };
+    set->of[set->n++] = c;
+}
+
+/* Milliseconds to the next thing that time alone brings about; -1: nothing. */
+static int time_to_next(const struct server *s)
+{
+    int64_t next = INT64_MAX;
+    int64_t now = now_ms();
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        const struct client *c = &s->clients[i];
+        int64_t at = INT64_MAX;
+
+        if (c->fd >= 0 && c->out_len != 0)
+            at = c->out_until;
+        else if (c->fd >= 0 && c->ready)
+            at = c->ready_since + s->put_off_ms;
+        if (at < next)
+            next = at;
+    }
+    if (s->accept_after > now && s->accept_after < next)
+        next = s->accept_after;
+    if (next == INT64_MAX)
+        return -1;
+    return next <= now ? 0 : next - now > INT32_MAX ? INT32_MAX : (int)(next - now);
+}
+
+static int earlier_ms(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
+static void fill(struct server *s, struct poll_set *set, int *timeout_ms)
+{
+    int pump_ms = -1;
+    bool accepting = deadline_left_ms(s->accept_after) == 0;
+
+    set->n = 0;
+    add_fd(set, s->signal_fd, POLLIN, NULL);
+    add_fd(set, accepting ? s->listen_fd : -1, POLLIN, NULL);
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (s->clients[i].fd >= 0)
+            add_fd(set, s->clients[i].fd, events_of(&s->clients[i]), &s->clients[i]);
+    if (s->pump.fds != NULL) {
+        size_t n = s->pump.fds(set->fds + set->n, PUMP_FDS_MAX, &pump_ms);
+
+        for (size_t i = 0; i < n; i++)
+            set->of[set->n++] = NULL;
+    }
+    *timeout_ms = earlier_ms(*timeout_ms, earlier_ms(pump_ms, time_to_next(s)));
+}
+
+/* Wait once, at most so long, and do all that needs no card. */
+static void turn(struct server *s, int timeout_ms)
+{
+    struct poll_set set;
+
+    reap(s);
+    fill(s, &set, &timeout_ms);
+    if (poll(set.fds, (nfds_t)set.n, timeout_ms) < 0 && errno != EINTR)
+        sleep_ms(100, deadline_in(100)); /* out of memory: do not spin */
+    else if ((set.fds[0].revents & POLLIN) != 0)
+        s->stopping = true;
+    if (s->pump.run != NULL)
+        s->pump.run();
+    for (size_t i = 2; i < set.n; i++)
+        if (set.of[i] != NULL && set.fds[i].revents != 0)
+            attend(s, set.of[i], set.fds[i].revents);
+    if ((set.fds[1].revents & POLLIN) != 0)
+        accept_client(s); /* after the others: a new one must not get their events */
+    check_patience(s);
+}
+
+static struct client *first_in_line(struct server *s)
+{
+    struct client *first = NULL;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+
+        if (c->fd >= 0 && c->ready && (first == NULL || c->turn < first->turn))
+            first = c;
+    }
+    return first;
+}
+
+bool server_await(struct server *s, struct client *c, deadline_t deadline)
+{
+    while (c->fd >= 0 && !c->ready && !c->card.sequence_ended && !s->stopping
+           && deadline_left_ms(deadline) > 0)
+        turn(s, deadline_left_ms(deadline));
+    return c->fd >= 0 && c->ready && !s->stopping;
+}
+
+void server_run(struct server *s)
+{
+    while (!s->stopping) {
+        struct client *c = first_in_line(s);
+
+        turn(s, c != NULL ? 0 : -1);
+        c = first_in_line(s);
+        if (c == NULL || s->stopping)
+            continue;
+        s->serving = c;
+        c->turn_until = 0;
+        s->serve(s, c, s->serve_arg);
+        s->serving = NULL;
+    }
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        server_drop(&s->clients[i]);
+    reap(s);
+}
