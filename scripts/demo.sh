@@ -27,7 +27,7 @@ trap 'exit 143' TERM INT HUP
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || step() { printf '\n%s\n' "$*"; }
-indent() { sed 's/^/    /' "$@"; }
+indent() { sed 's/^/    /'; }
 
 give_up() { # WHAT [FILE...]: the ends of files that explain it
 	local what=$1 file
@@ -72,7 +72,7 @@ step '2. A software SIM, personalised with a key pair and a certificate'
 pids+=($!)
 wait_for "$softsim" admin "$work/admin.sock" list || give_up 'the SIM does not answer' "$work/sim.log"
 "$tool" list >"$work/list" 2>"$work/list.err" || give_up 'the SIM has no list' "$work/list.err"
-indent "$work/list"
+grep -E '^TYPE|^(private|cert) .* active ' "$work/list" | indent
 
 # -------------------------------------------------------------- 3. the server
 
@@ -112,9 +112,10 @@ sed -n 's/^depth=0 /subject: /p' "$work/server.log" | sort -u | indent
 grep -m 1 -A 40 '^Client certificate' "$work/client.out" |
 	sed -n 's/^ *\(Issuer: .*\)/\1/p; s/^ *\(ASN1 OID: .*\)/\1/p' | indent
 
-step '6. What went to the SIM (decoded)'
+step '6. What went to the SIM and came back (long data shortened)'
 [ -s "$work/trace" ] || give_up 'the SIM was not used'
-cut -c 1-150 "$work/trace" | indent
+# Without time, process and transport, which are the same in all lines.
+sed -E 's/^[^ ]+ +[^ ]+ +[^ ]+ +//; s/([0-9A-F]{40})[0-9A-F]+([0-9A-F]{8})/\1...\2/' "$work/trace" | indent
 
 # ----------------------------------------------------------------- 7. verdict
 

@@ -35,10 +35,11 @@ start() { # PROFILE
 }
 
 # Ten signatures more in the same process take ten times as many exchanges as one. (The
-# first process of all may open a channel that the others use.)
+# first process of all may open a channel that the others use, and leaves the session as
+# the others do.)
 warm() { # PROFILE WANTED
 	local few
-	run hold -n 1 "$key" || return 1
+	run hold -n 5 "$key" || return 1
 	counted "$1" hold -n 5 "$key" || return 1
 	few=$COUNT
 	counted "$1" hold -n 15 "$key" || return 1

@@ -154,6 +154,7 @@ it() {
 	shift
 	N=$((N + 1))
 	WHY=
+	touch "$T/item.began"
 	"$@" >"$log" 2>&1
 	status=$?
 	if [ "$status" -eq 0 ]; then
@@ -166,8 +167,10 @@ it() {
 		sed 's/^/#   /' "$log" | tail -n 60
 		for log in "$T"/*.log; do
 			case $log in */item.log | *'*'*) continue ;; esac
-			echo "#   --- end of ${log##*/}"
-			tail -n 12 "$log" | sed 's/^/#   /'
+			if [ -s "$log" ] && [ ! "$log" -ot "$T/item.began" ]; then
+				echo "#   --- end of ${log##*/}"
+				tail -n 12 "$log" | sed 's/^/#   /'
+			fi
 		done
 	fi
 }
@@ -203,8 +206,9 @@ done_testing() {
 	exit
 }
 
-# Leaks count in our programs always, and elsewhere when our module is in the
-# trace. Everything else that a sanitizer says counts.
+# In our programs every leak counts. Stock programs leave things behind when they exit,
+# perhaps a key of ours that hangs on something of theirs ("indirect"); there the leaks
+# count that start in our module. Everything else that a sanitizer says counts.
 no_sanitizer_findings() {
 	local report status=0
 	for report in "$T"/san/*; do
@@ -213,9 +217,9 @@ no_sanitizer_findings() {
 		log.iotsafe* | log.hold* | log.mixed*) ;;
 		*)
 			if grep -q 'LeakSanitizer: detected' "$report" &&
-				! grep -q 'iotsafe\.so' "$report" &&
 				! grep -qE 'AddressSanitizer: [a-z-]+ on|runtime error' "$report"; then
-				continue
+				awk -v RS= '/^Direct leak/ && /\/iotsafe\.so/' "$report" >"$T/leaks"
+				[ -s "$T/leaks" ] || continue
 			fi
 			;;
 		esac
@@ -393,6 +397,7 @@ start_pcscd() {
 	fi
 	PID_OF[$name]=$SPAWNED
 	export PCSCLITE_CSOCK_NAME=$dir/pcscd.sock
+	started "$SPAWNED" test -S "$dir/pcscd.sock" || return 1
 	for ((i = 1; i <= n; i++)); do wait_for 10 listening "${VPCD[i]}" || return 1; done
 }
 
