@@ -3,9 +3,10 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [demo] [test]
-#   demo   to build everything and run the demo
-#   test   the above, and what the tests use on top
+# usage: scripts/deps.sh [demo] [test] [chroot]
+#   demo    to build everything and run the demo
+#   test    the above, and what the tests use on top
+#   chroot  what makes a chroot with another release
 set -u
 
 packages=(
@@ -18,11 +19,16 @@ for group in "$@"; do
 	test)
 		packages+=(
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
-			python3 clang shellcheck
+			python3 clang shellcheck mandoc socat
+			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 		)
+		# from trixie on it has the commands for APDUs, and the bridge its qmi:
+		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
+			packages+=(libqmi-glib-dev libqmi-utils)
 		;;
+	chroot) packages+=(debootstrap) ;;
 	*)
-		echo "usage: scripts/deps.sh [demo] [test]" >&2
+		echo "usage: scripts/deps.sh [demo] [test] [chroot]" >&2
 		exit 2
 		;;
 	esac

@@ -15,6 +15,8 @@ usage: scripts/test.sh [OPTION...]
   --no-deps       do not install packages
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
   --fuzz SECONDS  run each fuzzer for so long as well (clang)
+  --chroot NAME   run all suites once more in a chroot with that Debian release
+                  (trixie: OpenSSL 3.5), the module that was built here too; root
 END
 }
 
@@ -22,6 +24,7 @@ sanitize=yes
 clang=yes
 deps=yes
 fuzz=0
+chroot=
 suites=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -29,6 +32,7 @@ while [ $# -gt 0 ]; do
 	--no-clang) clang=no ;;
 	--no-deps) deps=no ;;
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
+	--chroot) chroot=${2:?the name of a Debian release is missing} && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
@@ -116,7 +120,7 @@ fuzz_all() {
 	return "$status"
 }
 
-[ "$deps" = no ] || scripts/deps.sh test
+[ "$deps" = no ] || scripts/deps.sh test ${chroot:+chroot}
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
@@ -144,7 +148,16 @@ if [ "$clang" = yes ] && command -v clang >/dev/null; then
 	CC=clang check 'build with clang' build build-clang "${common[@]}"
 fi
 if command -v shellcheck >/dev/null; then
-	check 'shellcheck' shellcheck -x -P SCRIPTDIR .ci/run scripts/*.sh tests/e2e/*.sh
+	check 'shellcheck' shellcheck -S warning -x -P SCRIPTDIR .ci/run scripts/*.sh tests/*/*.sh
+fi
+if [ -n "$chroot" ]; then
+	rm -rf build-chroot-results
+	title "tests in a chroot with $chroot"
+	if scripts/chroot.sh "$chroot" build-chroot-results; then
+		for result in build-chroot-results/*.json; do logs+=("$result"); done
+	else
+		failed=$((failed + 1))
+	fi
 fi
 if [ "$fuzz" -gt 0 ]; then
 	check "fuzzers, $fuzz seconds each" fuzz_all

@@ -386,6 +386,8 @@ start_pcscd() {
 	rm -f "$dir/pcscd.sock"
 	# It writes a pid file to /run/pcscd: put a private folder in front if we can.
 	local -a inside=("$HELPERS/listen" "$dir/pcscd.sock" pcscd --foreground --config "$dir/conf")
+	# newer ones ask polkit, which is not there; older ones do not know the option
+	! pcscd --help 2>&1 | grep -q -- --disable-polkit || inside+=(--disable-polkit)
 	local hide='mount -t tmpfs none /run/pcscd 2>/dev/null; exec "$@"'
 	mkdir -p /run/pcscd 2>/dev/null
 	if unshare -m true 2>/dev/null; then
