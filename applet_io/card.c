@@ -253,6 +253,7 @@ static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, deadli
 
     if (err != IOTSAFE_OK)
         return err;
+    card->seen = true;
     err = channel_ready(&card->channel, CHANNEL_RECONNECTED, deadline, diag);
     if (err == IOTSAFE_OK && card->distrust && !card->channel.verified)
         err = channel_reopen(&card->channel, false, deadline, diag);
@@ -360,9 +361,13 @@ static const struct {
     { IOTSAFE_ERR_NO_APPLET, REMEDY_RECONNECT, 1 },  /* where it was taken for granted */
 };
 
+#define GRACE_MS 2000 /* readers notice an exchanged card within a second */
+
 struct recovery {
+    bool broken_off; /* an exchange was, by the device */
     unsigned used[IOTSAFE_ERR_MAX];
     int64_t pause_ms;
+    int64_t grace_until;
     bool guessed; /* the channel was adopted and has not proved itself */
 };
 
@@ -388,6 +393,14 @@ static void pause_between(struct recovery *rec, int64_t first_ms, int64_t most_m
     sleep_ms(rec->pause_ms, deadline);
 }
 
+/* A device that this process has never reached: waiting would only hide the
+ * reason. But a card that was there a moment ago may just be exchanged. */
+static bool worth_waiting(const struct iotsafe_card *card, const struct recovery *rec)
+{
+    return card->reached || card->distrust
+           || (card->seen && rec->broken_off && now_ms() < rec->grace_until);
+}
+
 /* Carry out a remedy after the device was left; false: there is none. */
 static bool mend(struct iotsafe_card *card, struct recovery *rec, enum remedy remedy,
                  deadline_t deadline)
@@ -395,8 +408,8 @@ static bool mend(struct iotsafe_card *card, struct recovery *rec, enum remedy re
     if (remedy == REMEDY_NONE || deadline_left_ms(deadline) == 0)
         return false;
     if (remedy == REMEDY_RECONNECT) {
-        if (!card->reached && !card->distrust)
-            return false; /* never seen: waiting would only hide the reason */
+        if (!worth_waiting(card, rec))
+            return false;
         card->transport->ops->disconnect(card->transport);
         pause_between(rec, 50, 500, deadline);
     }
@@ -451,7 +464,7 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
                           struct iotsafe_diag *diag)
 {
     deadline_t deadline = deadline_in(card->timeout_ms);
-    struct recovery rec = { .pause_ms = 0 };
+    struct recovery rec = { .grace_until = deadline_in(GRACE_MS) };
     enum remedy remedy = REMEDY_NONE;
     int saved_errno = errno;
     enum iotsafe_err err;
@@ -463,10 +476,12 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
                  card->transport_text, card->timeout_ms);
         return err;
     }
+    card->seen = false;
     for (;;) {
         err = attempt(card, fn, arg, remedy, &rec, deadline, diag);
         if (err == IOTSAFE_OK)
             break;
+        rec.broken_off = rec.broken_off || err == IOTSAFE_ERR_TRANSPORT;
         remedy = choose_remedy(&rec, err);
         if (!mend(card, &rec, remedy, deadline))
             break;

@@ -21,6 +21,7 @@ struct iotsafe_card {
     struct channel channel;
     struct cache cache;
     bool reached;                /* the applet has answered in this process */
+    bool seen;                   /* in this operation a device was there */
     bool distrust;               /* a recorded channel led to a wrong card: select at once */
 };
 
