@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define QUIET_MS 150      /* silence after which the line is taken to be empty */
+#define DRAIN_MS 700      /* a line on which something always comes is never silent */
+#define HOUSEKEEPING_MS 1500 /* for the answer to a command that needs no card */
 #define AFTER_OK_MS 1000  /* an information line may come so long after OK */
 
 /* ---------------------------------------------------------------- classes */
@@ -19,26 +21,32 @@ static const struct {
     int number;
     const char *text;    /* as AT+CMEE=2 prints it, lower case */
     const char *meaning;
+    enum iotsafe_err err;
 } cme[] = {
-    { AT_FAIL_PHONE, "phone failure", "phone failure" },
-    { 3, "operation not allowed", "the modem does not allow this command or APDU" },
-    { 4, "operation not supported", "the modem does not know this command" },
-    { 10, "sim not inserted", "no SIM in the modem" },
-    { 11, "sim pin required", "the SIM is locked: it wants its PIN" },
-    { 12, "sim puk required", "the SIM is locked: it wants its PUK" },
-    { 13, "sim failure", "SIM failure" },
-    { 14, "sim busy", "the SIM is busy" },
-    { 15, "sim wrong", "wrong SIM" },
-    { 16, "incorrect password", "incorrect password" },
-    { 17, "sim pin2 required", "the SIM wants its PIN2" },
-    { 18, "sim puk2 required", "the SIM wants its PUK2" },
-    { 20, "memory full", "no logical channel free" },
-    { 22, "not found", "no such application on the SIM" },
-    { 23, "memory failure", "no logical channel free" },
-    { 24, "text string too long", "the command line is too long for this modem" },
-    { 25, "invalid characters in text string", "the modem does not understand the command" },
-    { 50, "incorrect parameters", "the modem does not understand the command" },
-    { 100, "unknown", "unknown error of the modem" },
+    { AT_FAIL_PHONE, "phone failure", "phone failure", IOTSAFE_ERR_CARD },
+    { 3, "operation not allowed", "the modem does not allow this command or APDU",
+      IOTSAFE_ERR_UNSUPPORTED },
+    { 4, "operation not supported", "the modem does not know this command",
+      IOTSAFE_ERR_UNSUPPORTED },
+    { 10, "sim not inserted", "no SIM in the modem", IOTSAFE_ERR_NO_CARD },
+    { 11, "sim pin required", "the SIM is locked: it wants its PIN", IOTSAFE_ERR_ACCESS },
+    { 12, "sim puk required", "the SIM is locked: it wants its PUK", IOTSAFE_ERR_ACCESS },
+    { 13, "sim failure", "SIM failure", IOTSAFE_ERR_CARD },
+    { 14, "sim busy", "the SIM is busy", IOTSAFE_ERR_BUSY },
+    { 15, "sim wrong", "wrong SIM", IOTSAFE_ERR_NO_CARD },
+    { 16, "incorrect password", "incorrect password", IOTSAFE_ERR_CARD },
+    { 17, "sim pin2 required", "the SIM wants its PIN2", IOTSAFE_ERR_ACCESS },
+    { 18, "sim puk2 required", "the SIM wants its PUK2", IOTSAFE_ERR_ACCESS },
+    { 20, "memory full", "no logical channel free", IOTSAFE_ERR_NO_CHANNEL },
+    { 22, "not found", "no such application on the SIM", IOTSAFE_ERR_CARD },
+    { 23, "memory failure", "no logical channel free", IOTSAFE_ERR_NO_CHANNEL },
+    { 24, "text string too long", "the command line is too long for this modem",
+      IOTSAFE_ERR_CARD },
+    { 25, "invalid characters in text string", "the modem does not understand the command",
+      IOTSAFE_ERR_CARD },
+    { 50, "incorrect parameters", "the modem does not understand the command",
+      IOTSAFE_ERR_CARD },
+    { 100, "unknown", "unknown error of the modem", IOTSAFE_ERR_CARD },
 };
 
 const char *at_failure_text(int failure)
@@ -47,6 +55,20 @@ const char *at_failure_text(int failure)
         if (cme[i].number == failure)
             return cme[i].meaning;
     return "the modem refused the command";
+}
+
+enum iotsafe_err at_failure_error(int failure)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cme); i++)
+        if (cme[i].number == failure)
+            return cme[i].err;
+    return IOTSAFE_ERR_CARD;
+}
+
+bool at_failure_is_syntax(int failure)
+{
+    return failure == AT_FAIL_PLAIN || failure == 3 || (failure >= 24 && failure <= 25)
+           || failure == 50;
 }
 
 static int cme_number(const char *text)
@@ -158,9 +180,35 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
     if (*skip_blanks(end) != '\0')
         return -2;
     n = hex_decode(p, digits, ret_bytes, cap);
-    if (n < 0 || (declared != digits && !plausible_sw(ret_bytes, n)))
+    if (n < 0 || declared > digits) /* more was meant to come: cut off */
+        return -2;
+    if (declared < digits && !plausible_sw(ret_bytes, n))
         return -2;
     return n;
+}
+
+void at_format_apdu(char *ret_text, size_t cap, const char *id, const uint8_t *apdu, size_t len)
+{
+    int n = id == NULL ? snprintf(ret_text, cap, "AT+CSIM=%zu,\"", 2 * len)
+                       : snprintf(ret_text, cap, "AT+CGLA=%s,%zu,\"", id, 2 * len);
+
+    hex_encode(apdu, len, ret_text + n);
+    strcat(ret_text, "\"");
+}
+
+bool at_parse_session(const char *line, char *ret_id, size_t cap)
+{
+    const char *p = strchr(line, ':');
+    size_t n;
+
+    p = p != NULL ? p + 1 : line;
+    while (*p == ' ' || *p == '"')
+        p++;
+    n = strcspn(p, "\" ");
+    if (n < 1 || n > 20 || n >= cap || strspn(p, "0123456789abcdefABCDEF") < n)
+        return false;
+    (void)snprintf(ret_id, cap, "%.*s", (int)n, p);
+    return true;
 }
 
 /* ------------------------------------------------------------------ lines */
@@ -169,6 +217,41 @@ void at_port_init(struct at_port *port, int fd)
 {
     memset(port, 0, sizeof(*port));
     port->fd = fd;
+}
+
+/* A special character that raw mode does not look at: room for the mark. */
+#define MARK_PLACE VLNEXT
+#define MARK_IN_USE 0xa5
+#define MARK_FREE 0x16 /* as a terminal begins */
+
+bool at_port_begin(struct at_port *port, speed_t speed, bool *ret_interrupted)
+{
+    struct termios tio;
+    bool marked;
+
+    if (tcgetattr(port->fd, &tio) != 0)
+        return false;
+    marked = tio.c_cc[MARK_PLACE] == MARK_IN_USE;
+    cfmakeraw(&tio);
+    tio.c_cflag |= CLOCAL | CREAD; /* closing the port must not hang up */
+    tio.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
+    tio.c_cc[VMIN] = 1;
+    tio.c_cc[VTIME] = 0;
+    tio.c_cc[MARK_PLACE] = MARK_IN_USE;
+    if (cfsetspeed(&tio, speed) != 0 || tcsetattr(port->fd, TCSANOW, &tio) != 0)
+        return false;
+    *ret_interrupted = marked;
+    return true;
+}
+
+void at_port_end(struct at_port *port)
+{
+    struct termios tio;
+
+    if (tcgetattr(port->fd, &tio) != 0)
+        return;
+    tio.c_cc[MARK_PLACE] = MARK_FREE;
+    (void)tcsetattr(port->fd, TCSANOW, &tio);
 }
 
 /* More bytes into pending. */
@@ -229,6 +312,15 @@ static enum iotsafe_err next_line(struct at_port *port, deadline_t deadline)
             port->line[port->len++] = c;
         }
     }
+}
+
+void at_port_skim(struct at_port *port)
+{
+    int failure;
+
+    while (next_line(port, deadline_in(0)) == IOTSAFE_OK)
+        if (at_classify(port->line, &failure) == AT_LINE_RESTART)
+            port->restarted = true;
 }
 
 static enum iotsafe_err write_all(struct at_port *port, const char *text, size_t len,
@@ -308,7 +400,7 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
         }
         switch (at_classify(port->line, ret_failure)) {
         case AT_LINE_OK:
-            if (prefix != NULL && ret_line[0] == '\0')
+            if (prefix != NULL && ret_line[0] == '\0' && !port->no_late_line)
                 return wait_for_late_line(port, prefix, ret_line, deadline);
             return IOTSAFE_OK;
         case AT_LINE_ERROR:
@@ -328,43 +420,67 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
 /* Throw away what comes until it is quiet. */
 static enum iotsafe_err drain(struct at_port *port, deadline_t deadline)
 {
+    deadline_t limit = deadline_min(deadline, DRAIN_MS);
     enum iotsafe_err err = IOTSAFE_OK;
 
     port->n_pending = port->at = 0;
-    while (err == IOTSAFE_OK) {
-        if (deadline_left_ms(deadline) == 0)
-            return IOTSAFE_ERR_TIMEOUT;
+    while (err == IOTSAFE_OK && deadline_left_ms(limit) > 0) {
         err = fill(port, deadline_min(deadline, QUIET_MS));
         port->at = port->n_pending;
     }
     port->len = 0;
     port->overlong = false;
+    if (deadline_left_ms(deadline) == 0)
+        return IOTSAFE_ERR_TIMEOUT;
     return err == IOTSAFE_ERR_TIMEOUT ? IOTSAFE_OK : err;
 }
 
-enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline)
+/* Commands are answered in their order: when AT has had its OK and the line falls silent,
+ * no answer to anything earlier can still come. */
+static enum iotsafe_err catch_up(struct at_port *port, deadline_t deadline)
 {
-    static const char *const settings[] = { "ATE0", "ATV1", "AT+CMEE=1" };
     char line[AT_LINE_MAX + 1];
     enum iotsafe_err err;
     int failure;
 
-    /* Commands are answered in their order: when AT has had its OK and the line
-     * falls silent, no answer to anything earlier can still come. */
     do {
         err = write_all(port, "\r", 1, deadline); /* end whatever line was begun */
         if (err == IOTSAFE_OK)
             err = drain(port, deadline);
         if (err == IOTSAFE_OK)
-            err = at_command(port, "AT", NULL, line, &failure, deadline_min(deadline, 1500));
+            err = at_command(port, "AT", NULL, line, &failure,
+                             deadline_min(deadline, HOUSEKEEPING_MS));
         if (err == IOTSAFE_OK)
             err = drain(port, deadline);
     } while ((err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_CARD)
              && deadline_left_ms(deadline) > 0);
+    return err;
+}
+
+static enum iotsafe_err set_up_modem(struct at_port *port, deadline_t deadline)
+{
+    static const char *const settings[] = { "ATE0", "ATV1", "AT+CMEE=1" };
+    char line[AT_LINE_MAX + 1];
+    enum iotsafe_err err = IOTSAFE_OK;
+    int failure;
+
     for (size_t i = 0; i < ARRAY_LEN(settings) && err == IOTSAFE_OK; i++) {
-        err = at_command(port, settings[i], NULL, line, &failure, deadline_min(deadline, 3000));
+        err = at_command(port, settings[i], NULL, line, &failure,
+                         deadline_min(deadline, HOUSEKEEPING_MS));
         if (err == IOTSAFE_ERR_CARD)
             err = IOTSAFE_OK; /* a modem without this setting is one we can still read */
     }
+    return err;
+}
+
+enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline)
+{
+    enum iotsafe_err err;
+
+    do {
+        err = catch_up(port, deadline);
+        if (err == IOTSAFE_OK)
+            err = set_up_modem(port, deadline);
+    } while (err == IOTSAFE_ERR_TIMEOUT && deadline_left_ms(deadline) > 0);
     return err;
 }

@@ -4,6 +4,8 @@
 #ifndef APPLET_IO_AT_H
 #define APPLET_IO_AT_H
 
+#include <termios.h>
+
 #include "util.h"
 
 #define AT_LINE_MAX 8448 /* characters; an answer of 4098 bytes in hex and its frame */
@@ -32,6 +34,12 @@ enum at_line at_classify(const char *line, int *ret_failure);
 /** What a +CME ERROR number means; for people. Static storage. */
 const char *at_failure_text(int failure);
 
+/** The same as an error; IOTSAFE_ERR_CARD where one more try is worth it, more are not. */
+enum iotsafe_err at_failure_error(int failure);
+
+/** True if the modem may mean by it that it does not like how the command is written. */
+bool at_failure_is_syntax(int failure);
+
 /**
  * Take the bytes out of `PREFIX: <length>,"<hex>"` - quotes, spaces and case as
  * they come. A length that disagrees is ignored if the hex is whole.
@@ -39,6 +47,14 @@ const char *at_failure_text(int failure);
  * @return bytes, or -1 if this is no such line, -2 if it is one but damaged
  */
 int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap);
+
+/** Write the command for an APDU: +CGLA in the session `id`, or +CSIM if that is NULL.
+ *  @param cap  at least 2 * len + 48 */
+void at_format_apdu(char *ret_text, size_t cap, const char *id, const uint8_t *apdu, size_t len);
+
+/** Take the session out of the answer to +CCHO, with its prefix or without; false if there
+ *  is none. */
+bool at_parse_session(const char *line, char *ret_id, size_t cap);
 
 /** Bytes from the line, cut into lines. */
 struct at_port {
@@ -49,9 +65,27 @@ struct at_port {
     uint8_t pending[256];   /* read from fd, not yet looked at */
     size_t n_pending, at;
     bool restarted;         /* a line told that modem or SIM has started anew */
+    bool no_late_line;      /* set by the owner: nothing is waited for behind OK */
 };
 
 void at_port_init(struct at_port *port, int fd);
+
+/**
+ * Begin to use the port, with its lock held: raw, no modem control, and marked as in
+ * use. The mark lives in the terminal itself, where every process sees it: one that
+ * dies, or gives up, with an answer still owed leaves it behind.
+ * @param ret_interrupted  true if the last user left so: at_synchronise() is due
+ * @return false with errno set
+ */
+bool at_port_begin(struct at_port *port, speed_t speed, bool *ret_interrupted);
+
+/** End the use, before the lock is given back: take the mark away. Not to be called
+ *  while an answer is owed. */
+void at_port_end(struct at_port *port);
+
+/** Throw away what has come since the last use, without waiting; `restarted` is set if
+ *  a restart was among it. */
+void at_port_skim(struct at_port *port);
 
 /**
  * Send a command and wait for its final result code.

@@ -369,6 +369,7 @@ struct recovery {
     int64_t pause_ms;
     int64_t grace_until;
     bool guessed; /* the channel was adopted and has not proved itself */
+    bool doubted; /* and was selected again for that */
 };
 
 static enum remedy choose_remedy(struct recovery *rec, enum iotsafe_err err)
@@ -381,7 +382,10 @@ static enum remedy choose_remedy(struct recovery *rec, enum iotsafe_err err)
                                                                        : REMEDY_NONE;
         }
     /* an odd answer on a channel that we only guessed says nothing */
-    return rec->guessed && err != IOTSAFE_ERR_MEMORY ? REMEDY_RESELECT : REMEDY_NONE;
+    if (!rec->guessed || rec->doubted || err == IOTSAFE_ERR_MEMORY)
+        return REMEDY_NONE;
+    rec->doubted = true;
+    return REMEDY_RESELECT;
 }
 
 static void pause_between(struct recovery *rec, int64_t first_ms, int64_t most_ms,

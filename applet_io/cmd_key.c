@@ -48,15 +48,64 @@ static bool take_integer(const struct tlv *tlv, uint8_t *ret_bytes, size_t cap, 
     return true;
 }
 
+/* One object with its length in BER form, as the first of `left` bytes; steps over
+ * it. tlv_next() decides between forms of length by what follows, and behind 130
+ * of 256 random bytes a known tag stands too often. */
+static bool take_ber(const uint8_t **in, size_t *left, uint8_t tag, struct tlv *ret_tlv)
+{
+    const uint8_t *p = *in;
+    size_t head = 2, len;
+
+    if (*left < 4 || p[0] != tag || p[1] == 0x80 || p[1] > 0x82)
+        return false;
+    len = p[1];
+    if (p[1] > 0x80) {
+        head = p[1] == 0x81 ? 3 : 4;
+        len = p[1] == 0x81 ? p[2] : (size_t)(p[2] << 8 | p[3]);
+    }
+    if (len > *left - head)
+        return false;
+    *ret_tlv = (struct tlv){ .tag = tag, .val = p + head, .len = len };
+    *in += head + len;
+    *left -= head + len;
+    return true;
+}
+
+/* 34 { 49 { 81 modulus, 82 exponent } } or without 49, each to its very end. */
+static bool rsa_parse_ber(const uint8_t *in, size_t len, struct tlv *ret_n, struct tlv *ret_e)
+{
+    struct tlv level;
+
+    if (!take_ber(&in, &len, IOTSAFE_TAG_PUBLIC_KEY_DATA, &level) || len != 0)
+        return false;
+    in = level.val;
+    len = level.len;
+    if (take_ber(&in, &len, IOTSAFE_TAG_ECC_PUBLIC_KEY, &level)) {
+        if (len != 0)
+            return false;
+        in = level.val;
+        len = level.len;
+    }
+    return take_ber(&in, &len, IOTSAFE_TAG_RSA_MODULUS, ret_n)
+           && take_ber(&in, &len, IOTSAFE_TAG_RSA_EXPONENT, ret_e) && len == 0;
+}
+
 /* ISO/IEC 7816-8: 81 modulus, 82 exponent; no applet's own form is known. */
+static bool rsa_find(const uint8_t *in, size_t len, struct tlv *ret_n, struct tlv *ret_e)
+{
+    struct tlv contents;
+
+    return key_contents(in, len, &contents)
+           && tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_MODULUS, ret_n) == IOTSAFE_OK
+           && tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_EXPONENT, ret_e) == IOTSAFE_OK;
+}
+
 static bool rsa_parse(const uint8_t *in, size_t len, struct iotsafe_rsa_key *ret_key)
 {
     struct iotsafe_rsa_key key;
-    struct tlv contents, n, e;
+    struct tlv n, e;
 
-    if (!key_contents(in, len, &contents)
-        || tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_MODULUS, &n) != IOTSAFE_OK
-        || tlv_find(contents.val, contents.len, IOTSAFE_TAG_RSA_EXPONENT, &e) != IOTSAFE_OK
+    if ((!rsa_parse_ber(in, len, &n, &e) && !rsa_find(in, len, &n, &e))
         || !take_integer(&n, key.modulus, sizeof(key.modulus), &key.modulus_len)
         || !take_integer(&e, key.exponent, sizeof(key.exponent), &key.exponent_len))
         return false;

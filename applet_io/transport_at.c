@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "at.h"
 
 #define COMMAND_MAX (2 * APDU_CMD_MAX + 96) /* characters of a command line */
 #define BUSY_PAUSE_MS 300
+#define PIECE_MIN 16 /* bytes of a file that every modem must get through */
 #define FILL_MARK '!' /* behind a session id: this modem leaves the class byte to us */
 
 enum at_mode { MODE_AUTO, MODE_CGLA, MODE_CSIM };
@@ -30,7 +30,11 @@ struct at_transport {
     struct at_port port;
     dev_t dev;                           /* which file the port was when opened */
     ino_t ino;
+    bool talked;                         /* it has answered AT once */
     bool out_of_step;                    /* an answer is still owed to us */
+    bool in_use;                         /* we hold the lock and have marked the port */
+    bool init_by_ok;                     /* INIT is answered by OK alone */
+    size_t piece_max;                    /* bytes of a file in one answer; 0: no limit seen */
 };
 
 static const struct transport_ops transport_at_cgla;
@@ -154,11 +158,34 @@ static bool port_is_ours(const struct at_transport *self)
            && st.st_ino == self->ino;
 }
 
+static enum iotsafe_err begin_use(struct at_transport *self, struct iotsafe_diag *diag)
+{
+    bool interrupted = false;
+
+    if (!at_port_begin(&self->port, self->speed, &interrupted)) {
+        diag_set(diag, "cannot set up the port %s: %s", self->path, strerror(errno));
+        return IOTSAFE_ERR_TRANSPORT;
+    }
+    self->in_use = true;
+    self->out_of_step = self->out_of_step || interrupted;
+    return IOTSAFE_OK;
+}
+
+/* An answer that is owed stays marked, for whoever is next. */
+static void end_use(struct at_transport *self)
+{
+    if (self->in_use && !self->out_of_step)
+        at_port_end(&self->port);
+    self->in_use = false;
+}
+
 static void close_port(struct at_transport *self)
 {
     bool ours = port_is_ours(self);
 
-    if (!ours)
+    if (ours)
+        end_use(self);
+    else
         self->lock.device_fd = -1;
     device_lock_give(&self->lock);
     if (ours)
@@ -168,40 +195,7 @@ static void close_port(struct at_transport *self)
     self->base.connected = false;
 }
 
-/* Raw, and no modem control: closing the port must not hang up. */
-static bool set_up_port(const struct at_transport *self)
-{
-    struct termios tio;
-
-    if (tcgetattr(self->port.fd, &tio) != 0)
-        return false;
-    cfmakeraw(&tio);
-    tio.c_cflag |= CLOCAL | CREAD;
-    tio.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS | CSTOPB);
-    tio.c_cc[VMIN] = 1;
-    tio.c_cc[VTIME] = 0;
-    return cfsetspeed(&tio, self->speed) == 0 && tcsetattr(self->port.fd, TCSANOW, &tio) == 0;
-}
-
 /* ------------------------------------------------------------- AT commands */
-
-static const struct {
-    int failure;
-    enum iotsafe_err err;
-} failure_map[] = {
-    { 3, IOTSAFE_ERR_UNSUPPORTED }, { 4, IOTSAFE_ERR_UNSUPPORTED }, { 10, IOTSAFE_ERR_NO_CARD },
-    { 11, IOTSAFE_ERR_ACCESS },     { 12, IOTSAFE_ERR_ACCESS },     { 14, IOTSAFE_ERR_BUSY },
-    { 15, IOTSAFE_ERR_NO_CARD },    { 17, IOTSAFE_ERR_ACCESS },     { 18, IOTSAFE_ERR_ACCESS },
-    { 20, IOTSAFE_ERR_NO_CHANNEL }, { 23, IOTSAFE_ERR_NO_CHANNEL },
-};
-
-static enum iotsafe_err failure_error(int failure)
-{
-    for (size_t i = 0; i < ARRAY_LEN(failure_map); i++)
-        if (failure_map[i].failure == failure)
-            return failure_map[i].err;
-    return IOTSAFE_ERR_TRANSPORT;
-}
 
 /* One command; waits while the SIM is busy. IOTSAFE_ERR_CARD stands for what
  * the modem refused: *ret_failure tells why. */
@@ -236,7 +230,10 @@ static enum iotsafe_err synchronise(struct at_transport *self, deadline_t deadli
     enum iotsafe_err err = at_synchronise(&self->port, deadline);
 
     self->out_of_step = err != IOTSAFE_OK;
-    if (err == IOTSAFE_ERR_TIMEOUT)
+    self->talked = self->talked || err == IOTSAFE_OK;
+    if (err == IOTSAFE_ERR_TIMEOUT && self->talked)
+        diag_set(diag, "%s: the modem has stopped answering", self->base.device);
+    else if (err == IOTSAFE_ERR_TIMEOUT)
         diag_set(diag, "%s does not answer AT: not the modem's AT port, or another speed?",
                  self->base.device);
     else if (err != IOTSAFE_OK)
@@ -252,6 +249,8 @@ static bool choose_mode(struct at_transport *self, unsigned n)
     static const enum at_mode order[] = { MODE_CGLA, MODE_CSIM };
     enum at_mode fixed = self->wanted != MODE_AUTO ? self->wanted : self->known;
 
+    if (n > 0 && !self->talked)
+        return false; /* nobody there: other commands would not be answered either */
     if (fixed != MODE_AUTO ? n > 0 : n >= ARRAY_LEN(order))
         return false;
     self->current = fixed != MODE_AUTO ? fixed : order[n];
@@ -284,10 +283,8 @@ static enum iotsafe_err at_connect(struct transport *t, unsigned n, deadline_t d
         return err;
     init_lock(self);
     err = device_lock_take(&self->lock, deadline, diag);
-    if (err == IOTSAFE_OK && !set_up_port(self)) {
-        diag_set(diag, "cannot set up the port %s: %s", self->path, strerror(errno));
-        err = IOTSAFE_ERR_TRANSPORT;
-    }
+    if (err == IOTSAFE_OK)
+        err = begin_use(self, diag);
     if (err == IOTSAFE_OK)
         err = synchronise(self, deadline_min(deadline, 5000), diag);
     if (err != IOTSAFE_OK)
@@ -310,13 +307,14 @@ static enum iotsafe_err at_acquire(struct transport *t, deadline_t deadline, boo
         return IOTSAFE_ERR_TRANSPORT;
     }
     err = device_lock_take(&self->lock, deadline, diag);
-    if (err == IOTSAFE_OK && !set_up_port(self)) {
-        diag_set(diag, "cannot set up the port %s: %s", self->path, strerror(errno));
-        err = IOTSAFE_ERR_TRANSPORT;
-    }
-    if (err == IOTSAFE_OK && self->out_of_step)
+    if (err == IOTSAFE_OK)
+        err = begin_use(self, diag);
+    if (err == IOTSAFE_OK)
+        at_port_skim(&self->port);
+    if (err == IOTSAFE_OK && (self->out_of_step || self->port.restarted))
         err = synchronise(self, deadline, diag);
     if (err != IOTSAFE_OK) {
+        end_use(self);
         device_lock_give(&self->lock);
         return err;
     }
@@ -330,6 +328,7 @@ static void at_release(struct transport *t)
     struct at_transport *self = self_of(t);
 
     self->known = self->current; /* the channel was opened: this is how this modem works */
+    end_use(self);
     device_lock_give(&self->lock);
 }
 
@@ -343,6 +342,7 @@ static void at_drop(struct transport *t)
 {
     struct at_transport *self = self_of(t);
 
+    self->in_use = false;
     self->lock.device_fd = -1; /* LOCK_UN here would unlock the parent */
     self->lock.dir_fd = self->lock.lock_fd = -1;
     close_port(self);
@@ -355,23 +355,51 @@ static void at_close(struct transport *t)
 
 /* --------------------------------------------------------------- exchange */
 
-static enum iotsafe_err exchange(struct at_transport *self, const char *text, const char *prefix,
-                                 uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                 deadline_t deadline, struct iotsafe_diag *diag)
-{
-    char line[AT_LINE_MAX + 1];
-    int failure, n;
-    enum iotsafe_err err = command(self, text, prefix, line, &failure, deadline, diag);
+/* How an exchange failed, where that matters for another try. */
+struct outcome {
+    int failure;  /* what the modem refused it with */
+    bool cut_off; /* the answer lacks its end */
+};
 
+/* One modem answers these with OK and no status word (protocol reference, 9.6). */
+static bool may_be_answered_by_ok(const uint8_t *cmd)
+{
+    return cmd[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT
+           || cmd[1] == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT
+           || cmd[1] == IOTSAFE_INS_VERIFY_SIGNATURE_INIT;
+}
+
+static enum iotsafe_err exchange(struct at_transport *self, const char *id, const uint8_t *cmd,
+                                 size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                 struct outcome *ret_outcome, deadline_t deadline,
+                                 struct iotsafe_diag *diag)
+{
+    const char *prefix = id == NULL ? "+CSIM" : "+CGLA";
+    bool init = may_be_answered_by_ok(cmd);
+    char text[COMMAND_MAX], line[AT_LINE_MAX + 1];
+    enum iotsafe_err err;
+    int n;
+
+    at_format_apdu(text, sizeof(text), id, cmd, cmd_len);
+    self->port.no_late_line = init && self->init_by_ok;
+    err = command(self, text, prefix, line, &ret_outcome->failure, deadline, diag);
     if (err == IOTSAFE_ERR_CARD)
-        return failure_error(failure);
+        return at_failure_error(ret_outcome->failure);
     if (err != IOTSAFE_OK)
         return err;
+    if (line[0] == '\0' && init && cap >= 2) {
+        self->init_by_ok = true;
+        ret_rsp[0] = 0x90;
+        ret_rsp[1] = 0;
+        *ret_len = 2;
+        return IOTSAFE_OK;
+    }
     n = at_parse_apdu(line, prefix, ret_rsp, cap);
     if (n < 0) {
         diag_set(diag, "%s: %s", self->base.device,
                  line[0] == '\0' ? "OK without an answer of the card"
                                  : "the modem's answer is damaged or cut off");
+        ret_outcome->cut_off = line[0] != '\0';
         self->out_of_step = true;
         return IOTSAFE_ERR_PROTOCOL;
     }
@@ -379,20 +407,66 @@ static enum iotsafe_err exchange(struct at_transport *self, const char *text, co
     return IOTSAFE_OK;
 }
 
+static bool has_le_behind_data(const uint8_t *cmd, size_t cmd_len)
+{
+    return cmd_len > 6 && cmd_len == 6 + (size_t)cmd[4];
+}
+
+/* Files can be read in smaller pieces where the modem cuts off long answers, and a piece
+ * can be asked for again. */
+static size_t wanted_piece(const uint8_t *cmd, size_t cmd_len)
+{
+    size_t le;
+
+    if (cmd[1] != IOTSAFE_INS_READ_FILE || !has_le_behind_data(cmd, cmd_len))
+        return 0;
+    le = cmd[cmd_len - 1];
+    return le != 0 ? le : APDU_NE_MAX;
+}
+
+/* The exchange, again in another way where the modem shows that it cannot do it. */
+static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint8_t *cmd,
+                                 size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                 deadline_t deadline, struct iotsafe_diag *diag)
+{
+    bool without_le = false;
+
+    for (;;) {
+        struct outcome outcome = { AT_FAIL_NONE, false };
+        size_t piece = wanted_piece(cmd, cmd_len);
+        enum iotsafe_err err;
+
+        if (self->piece_max != 0 && piece > self->piece_max) {
+            piece = self->piece_max;
+            cmd[cmd_len - 1] = (uint8_t)piece;
+        }
+        err = exchange(self, id, cmd, cmd_len, ret_rsp, cap, ret_len, &outcome, deadline, diag);
+        if (outcome.cut_off && piece > PIECE_MIN) {
+            self->piece_max = piece / 2;
+            self->out_of_step = false; /* the end of the answer was its OK */
+        } else if (at_failure_is_syntax(outcome.failure) && has_le_behind_data(cmd, cmd_len)) {
+            cmd_len--;
+            without_le = true;
+        } else {
+            if (err == IOTSAFE_OK && without_le)
+                self->base.le_never = true; /* this modem's rule, from now on */
+            return err;
+        }
+    }
+}
+
 static enum iotsafe_err csim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                       size_t cmd_len, uint8_t *ret_rsp, size_t cap,
                                       size_t *ret_len, deadline_t deadline,
                                       struct iotsafe_diag *diag)
 {
-    char text[COMMAND_MAX];
-    int n = snprintf(text, sizeof(text), "AT+CSIM=%zu,\"", 2 * cmd_len);
+    uint8_t bytes[APDU_CMD_MAX];
 
     (void)session;
-    if (cmd_len > APDU_CMD_MAX)
+    if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
-    hex_encode(cmd, cmd_len, text + n);
-    strcat(text, "\"");
-    return exchange(self_of(t), text, "+CSIM", ret_rsp, cap, ret_len, deadline, diag);
+    memcpy(bytes, cmd, cmd_len);
+    return transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
 }
 
 /* The session as the modem named it, and whether we fill the class byte. */
@@ -412,48 +486,19 @@ static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, 
                                       size_t *ret_len, deadline_t deadline,
                                       struct iotsafe_diag *diag)
 {
-    char text[COMMAND_MAX], id[SESSION_TEXT_MAX];
+    char id[SESSION_TEXT_MAX];
     bool fill = split_session(session, id);
     uint8_t bytes[APDU_CMD_MAX];
-    int n = snprintf(text, sizeof(text), "AT+CGLA=%s,%zu,\"", id, 2 * cmd_len);
 
-    if (cmd_len > APDU_CMD_MAX)
+    if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
     memcpy(bytes, cmd, cmd_len);
     if (fill)
         bytes[0] = (uint8_t)(bytes[0] | (strtoul(id, NULL, 10) & 0x03));
-    hex_encode(bytes, cmd_len, text + n);
-    strcat(text, "\"");
-    return exchange(self_of(t), text, "+CGLA", ret_rsp, cap, ret_len, deadline, diag);
+    return transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
 }
 
 /* --------------------------------------------------------------- channels */
-
-static bool session_is_sane(const char *id)
-{
-    size_t n = strspn(id, "0123456789abcdefABCDEF");
-
-    return n >= 1 && n <= 20 && id[n] == '\0';
-}
-
-static enum iotsafe_err parse_session(struct at_transport *self, const char *line,
-                                      char ret_session[static SESSION_TEXT_MAX],
-                                      struct iotsafe_diag *diag)
-{
-    const char *p = strchr(line, ':');
-    char id[SESSION_TEXT_MAX];
-
-    p = p != NULL ? p + 1 : line;
-    while (*p == ' ' || *p == '"')
-        p++;
-    (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(p, "\" "), p);
-    if (!session_is_sane(id)) {
-        diag_set(diag, "%s: AT+CCHO answered no session (\"%.40s\")", self->base.device, line);
-        return IOTSAFE_ERR_PROTOCOL;
-    }
-    strcpy(ret_session, id);
-    return IOTSAFE_OK;
-}
 
 /*
  * Some modems send the class byte as it is, so that a command meant for the
@@ -497,13 +542,15 @@ static enum iotsafe_err cgla_open_channel(struct transport *t, const uint8_t *ai
     strcat(text, "\"");
     err = command(self, text, "+CCHO", line, &failure, deadline, diag);
     if (err == IOTSAFE_ERR_CARD) {
-        err = failure_error(failure);
+        err = at_failure_error(failure);
         /* modems have no word for an AID that is not there */
-        return err == IOTSAFE_ERR_TRANSPORT || err == IOTSAFE_ERR_UNSUPPORTED
+        return err == IOTSAFE_ERR_CARD || err == IOTSAFE_ERR_UNSUPPORTED
                    ? IOTSAFE_ERR_NO_APPLET : err;
     }
-    if (err == IOTSAFE_OK)
-        err = parse_session(self, line, ret_session, diag);
+    if (err == IOTSAFE_OK && !at_parse_session(line, ret_session, SESSION_TEXT_MAX)) {
+        diag_set(diag, "%s: AT+CCHO answered no session (\"%.40s\")", self->base.device, line);
+        err = IOTSAFE_ERR_PROTOCOL;
+    }
     if (err == IOTSAFE_OK)
         find_who_fills_class(self, deadline, ret_session);
     return err;

@@ -197,6 +197,27 @@ static bool verb_insert(struct sim *sim, const struct admin_request *req, struct
     return true;
 }
 
+/* ---- the modem, where the SIM is in one ---- */
+
+static bool verb_modem_replug(struct sim *sim, const struct admin_request *req, struct buf *text,
+                              struct err *err)
+{
+    (void)req, (void)text;
+    return sim_modem_replug(sim, err);
+}
+
+static bool verb_modem_set(struct sim *sim, const struct admin_request *req, struct buf *text,
+                           struct err *err)
+{
+    (void)text;
+    for (size_t i = 0; i < req->n_args; i++)
+        if (!sim_modem_set(sim, req->arg[i], err))
+            return false;
+    return true;
+}
+
+/* ---- counters and faults ---- */
+
 static json_t *counters_json(const struct sim *sim)
 {
     json_t *instructions = json_object();
@@ -279,6 +300,8 @@ static const struct admin_verb verbs[] = {
     { "reset", "", 0, 0, false, "", "", verb_reset },
     { "remove", "", 0, 0, false, "", "", verb_remove },
     { "insert", "", 0, 0, false, "", "", verb_insert },
+    { "modem-replug", "", 0, 0, false, "", "", verb_modem_replug },
+    { "modem-set", "NAME=VALUE [NAME=VALUE]", 1, 2, false, "", "", verb_modem_set },
     { "counters", "[--reset]", 0, 0, false, "", "reset", verb_counters },
     { "fault", "EFFECT|clear [--ins NAME] [--skip N] [--count N]", 1, 1, false, "ins skip count",
       "", verb_fault },

@@ -14,6 +14,7 @@
 #include "sim.h"
 
 #define FRONTS_MAX 16
+#define HABITS_MAX 64
 
 struct run_options {
     const char *dir;
@@ -22,7 +23,11 @@ struct run_options {
     const char *vpcd[FRONTS_MAX];
     size_t n_vpcd;
     const char *admin;
-    const char *at;
+    const char *at[FRONTS_MAX];
+    size_t n_at;
+    const char *at_set[HABITS_MAX];
+    size_t n_at_set;
+    unsigned at_mode;
     const char *log;
     const char *latency;
     const char *latency_set[FRONTS_MAX];
@@ -41,14 +46,14 @@ static bool push(const char **list, size_t *n, size_t max)
     return true;
 }
 
-static bool set_mode(struct run_options *o, const char *text)
+static bool parse_mode(const char *text, unsigned *ret)
 {
     char *end;
     unsigned long v = strtoul(text, &end, 8);
 
     if (end == text || *end != '\0' || v > 0777)
         return false;
-    o->listen_mode = (unsigned)v;
+    *ret = (unsigned)v;
     return true;
 }
 
@@ -66,8 +71,11 @@ static bool take_option(struct run_options *o, int c)
         o->admin = optarg;
         return true;
     case 'A':
-        o->at = optarg;
-        return true;
+        return push(o->at, &o->n_at, FRONTS_MAX);
+    case 'h':
+        return push(o->at_set, &o->n_at_set, HABITS_MAX);
+    case 'M':
+        return parse_mode(optarg, &o->at_mode);
     case 'g':
         o->log = optarg;
         return true;
@@ -82,7 +90,7 @@ static bool take_option(struct run_options *o, int c)
         free(o->atr_setting);
         return asprintf(&o->atr_setting, "atr=%s", optarg) > 0;
     case 'm':
-        return set_mode(o, optarg);
+        return parse_mode(optarg, &o->listen_mode);
     default:
         return false;
     }
@@ -97,6 +105,8 @@ static bool parse_run(int argc, char **argv, struct run_options *o)
         { "vpcd", required_argument, NULL, 'v' },
         { "admin", required_argument, NULL, 'a' },
         { "at", required_argument, NULL, 'A' },
+        { "at-set", required_argument, NULL, 'h' },
+        { "at-mode", required_argument, NULL, 'M' },
         { "log", required_argument, NULL, 'g' },
         { "latency", required_argument, NULL, 't' },
         { "latency-set", required_argument, NULL, 'T' },
@@ -106,7 +116,7 @@ static bool parse_run(int argc, char **argv, struct run_options *o)
     };
     int c;
 
-    *o = (struct run_options){ .latency = "none", .listen_mode = 0600 };
+    *o = (struct run_options){ .latency = "none", .listen_mode = 0600, .at_mode = 0600 };
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
         if (!take_option(o, c))
             return false;
@@ -129,10 +139,8 @@ static bool configure(const struct run_options *o, const struct store *s, struct
     for (size_t i = 0; i < o->n_latency_set; i++)
         if (!latency_set(latency, o->latency_set[i], err))
             return false;
-    if (o->at != NULL)
-        return err_set(err, "--at: this version has no modem front end");
-    if (o->n_listen == 0 && o->n_vpcd == 0)
-        return err_set(err, "nothing to serve: give --listen or --vpcd");
+    if (o->n_listen == 0 && o->n_vpcd == 0 && o->n_at == 0)
+        return err_set(err, "nothing to serve: give --listen, --vpcd or --at");
     return true;
 }
 
@@ -140,6 +148,24 @@ static void announce(struct buf *ready, const char *where)
 {
     buf_u8(ready, ' ');
     buf_put(ready, where, strlen(where));
+}
+
+static bool open_modems(struct sim *sim, const struct run_options *o, struct buf *ready,
+                        struct err *err)
+{
+    struct habits habits;
+    char where[160];
+
+    habits_init(&habits);
+    for (size_t i = 0; i < o->n_at_set; i++)
+        if (!habits_set(&habits, o->at_set[i], err))
+            return false;
+    for (size_t i = 0; i < o->n_at; i++) {
+        if (!front_at_open(sim, o->at[i], o->at_mode, &habits, where, err))
+            return false;
+        announce(ready, where);
+    }
+    return true;
 }
 
 static bool open_fronts(struct sim *sim, const struct run_options *o, struct buf *ready,
@@ -157,6 +183,8 @@ static bool open_fronts(struct sim *sim, const struct run_options *o, struct buf
             return false;
         announce(ready, where);
     }
+    if (!open_modems(sim, o, ready, err))
+        return false;
     if (o->admin != NULL) {
         if (!admin_open(sim, o->admin, where, err))
             return false;

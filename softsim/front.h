@@ -3,6 +3,7 @@
 #ifndef SOFTSIM_FRONT_H
 #define SOFTSIM_FRONT_H
 
+#include "modem_habits.h"
 #include "sim.h"
 
 /**
@@ -22,5 +23,15 @@ bool front_socket_open(struct sim *sim, const char *spec, unsigned mode, char re
  */
 bool front_vpcd_open(struct sim *sim, const char *spec, char ret_where[static 160],
                      struct err *err);
+
+/**
+ * Be the SIM in a modem whose AT port is `path`: a symbolic link to a pty, made here and
+ * removed at the end. A link to a pty that is there already is replaced, anything else
+ * is an error.
+ *
+ * @param mode  permissions of the pty
+ */
+bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struct habits *habits,
+                   char ret_where[static 160], struct err *err);
 
 #endif

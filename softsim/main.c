@@ -4,6 +4,7 @@
 
 #include "admin.h"
 #include "cli.h"
+#include "modem_habits.h"
 #include "profile.h"
 
 static const struct {
@@ -18,9 +19,10 @@ static const struct {
       "      make a personalised SIM" },
     { "run", cli_run,
       "run --store DIR [--listen unix:PATH|tcp:127.0.0.1:PORT] [--listen-mode OCTAL]\n"
-      "       [--vpcd HOST:PORT] [--admin unix:PATH] [--latency none|reader|modem|slow]\n"
+      "       [--vpcd HOST:PORT] [--at PATH] [--at-set NAME=VALUE] [--at-mode OCTAL]\n"
+      "       [--admin unix:PATH] [--latency none|reader|modem|slow]\n"
       "       [--latency-set NAME=VALUE] [--set NAME=VALUE] [--atr HEX] [--log FILE]\n"
-      "      serve it; --listen, --vpcd and --set may be repeated" },
+      "      serve it; --listen, --vpcd, --at and all kinds of set may be repeated" },
     { "admin", cli_admin,
       "admin PATH VERB ...\n"
       "      the operator's side of a running SIM; admin --help lists the verbs" },
@@ -64,6 +66,8 @@ static int print_settings(void)
         printf("  %-12s %s\n", profile_row(i, &settings), settings);
     printf("\nSettings (--set NAME=VALUE), with their values and [default]:\n");
     profile_print_dimensions(stdout);
+    printf("\nHabits of the modem (--at-set NAME=VALUE), with their values and [default]:\n");
+    habits_print(stdout);
     return CLI_OK;
 }
 

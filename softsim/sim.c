@@ -224,9 +224,48 @@ bool sim_add_front(struct sim *sim, sim_presence_fn *presence, void (*stop)(void
 
     if (f == NULL)
         return false;
-    *f = (struct front){ presence, stop, arg, sim->fronts };
+    *f = (struct front){ presence, stop, arg, NULL, sim->fronts };
     sim->fronts = f;
     return true;
+}
+
+void sim_front_is_modem(struct sim *sim, const struct modem_ops *ops)
+{
+    sim->fronts->modem = ops;
+}
+
+static bool no_modem(struct err *err)
+{
+    return err_set(err, "this SIM is in no modem: run it with --at");
+}
+
+bool sim_modem_replug(struct sim *sim, struct err *err)
+{
+    bool any = false;
+
+    for (struct front *f = sim->fronts; f != NULL; f = f->next) {
+        if (f->modem == NULL)
+            continue;
+        any = true;
+        if (!f->modem->replug(f->arg, err))
+            return false;
+        log_event(&sim->log, "modem-replug", NULL);
+    }
+    return any || no_modem(err);
+}
+
+bool sim_modem_set(struct sim *sim, const char *setting, struct err *err)
+{
+    bool any = false;
+
+    for (struct front *f = sim->fronts; f != NULL; f = f->next) {
+        if (f->modem == NULL)
+            continue;
+        any = true;
+        if (!f->modem->set(f->arg, setting, err))
+            return false;
+    }
+    return any || no_modem(err);
 }
 
 void sim_reset(struct sim *sim, struct sim_user *user, const char *why)
@@ -237,6 +276,9 @@ void sim_reset(struct sim *sim, struct sim_user *user, const char *why)
         card_reset(&sim->card);
     else
         card_reset_client(&sim->card, &user->client);
+    for (struct sim_user *u = sim->users; u != NULL; u = u->next)
+        if ((user == NULL || u == user) && u->reset != NULL)
+            u->reset(u->arg);
 }
 
 void sim_set_present(struct sim *sim, bool present)

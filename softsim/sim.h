@@ -26,18 +26,26 @@ typedef void sim_presence_fn(void *arg, bool present);
 /** Whoever sends commands: a connection, a reader. Owned by its front end. */
 struct sim_user {
     struct client client;
-    const char *front; /* "unix", "tcp", "vpcd" */
+    const char *front; /* "unix", "tcp", "vpcd", "at" */
     unsigned id;
     unsigned long exchanges;
     sim_answer_fn *answer;
+    void (*reset)(void *arg); /* the card was reset; NULL if the user does not care */
     void *arg;
     struct sim_user *next;
+};
+
+/** What only a modem can do; see front_at.c. */
+struct modem_ops {
+    bool (*replug)(void *arg, struct err *err);
+    bool (*set)(void *arg, const char *setting, struct err *err);
 };
 
 struct front {
     sim_presence_fn *presence;
     void (*stop)(void *arg); /* close everything and free */
     void *arg;
+    const struct modem_ops *modem; /* NULL for other kinds */
     struct front *next;
 };
 
@@ -78,6 +86,11 @@ bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size
 
 /** A front end adds itself; it is told of presence and stopped by sim_clear(). */
 bool sim_add_front(struct sim *sim, sim_presence_fn *presence, void (*stop)(void *), void *arg);
+/** Say that the front end just added is a modem. */
+void sim_front_is_modem(struct sim *sim, const struct modem_ops *ops);
+/** Unplug and plug every modem, or change a habit of every one. False if there is none. */
+bool sim_modem_replug(struct sim *sim, struct err *err);
+bool sim_modem_set(struct sim *sim, const char *setting, struct err *err);
 
 /** Reset for one user (a reader's power-on) or, with NULL, for all. */
 void sim_reset(struct sim *sim, struct sim_user *user, const char *why);

@@ -315,7 +315,7 @@ iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
 /* -------------------------------------------------------------- operations */
 
 #define IOTSAFE_SIGNATURE_MAX 256 /* bytes: ECDSA 64 raw or 72 DER; RSA-2048 256 */
-#define IOTSAFE_TEXT_MAX 65536    /* bytes of text that go to an applet which hashes itself */
+#define IOTSAFE_TEXT_MAX 65535    /* bytes of text that go to an applet which hashes itself */
 
 enum iotsafe_scheme {
     IOTSAFE_ECDSA = 1,

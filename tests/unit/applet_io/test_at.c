@@ -61,6 +61,7 @@ Test(at, takes_apdus_in_all_spellings)
         { "+CSIM: 6,\"a1b29000\"", 4 },  /* length wrong, text whole */
         { "+CSIM: 8,\"ffff0000\"", 4 },  /* length right: whatever the bytes */
         { "+CSIM: 10,\"ffff0000\"", -2 },/* length wrong, no status word */
+        { "+CSIM: 10,\"ffff9000\"", -2 },/* cut off, whatever its end looks like */
         { "+CSIM: 4,\"900\"", -2 },
         { "+CSIM: 4,\"90", 1 - 3 },
         { "+CSIM: 4,\"9000\" x", -2 },
@@ -120,6 +121,9 @@ static struct iotsafe_card *card_at(const char *path, const char *options)
 #define CSIM_OPEN                                                                                 \
     { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n" },                      \
     { "AT+CSIM=24,\"01A4040007A0000005590010\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" }
+#define SIGNATURE                                                                                 \
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"                            \
+    "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
 #define RANDOM_2 "AT+CSIM=10,\"8184000002\""
 
 /* Ask for two random bytes; they must be 0xAB 0xCD. */
@@ -253,6 +257,137 @@ Test(modem, a_late_answer_does_not_reach_the_next_command)
 
     setenv("IOTSAFE_TIMEOUT_MS", "6000", 1);
     EXPECT_RANDOM(script, "?mode=csim", 1);
+}
+
+/* Read file 01 and compare. */
+static void expect_file(const struct modem_step *script, size_t n, const char *want, size_t len)
+{
+    static const struct iotsafe_name file = { .id = { 1 }, .id_len = 1 };
+    struct pty_modem *m = pty_modem_start(script, n);
+    struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
+    struct iotsafe_diag diag = { "" };
+    uint8_t *data = NULL;
+    size_t data_len = 0;
+
+    cr_expect_eq(iotsafe_read_file(card, &file, IOTSAFE_WHOLE, 0, &data, &data_len, &diag),
+                 IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(data_len, len);
+    cr_expect(data_len == len && memcmp(data, want, len) == 0);
+    free(data);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+Test(modem, refused_le_behind_data_is_left_out_from_then_on)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { "AT+CSIM=18,\"81B0000003830101" "00\"", "\r\n+CME ERROR: 50\r\n" },
+        { "AT+CSIM=16,\"81B0000003830101\"", "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=16,\"81B0000203830101\"", "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n" },
+    };
+
+    expect_file(script, ARRAY_LEN(script), "\xab\xcd", 2);
+}
+
+Test(modem, files_come_in_pieces_that_the_modem_gets_through)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { "AT+CSIM=18,\"81B000000383010100\"", "\r\n+CSIM: 516,\"ABCD\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=18,\"81B000000383010180\"", "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=18,\"81B000020383010180\"", "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n" },
+    };
+
+    expect_file(script, ARRAY_LEN(script), "\xab\xcd", 2);
+}
+
+Test(modem, never_silent_lines_do_not_keep_us_out)
+{
+    /* something comes all the time, as long as anybody waits for silence */
+    static const struct modem_step script[] = {
+        { "AT", "\r\nOK\r\n" "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n" },
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    EXPECT_RANDOM(script, "?mode=csim", 1);
+}
+
+Test(modem, an_answer_that_another_process_is_owed_does_not_reach_us)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=10,\"8184000003\"", "\x01\r\n+CSIM: 10,\"1111119000\"\r\n\r\nOK\r\n" },
+        { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+    static const char command[] = "AT+CSIM=10,\"8184000003\"\r";
+    struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
+    struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
+    struct at_port other;
+    bool interrupted = true;
+    uint8_t bytes[2];
+
+    cr_assert_eq(iotsafe_random(card, bytes, 2, NULL), IOTSAFE_OK);
+    /* a neighbour begins, asks, and dies */
+    at_port_init(&other, open(pty_modem_path(m), O_RDWR | O_NOCTTY));
+    cr_assert(at_port_begin(&other, B115200, &interrupted));
+    cr_expect_not(interrupted, "we had ended well");
+    cr_assert_eq(write(other.fd, command, sizeof(command) - 1), (ssize_t)sizeof(command) - 1);
+    (void)close(other.fd);
+    cr_expect_eq(iotsafe_random(card, bytes, 2, NULL), IOTSAFE_OK);
+    cr_expect_eq(bytes[0], 0xab);
+    cr_expect_eq(bytes[1], 0xcd);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+Test(modem, a_refused_command_is_not_tried_until_the_deadline)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { RANDOM_2, "\r\n+CME ERROR: 100\r\n" },
+        { "*", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" }, /* SELECT again */
+        { RANDOM_2, "\r\n+CME ERROR: 100\r\n" },
+    };
+    struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
+    struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
+    struct iotsafe_diag diag = { "" };
+    uint8_t bytes[2];
+
+    cr_expect_eq(iotsafe_random(card, bytes, 2, &diag), IOTSAFE_ERR_CARD);
+    cr_expect_not_null(strstr(diag.text, "CME ERROR 100"), "%s", diag.text);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+Test(modem, ok_alone_is_enough_for_init)
+{
+    static const struct iotsafe_name key = { .id = { 1 }, .id_len = 1 };
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { "AT+CSIM=36,\"812A00010D840101A1010391020001920104\"", "\r\nOK\r\n" },
+        { "*", "\r\n+CSIM: 138,\"330040" SIGNATURE "9000\"\r\n\r\nOK\r\n" },
+    };
+    const uint8_t digest[32] = { 1 };
+    const struct iotsafe_input input = { .digest = digest, .hash = IOTSAFE_HASH_SHA256 };
+    struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
+    struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
+    uint8_t sig[IOTSAFE_SIGNATURE_MAX];
+    struct iotsafe_diag diag = { "" };
+    size_t len = 0;
+
+    cr_expect_eq(iotsafe_sign(card, &key, IOTSAFE_ECDSA, &input, sig, &len, &diag), IOTSAFE_OK,
+                 "%s", diag.text);
+    cr_expect_eq(len, 64);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
 }
 
 /* --------------------------------------------------------------- failures */

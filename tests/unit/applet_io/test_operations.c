@@ -54,6 +54,32 @@ static void expect_bytes(const uint8_t *got, const char *want)
     cr_expect_str_eq(text, want);
 }
 
+/* --------------------------------------------------------------- RSA keys */
+
+#define X16 "85858585858585858585858585858585"
+#define X112 X16 X16 X16 X16 X16 X16 X16
+#define X128 X112 X16
+
+/* Behind the first 130 bytes of each value stands a byte that is a tag elsewhere. */
+Test(operations, reads_an_rsa_key_whatever_bytes_are_in_its_modulus)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { "81 CD 00 00 03 850102 00", "3482010D 49820109 81820100" X128 X112 "85858585 6111" },
+        { "01 C0 00 00 11", "858585858585858585858585 8203010001 9000" },
+    };
+    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct iotsafe_rsa_key key;
+
+    OPEN_CARD(script);
+    cr_expect_eq(iotsafe_read_public_key(card, &id_02, point, &diag), IOTSAFE_ERR_KEY);
+    cr_assert_eq(iotsafe_read_rsa_key(card, &id_02, &key, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect(key.modulus_len == 256 && key.exponent_len == 3);
+    expect_bytes(key.modulus, X128 X128);
+    expect_bytes(key.exponent, "010001");
+    close_card();
+}
+
 /* --------------------------------------------------------------- generate */
 
 Test(operations, generates_a_pair)

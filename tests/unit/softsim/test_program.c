@@ -308,7 +308,10 @@ Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
     cr_expect_eq(run_to_end("run", "--store", store, "--listen", "tcp:10.0.0.1:1", NULL), 1);
     cr_expect_eq(run_to_end("run", "--store", store, "--listen", "sock", NULL), 1);
     cr_expect_eq(run_to_end("run", "--store", store, "--vpcd", "example.org:1", NULL), 1);
-    cr_expect_eq(run_to_end("run", "--store", store, "--at", "x", NULL), 1);
+    cr_expect_eq(run_to_end("run", "--store", store, "--at", store, NULL), 1, "a folder");
+    cr_expect_eq(run_to_end("run", "--store", store, "--at", sock, "--at-set", "echo=maybe", NULL),
+                 1);
+    cr_expect_eq(run_to_end("run", "--store", store, "--at", sock, "--at-mode", "9", NULL), 2);
     cr_expect_eq(run_to_end("run", "--store", store, "--listen", "tcp:127.0.0.1:0", "--set",
                             "pair_ids=different", NULL), 1);
     cr_expect_eq(run_to_end("sing", NULL), 2);

@@ -1,0 +1,179 @@
+/* The switches and the known modems, both as tables. */
+#include "modem_habits.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* A row is either a set of words (value = index) or a number with bounds. The first
+ * word and the number `preset` are the defaults. */
+static const struct {
+    const char *name;
+    const char *words; /* separated by '|'; NULL for a number */
+    int min, max, preset;
+    const char *unit;  /* of a number, for people */
+} switches[HABIT_COUNT] = {
+    [HABIT_ECHO] = { .name = "echo", .words = "off|on", .preset = YES },
+    [HABIT_QUOTES] = { .name = "quotes", .words = "off|on", .preset = YES },
+    [HABIT_SPACE] = { .name = "space", .words = "off|on", .preset = YES },
+    [HABIT_SESSION_PREFIX] = { .name = "session_prefix", .words = "off|on", .preset = YES },
+    [HABIT_SESSION_ID] = { .name = "session_id", .words = "channel|handle" },
+    [HABIT_HEX] = { .name = "hex", .words = "upper|lower" },
+    [HABIT_LOWER_HEX] = { .name = "lower_hex", .words = "accept|refuse" },
+    [HABIT_COMMANDS] = { .name = "commands", .words = "both|csim|cgla" },
+    [HABIT_TEST_COMMANDS] = { .name = "test_commands", .words = "ok|error" },
+    [HABIT_CCHC] = { .name = "cchc", .words = "present|missing" },
+    [HABIT_CSIM_CHANNELS] = { .name = "csim_channels", .words = "accept|refuse" },
+    [HABIT_CLASS_BY] = { .name = "class_by", .words = "modem|caller" },
+    [HABIT_FETCH] = { .name = "fetch", .words = "caller|modem" },
+    [HABIT_LINE_MAX] = { .name = "line_max", .max = 4000, .unit = "characters, 0: no limit" },
+    [HABIT_ANSWER_MAX] = { .name = "answer_max", .max = 4096, .unit = "bytes, 0: no limit" },
+    [HABIT_SHORT_APDU] = { .name = "short_apdu", .words = "accept|refuse" },
+    [HABIT_LE_AFTER_DATA] = { .name = "le_after_data", .words = "accept|refuse" },
+    [HABIT_OK] = { .name = "ok", .words = "behind|late|first" },
+    [HABIT_OK_GAP] = { .name = "ok_gap", .max = 60000, .preset = 50, .unit = "ms" },
+    [HABIT_OLD_ANSWERS] = { .name = "old_answers", .max = 4, .unit = "answers" },
+    [HABIT_UNSOLICITED] = { .name = "unsolicited", .max = 100, .unit = "% of the places" },
+    [HABIT_UNSOLICITED_EVERY] = { .name = "unsolicited_every", .max = 60000,
+                                  .unit = "ms, 0: never" },
+    [HABIT_PIECES] = { .name = "pieces", .min = 1, .max = 16, .preset = 1, .unit = "at most" },
+    [HABIT_PIECE_GAP] = { .name = "piece_gap", .max = 1000000, .preset = 100,
+                          .unit = "microseconds" },
+    [HABIT_LOST] = { .name = "lost", .max = 1000000, .unit = "one in so many, 0: none" },
+    [HABIT_LOST_PART] = { .name = "lost_part", .words = "all|ok" },
+    [HABIT_DELAY] = { .name = "delay", .max = 600000, .unit = "ms" },
+    [HABIT_DELAY_ONE_IN] = { .name = "delay_one_in", .min = 1, .max = 1000000, .preset = 1,
+                             .unit = "answers" },
+    [HABIT_BUSY] = { .name = "busy", .max = 1000, .unit = "first commands to the SIM" },
+    [HABIT_CME] = { .name = "cme", .words = "as-asked|number|text|plain" },
+    [HABIT_SIM] = { .name = "sim", .words = "ready|pin|none" },
+    [HABIT_ERROR_STYLE] = { .name = "error_style", .words = "sw|error" },
+    [HABIT_INIT_REPLY] = { .name = "init_reply", .words = "sw|ok" },
+    [HABIT_RESTART_LINES] = { .name = "restart_lines", .words = "off|on", .preset = YES },
+    [HABIT_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
+};
+
+/* What is reported of them (protocol reference, 9.5 and 9.6). */
+static const struct {
+    const char *name;
+    const char *settings;
+} known[] = {
+    { "plain", "" },
+    { "sequans", "quotes=off;old_answers=1;answer_max=256" },
+    { "ublox", "commands=csim;unsolicited=30" },
+    { "eg25", "csim_channels=refuse" },
+    { "fm350", "session_prefix=off" },
+    { "em9191", "cchc=missing" },
+    { "foxconn", "lower_hex=refuse" },
+    { "wavecom", "commands=csim;short_apdu=refuse;line_max=540" },
+    { "m33mu", "commands=csim;error_style=error;init_reply=ok;le_after_data=refuse;"
+               "short_apdu=refuse" },
+};
+
+static int word_index(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (int i = 0;; i++) {
+        size_t n = strcspn(words, "|");
+
+        if (n == len && strncmp(words, word, len) == 0)
+            return i;
+        if (words[n] == '\0')
+            return -1;
+        words += n + 1;
+    }
+}
+
+static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
+{
+    long number;
+
+    if (switches[i].words != NULL) {
+        *ret = word_index(switches[i].words, value);
+        return *ret >= 0 || err_set(err, "%s=%s: the value is one of %s", switches[i].name, value,
+                                    switches[i].words);
+    }
+    if (!number_parse(value, switches[i].min, switches[i].max, &number))
+        return err_set(err, "%s=%s: the value is a number from %d to %d", switches[i].name, value,
+                       switches[i].min, switches[i].max);
+    *ret = (int)number;
+    return true;
+}
+
+static bool set_one(struct habits *h, const char *name, size_t name_len, const char *value,
+                    struct err *err)
+{
+    for (size_t i = 0; i < HABIT_COUNT; i++)
+        if (strlen(switches[i].name) == name_len && strncmp(switches[i].name, name, name_len) == 0)
+            return parse_value(i, value, &h->v[i], err);
+    return err_set(err, "%.*s: no such habit of a modem (see --help-settings)", (int)name_len, name);
+}
+
+static bool set_like(struct habits *h, const char *name, struct err *err)
+{
+    const char *p = NULL;
+    char one[64];
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(known[i].name, name) == 0)
+            p = known[i].settings;
+    if (p == NULL)
+        return err_set(err, "like=%s: no such modem (see --help-settings)", name);
+    while (*p != '\0') {
+        int n = (int)strcspn(p, ";");
+
+        snprintf(one, sizeof(one), "%.*s", n, p);
+        if (!habits_set(h, one, err))
+            return false;
+        p += n;
+        p += *p == ';';
+    }
+    return true;
+}
+
+void habits_init(struct habits *h)
+{
+    for (size_t i = 0; i < HABIT_COUNT; i++)
+        h->v[i] = switches[i].preset;
+}
+
+bool habits_set(struct habits *h, const char *setting, struct err *err)
+{
+    struct habits changed = *h;
+    size_t len = strcspn(setting, "=");
+    bool ok;
+
+    if (setting[len] != '=')
+        return err_set(err, "%s: not of the form NAME=VALUE", setting);
+    if (len == 4 && strncmp(setting, "like", 4) == 0)
+        ok = set_like(&changed, setting + 5, err);
+    else
+        ok = set_one(&changed, setting, len, setting + len + 1, err);
+    if (ok)
+        *h = changed;
+    return ok;
+}
+
+static void print_word_default(size_t i, FILE *out)
+{
+    const char *word = switches[i].words;
+
+    for (int n = switches[i].preset; n > 0; n--)
+        word += strcspn(word, "|") + 1;
+    fprintf(out, "  %-20s %s [%.*s]\n", switches[i].name, switches[i].words,
+            (int)strcspn(word, "|"), word);
+}
+
+void habits_print(FILE *out)
+{
+    for (size_t i = 0; i < HABIT_COUNT; i++) {
+        if (switches[i].words != NULL)
+            print_word_default(i, out);
+        else
+            fprintf(out, "  %-20s %d to %d, %s [%d]\n", switches[i].name, switches[i].min,
+                    switches[i].max, switches[i].unit, switches[i].preset);
+    }
+    fprintf(out, "  like=NAME sets several, as reported of a modem:\n");
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        fprintf(out, "    %-10s %s\n", known[i].name, known[i].settings);
+}

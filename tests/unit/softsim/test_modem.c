@@ -1,0 +1,351 @@
+/* The modem without a port: command lines in, the text it writes out through a pipe. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "modem.h"
+
+#define SELECT_IN_1 "\"01A4040007A0000005590010\""
+
+static struct fixture f;
+static struct sim sim;
+static struct loop *loop;
+static struct modem modem;
+static int out[2];
+static struct timer deadline;
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void begin(void)
+{
+    struct latency latency;
+    struct habits habits;
+    struct err err;
+
+    fixture_begin(&f, "gsma-strict", "");
+    loop = loop_new();
+    cr_assert(latency_init(&latency, "none", &err));
+    sim_init(&sim, loop, &f.card.profile, f.store, &latency);
+    habits_init(&habits);
+    cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+    modem_init(&modem, &sim, &habits, nothing, nothing, NULL);
+    modem_power_on(&modem, out[1]);
+}
+
+static void end(void)
+{
+    modem_power_off(&modem);
+    sim_clear(&sim);
+    loop_free(loop);
+    close(out[0]);
+    close(out[1]);
+    fixture_end(&f);
+}
+
+TestSuite(softsim_modem, .init = begin, .fini = end, .timeout = 60);
+
+/* What the modem has written since the last call. */
+static const char *heard(void)
+{
+    static char text[16384];
+    ssize_t n = read(out[0], text, sizeof(text) - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static const char *say(const char *line)
+{
+    modem_command(&modem, line);
+    return heard();
+}
+
+static void set(const char *habit)
+{
+    struct err err = { "" };
+
+    cr_assert(modem_set(&modem, habit, &err), "%s", err.text);
+}
+
+#define EXPECT_LINE(line, text)                                                                   \
+    do {                                                                                          \
+        const char *said_ = say(line);                                                            \
+        cr_expect_str_eq(said_, text, "%s gave %s", line, said_);                                 \
+    } while (0)
+
+static void quiet(void)
+{
+    EXPECT_LINE("ATE0", "ATE0\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CMEE=1", "\r\nOK\r\n");
+}
+
+Test(softsim_modem, echoes_until_told_not_to)
+{
+    EXPECT_LINE("AT", "AT\r\n\r\nOK\r\n");
+    EXPECT_LINE("ATE0V1", "ATE0V1\r\n\r\nOK\r\n");
+    EXPECT_LINE("at", "\r\nOK\r\n");
+    EXPECT_LINE("ATE1", "\r\nOK\r\n");
+    EXPECT_LINE("AT", "AT\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, terse_results)
+{
+    quiet();
+    EXPECT_LINE("ATV0", "0\r");
+    EXPECT_LINE("ATQX", "4\r");
+    EXPECT_LINE("AT+CMEE?", "+CMEE: 1\r\n0\r");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "+CSIM: 6,\"019000\"\r\n0\r");
+}
+
+Test(softsim_modem, unknown_commands_and_lines)
+{
+    quiet();
+    EXPECT_LINE("AT+FOO", "\r\nERROR\r\n");
+    EXPECT_LINE("AT+CSIMX=1", "\r\nERROR\r\n");
+    EXPECT_LINE("ATD123", "\r\nERROR\r\n");
+    EXPECT_LINE("no command", "");
+    EXPECT_LINE("", "");
+    EXPECT_LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=?", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CMEE=3", "\r\n+CME ERROR: 50\r\n");
+}
+
+Test(softsim_modem, csim_in_its_spellings)
+{
+    quiet();
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("at+csim= 24 , " SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,0070990001", "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, csim_refuses_what_is_not_an_apdu)
+{
+    static const char *const lines[] = {
+        "AT+CSIM=12,\"0070000001\"", "AT+CSIM=10,\"007000000\"", "AT+CSIM=10,\"00700000ZZ\"",
+        "AT+CSIM=,\"0070000001\"",   "AT+CSIM=10",               "AT+CSIM=",
+        "AT+CSIM=4,\"0070\"",        "AT+CSIM=0,\"\"",
+    };
+
+    quiet();
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        const char *said = say(lines[i]);
+
+        cr_expect_eq(strncmp(said, "\r\n+CME ERROR: ", 14), 0, "%s gave %s", lines[i], said);
+    }
+}
+
+Test(softsim_modem, sessions)
+{
+    quiet();
+    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CME ERROR: 22\r\n");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CCHO: 1\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CCHO=\"A000000559\"", "\r\n+CCHO: 2\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CCHO=\"A0000005599999\"", "\r\n+CME ERROR: 22\r\n");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CCHO: 3\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CME ERROR: 20\r\n");
+    EXPECT_LINE("AT+CCHC=2", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CCHC=2", "\r\n+CME ERROR: 22\r\n");
+    cr_expect_not_null(strstr(say("AT+CGLA=3,10,\"80CB000044\""), "9000\""));
+}
+
+Test(softsim_modem, class_byte_left_to_the_caller_meets_the_basic_channel)
+{
+    quiet();
+    set("class_by=caller");
+    say("AT+CCHO=\"A0000005590010\"");
+    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6D00\"\r\n\r\nOK\r\n");
+    cr_expect_not_null(strstr(say("AT+CGLA=1,10,\"81CB000044\""), "9000\""));
+}
+
+Test(softsim_modem, a_long_handle_is_a_session)
+{
+    quiet();
+    set("session_id=handle");
+    set("session_prefix=off");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n000000000385a7cf\r\n\r\nOK\r\n");
+    cr_expect_not_null(strstr(say("AT+CGLA=000000000385a7cf,10,\"80CB000044\""), "9000\""));
+}
+
+Test(softsim_modem, fetches_what_waits)
+{
+    struct err err;
+
+    quiet();
+    cr_assert(profile_set(&sim.card.profile, "answer_mode=61", &err));
+    say("AT+CCHO=\"A0000005590010\"");
+    cr_expect_not_null(strstr(say("AT+CGLA=1,10,\"80CB000044\""), "+CGLA: 4,\"61"));
+    set("fetch=modem");
+    cr_expect_not_null(strstr(say("AT+CGLA=1,10,\"80CB000044\""), "9000\""));
+}
+
+Test(softsim_modem, spellings_of_answers)
+{
+    quiet();
+    set("quotes=off");
+    set("space=off");
+    EXPECT_LINE("AT+CSIM=10,\"00709900FF\"", "\r\n+CSIM:4,6A86\r\n\r\nOK\r\n");
+    set("hex=lower");
+    EXPECT_LINE("AT+CSIM=10,\"0070990001\"", "\r\n+CSIM:4,6a86\r\n\r\nOK\r\n");
+    set("old_answers=1");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"",
+                "\r\n+CSIM:4,6a86\r\n\r\n+CSIM:6,019000\r\n\r\nOK\r\n");
+    set("old_answers=0");
+    set("answer_max=2");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM:6,0290\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, refusals)
+{
+    quiet();
+    set("lower_hex=refuse");
+    EXPECT_LINE("AT+CSIM=10,\"007000000a\"", "\r\n+CME ERROR: 25\r\n");
+    set("short_apdu=refuse");
+    EXPECT_LINE("AT+CSIM=8,\"00708001\"", "\r\n+CME ERROR: 50\r\n");
+    set("le_after_data=refuse");
+    EXPECT_LINE("AT+CSIM=18,\"80B000000383010100\"", "\r\n+CME ERROR: 50\r\n");
+    set("csim_channels=refuse");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 3\r\n");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CME ERROR: 3\r\n");
+    set("line_max=12");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 24\r\n");
+    set("like=plain");
+    set("line_max=0");
+    set("commands=cgla");
+    EXPECT_LINE("AT+CSIM=?", "\r\nERROR\r\n");
+    set("cchc=missing");
+    EXPECT_LINE("AT+CCHC=1", "\r\nERROR\r\n");
+    set("test_commands=error");
+    EXPECT_LINE("AT+CCHO=?", "\r\nERROR\r\n");
+}
+
+Test(softsim_modem, a_sim_that_is_busy_locked_or_out)
+{
+    quiet();
+    set("busy=2");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 14\r\n");
+    set("cme=text");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: SIM busy\r\n");
+    set("busy=0");
+    set("sim=pin");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CME ERROR: SIM PIN required\r\n");
+    EXPECT_LINE("AT+CPIN?", "\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n");
+    set("sim=ready");
+    set("cme=as-asked");
+    sim_set_present(&sim, false);
+    EXPECT_LINE("AT+CPIN?", "\r\n+CME ERROR: 10\r\n");
+    EXPECT_LINE("AT+CMEE=0", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n");
+}
+
+Test(softsim_modem, status_words_as_errors_and_init_by_ok)
+{
+    quiet();
+    say("AT+CSIM=10,\"0070000001\"");
+    say("AT+CSIM=24," SELECT_IN_1);
+    set("like=m33mu");
+    EXPECT_LINE("AT+CSIM=36,\"812A00010D840101A1010391020001920104\"", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=36,\"812A00010D840199A1010391020001920104\"", "\r\nERROR\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"812A010100\"", "\r\nOK\r\n");
+}
+
+Test(softsim_modem, reset_is_a_restart)
+{
+    quiet();
+    say("AT+CCHO=\"A0000005590010\"");
+    sim_reset(&sim, NULL, "test");
+    cr_expect_str_eq(heard(), "\r\nRDY\r\n\r\n+CPIN: READY\r\n");
+    cr_expect_str_eq(say("AT+CGLA=1,10,\"80CB000044\""),
+                     "AT+CGLA=1,10,\"80CB000044\"\r\n\r\nERROR\r\n", "echo and +CMEE as at power-up");
+}
+
+Test(softsim_modem, lost_answers)
+{
+    quiet();
+    set("lost=1");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "");
+    set("lost_part=ok");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"029000\"\r\n");
+    EXPECT_LINE("AT", "");
+}
+
+/* Late parts come by the loop. */
+static const char *say_and_wait(const char *line, uint64_t ms)
+{
+    struct err err;
+
+    modem_command(&modem, line);
+    loop_timer(loop, &deadline, 1000 * ms, stop_loop, loop);
+    cr_assert(loop_run(loop, &err));
+    return heard();
+}
+
+Test(softsim_modem, ok_before_the_answer)
+{
+    quiet();
+    set("ok=first");
+    set("ok_gap=1");
+    cr_expect_str_eq(say_and_wait("AT+CSIM=10,\"0070000001\"", 50),
+                     "\r\nOK\r\n\r\n+CSIM: 6,\"019000\"\r\n");
+}
+
+Test(softsim_modem, pieces_and_strangers_leave_the_answer_whole)
+{
+    const char *said;
+
+    quiet();
+    set("pieces=16");
+    set("unsolicited=60");
+    set("seed=7");
+    said = say_and_wait("AT+CSIM=10,\"0070000001\"", 200);
+    cr_expect_not_null(strstr(said, "\r\n+CSIM: 6,\"019000\"\r\n"), "%s", said);
+    cr_expect_not_null(strstr(said, "\r\nOK\r\n"), "%s", said);
+    cr_expect_gt(strlen(said), strlen("\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n"));
+}
+
+Test(softsim_modem, habits_are_checked)
+{
+    static const char *const wrong[] = {
+        "echo", "echo=", "echo=maybe", "Echo=on", "pieces=0", "pieces=17", "lost=-1", "lost=x",
+        "like=", "like=nobody", "=on", "", "seed=0",
+    };
+    struct habits h, before;
+    struct err err;
+
+    habits_init(&h);
+    before = h;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        cr_expect_not(habits_set(&h, wrong[i], &err), "%s", wrong[i]);
+    cr_expect_eq(memcmp(&h, &before, sizeof(h)), 0);
+}
+
+/* Any bytes: an answer or none, never a crash; the card is reached in the end. */
+Test(softsim_modem, survives_nonsense)
+{
+    static const char alphabet[] = "AT+CSIMGLHO=?,\"0123456789ABCDEFabc ;&V\x80\xff";
+    char line[64];
+
+    srand(1);
+    for (int i = 0; i < 20000; i++) {
+        size_t n = (size_t)rand() % (sizeof(line) - 1);
+
+        for (size_t k = 0; k < n; k++)
+            line[k] = alphabet[(size_t)rand() % (sizeof(alphabet) - 1)];
+        line[n] = '\0';
+        if (i % 2 == 0 && n > 9)
+            memcpy(line, i % 4 == 0 ? "AT+CSIM=" : "AT+CGLA=", 8);
+        (void)say(line);
+    }
+    say("ATE0");
+    say("ATV1");
+    cr_expect_not_null(strstr(say("AT+CSIM=10,\"00A4040000\""), "+CSIM: 4,"));
+}
