@@ -1,37 +1,31 @@
 /* see card_key.h */
 #include "card_key.h"
 
-#include <openssl/core_names.h>
 #include <openssl/rand.h>
-#include <openssl/x509.h>
+#include <openssl/rsa.h>
 #include <string.h>
 
+#include "message.h"
 #include "object.h"
 
 /* ------------------------------------------------------------------ opening */
 
-/* Takes the first candidate that is a point of the curve. None is no error: a
+/* Takes the first candidate, which tells the type of the key. None is no error: a
  * key without a public half still signs. */
 static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_diag *diag)
 {
     struct isprov_candidates it;
-    struct isprov_point *point = NULL;
-    uint8_t octets[IOTSAFE_POINT_SIZE];
+    struct isprov_half *half = NULL;
     enum iotsafe_err err;
-    bool more;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
-    do {
-        err = isprov_candidates_next(&it, &more, octets, diag);
-        if (err == IOTSAFE_OK && more)
-            point = isprov_point_new(key->prov, it.curve, octets);
-    } while (err == IOTSAFE_OK && more && point == NULL);
+    err = isprov_candidates_next(&it, &half, diag);
     isprov_candidates_clear(&it);
     if (err != IOTSAFE_OK)
         return err;
-    key->curve = it.curve;
-    if (point != NULL && !isprov_key_replace(key, NULL, point, false))
-        isprov_point_free(point);
+    key->type = half != NULL ? half->type : it.type;
+    if (half != NULL && !isprov_key_replace(key, NULL, half, false))
+        isprov_half_free(half);
     return IOTSAFE_OK;
 }
 
@@ -47,7 +41,7 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
         isprov_raise(prov, err, &diag);
         return NULL;
     }
-    key = isprov_key_new_card(prov, card, uri, isprov_curve_default());
+    key = isprov_key_new_card(prov, card, uri, isprov_type_default());
     iotsafe_card_free(card);
     return key;
 }
@@ -69,37 +63,9 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
     return key;
 }
 
-/* The point in a SubjectPublicKeyInfo, if it is one that a card key can have. */
-static struct isprov_point *point_from_spki(struct isprov *prov, const uint8_t *spki, size_t len,
-                                            const struct isprov_curve **ret_curve)
-{
-    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
-    const uint8_t *p = spki;
-    EVP_PKEY *pkey;
-    char group[64];
-    uint8_t octets[IOTSAFE_POINT_SIZE];
-    size_t octets_len = 0;
-    struct isprov_point *point = NULL;
-
-    if (libctx == NULL)
-        return NULL;
-    isprov_mark(prov);
-    pkey = d2i_PUBKEY_ex(NULL, &p, (long)len, libctx, NULL);
-    if (pkey != NULL && p == spki + len && EVP_PKEY_is_a(pkey, "EC")
-        && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)
-        && (*ret_curve = isprov_curve_by_group(group)) != NULL
-        && EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, octets,
-                                           sizeof(octets), &octets_len)
-        && octets_len == sizeof(octets))
-        point = isprov_point_new(prov, *ret_curve, octets);
-    isprov_drop(prov);
-    EVP_PKEY_free(pkey);
-    return point;
-}
-
 struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref)
 {
-    struct isprov_point *point;
+    struct isprov_half *half;
     struct isprov_key *key;
 
     if (ref->spki == NULL)
@@ -107,8 +73,8 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
     key = card_key_new(prov, &ref->uri);
     if (key == NULL)
         return NULL;
-    point = point_from_spki(prov, ref->spki, ref->spki_len, &key->curve);
-    if (point == NULL) {
+    half = isprov_half_of_spki(prov, ref->spki, ref->spki_len);
+    if (half == NULL) {
         isprov_raise_text(prov, IOTSAFE_ERR_REFERENCE,
                           "key reference to %s: the public key in it is damaged or none that a SIM "
                           "key can have; write it again with 'iotsafe key-ref URI'",
@@ -116,8 +82,9 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
         isprov_key_free(key);
         return NULL;
     }
-    if (!isprov_key_replace(key, NULL, point, true))
-        isprov_point_free(point);
+    key->type = half->type;
+    if (!isprov_key_replace(key, NULL, half, true))
+        isprov_half_free(half);
     return key;
 }
 
@@ -126,60 +93,71 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
 /* What a public half has to fit. */
 struct demand {
     /* a signature */
-    const uint8_t *digest, *der;
-    size_t digest_len, der_len;
+    const struct isprov_scheme *scheme;
+    const uint8_t *digest, *sig;
+    size_t digest_len, sig_len;
     /* or a given public key */
     EVP_PKEY *equal_to; /* NULL: the signature */
 };
+
+static bool set_scheme(EVP_PKEY_CTX *ctx, const struct isprov_scheme *scheme)
+{
+    switch (scheme->id) {
+    case IOTSAFE_RSA_PKCS1:
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0
+               && EVP_PKEY_CTX_set_signature_md(ctx, scheme->md) > 0;
+    case IOTSAFE_RSA_PSS:
+        return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0
+               && EVP_PKEY_CTX_set_signature_md(ctx, scheme->md) > 0
+               && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, scheme->salt_len) > 0;
+    default:
+        return true;
+    }
+}
 
 static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct demand *d)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     EVP_PKEY_CTX *ctx = libctx != NULL ? EVP_PKEY_CTX_new_from_pkey(libctx, pkey, NULL) : NULL;
-    bool good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0
-                && EVP_PKEY_verify(ctx, d->der, d->der_len, d->digest, d->digest_len) == 1;
+    bool good;
 
+    isprov_mark(prov);
+    good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 && set_scheme(ctx, d->scheme)
+           && EVP_PKEY_verify(ctx, d->sig, d->sig_len, d->digest, d->digest_len) == 1;
+    isprov_drop(prov);
     EVP_PKEY_CTX_free(ctx);
     return good;
 }
 
-static bool fits(struct isprov *prov, const struct isprov_point *point, const struct demand *d)
+static bool fits(const struct isprov_key *key, const struct isprov_half *half,
+                 const struct demand *d)
 {
-    bool good;
-
-    isprov_mark(prov);
-    good = d->equal_to != NULL ? EVP_PKEY_eq(point->pkey, d->equal_to) == 1
-                               : verifies(prov, point->pkey, d);
-    isprov_drop(prov);
-    return good;
+    if (half->type != key->type)
+        return false;
+    return d->equal_to != NULL ? isprov_half_eq(key->prov, half, d->equal_to)
+                               : verifies(key->prov, half->pkey, d);
 }
 
-/* Goes through the candidates for one that fits. The point is the caller's. */
+/* Goes through the candidates for one that fits. It is the caller's. */
 static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand *d,
-                                     struct isprov_point **ret_point, struct iotsafe_diag *diag)
+                                     struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
     struct isprov_candidates it;
-    struct isprov_point *point = NULL;
-    uint8_t octets[IOTSAFE_POINT_SIZE];
+    struct isprov_half *half;
     enum iotsafe_err err;
-    bool more;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
     for (;;) {
-        err = isprov_candidates_next(&it, &more, octets, diag);
-        if (err != IOTSAFE_OK || !more)
+        err = isprov_candidates_next(&it, &half, diag);
+        if (err != IOTSAFE_OK || half == NULL || fits(key, half, d))
             break;
-        point = isprov_point_new(key->prov, key->curve, octets);
-        if (point != NULL && fits(key->prov, point, d))
-            break;
-        isprov_point_free(point);
-        point = NULL;
+        isprov_half_free(half);
     }
     isprov_candidates_clear(&it);
-    if (err == IOTSAFE_OK && point == NULL)
+    if (err == IOTSAFE_OK && half == NULL)
         err = IOTSAFE_ERR_SIGNATURE;
     if (err == IOTSAFE_OK)
-        *ret_point = point;
+        *ret_half = half;
     return err;
 }
 
@@ -192,50 +170,64 @@ static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
                                struct iotsafe_diag *diag)
 {
     for (;;) {
-        const struct isprov_point *point = isprov_key_point(key);
-        struct isprov_point *other = NULL;
+        const struct isprov_half *half = isprov_key_half(key);
+        struct isprov_half *other = NULL;
         enum iotsafe_err err;
 
-        if (point != NULL && fits(key->prov, point, d)) {
-            if (isprov_key_pin(key) == point)
+        if (half != NULL && fits(key, half, d)) {
+            if (isprov_key_pin(key) == half)
                 return IOTSAFE_OK;
             continue; /* another thread put a better one in its place */
         }
         if (d->equal_to == NULL)
             iotsafe_card_forget(key->card); /* what was read no longer holds */
         if (isprov_key_is_pinned(key)) {
-            if (isprov_key_point(key) == point)
+            if (isprov_key_half(key) == half)
                 return IOTSAFE_ERR_SIGNATURE;
             continue;
         }
         err = find_fitting(key, d, &other, diag);
         if (err != IOTSAFE_OK)
             return err;
-        if (isprov_key_replace(key, point, other, true))
+        if (isprov_key_replace(key, half, other, true))
             return IOTSAFE_OK;
-        isprov_point_free(other);
+        isprov_half_free(other);
     }
 }
 
 /* ------------------------------------------------------------------ signing */
 
-static enum iotsafe_err sign_on_card(struct isprov_key *key, const uint8_t *digest,
-                                     size_t digest_len,
-                                     uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len,
+/* Brings what the card answered into the form that libcrypto expects. */
+static bool normalise(const struct isprov_key *key, const struct isprov_scheme *scheme,
+                      const uint8_t *sig, size_t sig_len,
+                      uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len)
+{
+    if (scheme->id == IOTSAFE_ECDSA)
+        return isprov_ecdsa_normalise(key->type, sig, sig_len, ret_sig, ret_len);
+    if (sig_len != (size_t)key->type->max_signature_len)
+        return false;
+    memcpy(ret_sig, sig, sig_len);
+    *ret_len = sig_len;
+    return true;
+}
+
+static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov_scheme *scheme,
+                                     const struct iotsafe_input *input,
+                                     uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
                                      struct iotsafe_diag *diag)
 {
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
-    struct iotsafe_input input;
     size_t sig_len = 0;
-    enum iotsafe_err err = iotsafe_input_from_digest(digest, digest_len, &input, diag);
+    enum iotsafe_err err =
+        iotsafe_sign(key->card, &key->uri.name, scheme->id, input, sig, &sig_len, diag);
 
-    if (err == IOTSAFE_OK)
-        err = iotsafe_sign(key->card, &key->uri.name, IOTSAFE_ECDSA, &input, sig, &sig_len, diag);
     if (err != IOTSAFE_OK)
         return err;
-    if (!isprov_ecdsa_normalise(key->curve, sig, sig_len, ret_der, ret_len)) {
-        isprov_diag_set(diag, "%s: the card's answer is no ECDSA signature on %s (%zu bytes, %s)",
-                        isprov_key_name(key).text, key->curve->group, sig_len,
+    if (!normalise(key, scheme, sig, sig_len, ret_sig, ret_len)) {
+        isprov_diag_set(diag, "%s: the card's answer is no signature of a key on %s (%zu bytes, "
+                              "%s)",
+                        isprov_key_name(key).text,
+                        key->type->group != NULL ? key->type->group : "RSA-2048", sig_len,
                         iotsafe_card_transport(key->card));
         return IOTSAFE_ERR_PROTOCOL;
     }
@@ -260,7 +252,7 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct dem
 {
     enum iotsafe_err err;
 
-    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_point(key) == NULL)
+    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_half(key) == NULL)
         return IOTSAFE_OK;
     err = settle(key, d, diag);
     if (err == IOTSAFE_ERR_SIGNATURE)
@@ -268,68 +260,167 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct dem
     return err;
 }
 
-int isprov_card_key_sign(struct isprov_key *key, const uint8_t *digest, size_t digest_len,
-                         uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len)
+/* The salt of PSS is the card's choice; the caller may have promised another. */
+static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d,
+                                   int wanted, struct iotsafe_diag *diag)
 {
-    uint8_t der[ISPROV_ECDSA_DER_MAX];
-    struct iotsafe_diag diag = { "" };
-    struct demand d = { .digest = digest, .digest_len = digest_len, .der = der };
-    enum iotsafe_err err = sign_on_card(key, digest, digest_len, der, &d.der_len, &diag);
+    const struct isprov_half *half = isprov_key_half(key);
+    struct isprov_scheme exact = *d->scheme;
+    struct demand with_salt = *d;
+    const int most = key->type->max_signature_len - (int)d->digest_len - 2;
 
+    if (wanted == ISPROV_ANY_SALT || half == NULL
+        || !iotsafe_config_verify_signature(key->prov->config))
+        return IOTSAFE_OK;
+    with_salt.scheme = &exact;
+    exact.salt_len = wanted;
+    if (verifies(key->prov, half->pkey, &with_salt))
+        return IOTSAFE_OK;
+    for (exact.salt_len = 0; exact.salt_len < most; exact.salt_len++)
+        if (verifies(key->prov, half->pkey, &with_salt))
+            break;
+    isprov_diag_set(diag, "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
+                          "program asked for %d (%s)",
+                    isprov_key_name(key).text, exact.salt_len, wanted,
+                    iotsafe_card_transport(key->card));
+    return IOTSAFE_ERR_UNSUPPORTED;
+}
+
+/* What the list says that a key is for: IOTSAFE_USAGE_..., 0 if it does not. */
+static uint8_t listed_usage(const struct isprov_key *key)
+{
+    struct iotsafe_object object;
+
+    if (iotsafe_find(key->card, IOTSAFE_PRIVATE_KEY, &key->uri.name, &object, NULL) != IOTSAFE_OK
+        || (object.told & IOTSAFE_TOLD_KEY_USAGE) == 0)
+        return 0;
+    return object.key_usage;
+}
+
+/* A key for the CertificateVerify of TLS alone wants to see what it signs. */
+static void explain_refusal(const struct isprov_key *key, const struct iotsafe_input *input,
+                            enum iotsafe_err err, struct iotsafe_diag *diag)
+{
+    uint8_t usage;
+
+    if (!isprov_refused(err) && err != IOTSAFE_ERR_DIGEST)
+        return;
+    usage = listed_usage(key);
+    if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
+        isprov_diag_set(diag, "%s: this key is for the TLS 1.%d CertificateVerify message of a "
+                              "client alone, as the SIM says; it does not sign %s (%s)",
+                        isprov_key_name(key).text, usage,
+                        input->text != NULL    ? "anything else"
+                        : input->state != NULL ? "long texts" : "ready digests",
+                        iotsafe_card_transport(key->card));
+}
+
+static size_t digest_len_of(const struct iotsafe_input *input)
+{
+    return input->hash == IOTSAFE_HASH_SHA512 ? 64 : input->hash == IOTSAFE_HASH_SHA384 ? 48 : 32;
+}
+
+int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
+                         const struct iotsafe_input *input,
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len)
+{
+    uint8_t sig[ISPROV_SIGNATURE_MAX];
+    struct isprov_scheme any = *scheme;
+    struct iotsafe_diag diag = { "" };
+    struct demand d = { .scheme = &any, .digest = input->digest, .sig = sig };
+    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, &diag);
+
+    any.salt_len = ISPROV_ANY_SALT;
+    d.digest_len = digest_len_of(input);
     if (err == IOTSAFE_OK)
         err = check_signature(key, &d, &diag);
+    else
+        explain_refusal(key, input, err, &diag);
+    if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
+        err = check_salt(key, &d, scheme->salt_len, &diag);
     if (err != IOTSAFE_OK) {
         isprov_raise(key->prov, err, &diag);
         return 0;
     }
-    memcpy(ret_der, der, d.der_len);
-    *ret_len = d.der_len;
+    memcpy(ret_sig, sig, d.sig_len);
+    *ret_len = d.sig_len;
     return 1;
 }
 
 /* ------------------------------------------------------------------ proving */
 
-#define CHALLENGE_SIZE 32 /* bytes: the shortest digest, which every applet signs */
-
 /* A signature over random bytes. */
 struct proof {
-    uint8_t digest[CHALLENGE_SIZE];
-    uint8_t der[ISPROV_ECDSA_DER_MAX];
-    size_t der_len;
+    struct isprov_message *message;
+    struct iotsafe_input input;
+    struct isprov_scheme scheme;
+    uint8_t sig[ISPROV_SIGNATURE_MAX];
+    size_t sig_len;
 };
 
+static void proof_clear(struct proof *proof)
+{
+    isprov_message_free(proof->message);
+}
+
+/* Random bytes, as a text of which the card may get what it wants to have. A key
+ * for TLS 1.3 alone gets them where the hash of the handshake stands (RFC 8446,
+ * 4.4.3): random bytes are no hash of any. */
+static bool make_challenge(const struct isprov_key *key, bool for_tls13, struct proof *proof)
+{
+    static const char context[] = "TLS 1.3, client CertificateVerify"; /* with its NUL */
+    OSSL_LIB_CTX *libctx = isprov_libctx(key->prov);
+    uint8_t random[32], spaces[64];
+
+    isprov_message_free(proof->message);
+    proof->message = isprov_message_new(key->prov, "SHA2-256");
+    if (libctx == NULL || proof->message == NULL
+        || RAND_bytes_ex(libctx, random, sizeof(random), 0) <= 0)
+        return false;
+    memset(spaces, ' ', sizeof(spaces));
+    if (for_tls13
+        && (!isprov_message_update(proof->message, spaces, sizeof(spaces))
+            || !isprov_message_update(proof->message, context, sizeof(context))))
+        return false;
+    return isprov_message_update(proof->message, random, sizeof(random))
+           && isprov_message_finish(proof->message, &proof->input);
+}
+
+static enum iotsafe_err sign_challenge(struct isprov_key *key, struct proof *proof, bool for_tls13,
+                                       struct iotsafe_diag *diag)
+{
+    if (!make_challenge(key, for_tls13, proof))
+        return IOTSAFE_ERR_MEMORY;
+    proof->scheme.md = isprov_message_md(proof->message);
+    return sign_on_card(key, &proof->scheme, &proof->input, proof->sig, &proof->sig_len, diag);
+}
+
+/* How the key signs is found out: PKCS #1 or PSS, anything or TLS 1.3 alone. */
 static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_proof,
                                    struct iotsafe_diag *diag)
 {
-    OSSL_LIB_CTX *libctx = isprov_libctx(key->prov);
+    const bool rsa = isprov_type_is_rsa(key->type);
+    enum iotsafe_err err;
 
-    if (libctx == NULL || RAND_bytes_ex(libctx, ret_proof->digest, CHALLENGE_SIZE, 0) <= 0)
-        return IOTSAFE_ERR_MEMORY;
-    return sign_on_card(key, ret_proof->digest, CHALLENGE_SIZE, ret_proof->der,
-                        &ret_proof->der_len, diag);
+    *ret_proof = (struct proof){ .scheme = { .id = rsa ? IOTSAFE_RSA_PKCS1 : IOTSAFE_ECDSA,
+                                             .salt_len = ISPROV_ANY_SALT } };
+    err = sign_challenge(key, ret_proof, false, diag);
+    if (rsa && isprov_refused(err)) {
+        ret_proof->scheme.id = IOTSAFE_RSA_PSS;
+        err = sign_challenge(key, ret_proof, false, diag);
+    }
+    if (isprov_refused(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
+        err = sign_challenge(key, ret_proof, true, diag);
+    return err;
 }
 
 static struct demand demand_of_proof(const struct proof *proof)
 {
-    return (struct demand){ .digest = proof->digest,
-                            .digest_len = CHALLENGE_SIZE,
-                            .der = proof->der,
-                            .der_len = proof->der_len };
-}
-
-/* The point of a software public key; false if it cannot be that of a card key. */
-static bool octets_of(const struct isprov_key *key, const EVP_PKEY *pkey,
-                      uint8_t ret_octets[static IOTSAFE_POINT_SIZE])
-{
-    size_t len = 0;
-    bool good;
-
-    isprov_mark(key->prov);
-    good = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, ret_octets,
-                                           IOTSAFE_POINT_SIZE, &len)
-           && len == IOTSAFE_POINT_SIZE;
-    isprov_drop(key->prov);
-    return good;
+    return (struct demand){ .scheme = &proof->scheme,
+                            .digest = proof->input.digest,
+                            .digest_len = digest_len_of(&proof->input),
+                            .sig = proof->sig,
+                            .sig_len = proof->sig_len };
 }
 
 /* For a key of which the card gives no public half: if a signature fits `other`,
@@ -338,24 +429,21 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
 {
     struct proof proof;
     struct demand d;
-    uint8_t octets[IOTSAFE_POINT_SIZE];
-    struct isprov_point *point;
+    struct isprov_half *half = isprov_half_of_pkey(key->prov, other);
     enum iotsafe_err err;
 
-    if (!octets_of(key, other, octets))
-        return IOTSAFE_ERR_SIGNATURE;
-    err = make_proof(key, &proof, diag);
-    if (err != IOTSAFE_OK)
-        return err;
-    d = demand_of_proof(&proof);
-    point = isprov_point_new(key->prov, key->curve, octets);
-    if (point == NULL || !fits(key->prov, point, &d)) {
-        isprov_point_free(point);
+    if (half == NULL || half->type != key->type) {
+        isprov_half_free(half);
         return IOTSAFE_ERR_SIGNATURE;
     }
-    if (!isprov_key_replace(key, NULL, point, true))
-        isprov_point_free(point); /* another thread has just found the same */
-    return IOTSAFE_OK;
+    err = make_proof(key, &proof, diag);
+    d = demand_of_proof(&proof);
+    if (err == IOTSAFE_OK && !fits(key, half, &d))
+        err = IOTSAFE_ERR_SIGNATURE;
+    if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, half, true))
+        isprov_half_free(half); /* or another thread has just found the same */
+    proof_clear(&proof);
+    return err;
 }
 
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
@@ -363,7 +451,7 @@ bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
     const struct demand d = { .equal_to = other };
     struct iotsafe_diag diag = { "" };
     enum iotsafe_err err =
-        isprov_key_point(key) != NULL ? settle(key, &d, &diag) : adopt(key, other, &diag);
+        isprov_key_half(key) != NULL ? settle(key, &d, &diag) : adopt(key, other, &diag);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
         isprov_raise(key->prov, err, &diag); /* not "no", but "cannot tell" */
@@ -377,12 +465,13 @@ int isprov_card_key_prove(struct isprov_key *key)
     struct iotsafe_diag diag = { "" };
     enum iotsafe_err err = make_proof(key, &proof, &diag);
 
-    if (err == IOTSAFE_OK && isprov_key_point(key) != NULL) {
+    if (err == IOTSAFE_OK && isprov_key_half(key) != NULL) {
         d = demand_of_proof(&proof);
         err = settle(key, &d, &diag);
         if (err == IOTSAFE_ERR_SIGNATURE)
             explain_mismatch(key, &diag);
     }
+    proof_clear(&proof);
     if (err != IOTSAFE_OK)
         isprov_raise(key->prov, err, &diag);
     return err == IOTSAFE_OK;

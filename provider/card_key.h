@@ -26,18 +26,72 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
  */
 struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref);
 
+/** The type that the object list tells of a private key's container; NULL if it
+ *  cannot be told. Raises nothing. */
+const struct isprov_type *isprov_card_container_type(struct isprov *prov,
+                                                     const struct iotsafe_uri *uri);
+
 /**
- * Sign a digest and check the signature before it is given out.
+ * Make a key pair on the card, which replaces what the container held.
+ *
+ * @param group  the group that is wanted; empty: that of the container
+ * @return the new key with its public half pinned; NULL after an error was raised
+ */
+struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
+                                            const char *group);
+
+/**
+ * COMPUTE DH with a card key.
+ *
+ * @param peer        on the same curve, or an error
+ * @param ret_secret  the caller wipes it
+ * @return 1, or 0 after an error was raised
+ */
+int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
+                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE]);
+
+/**
+ * A public key that stands on a card, to verify with there.
+ *
+ * @param half  owned from here on
+ * @return NULL after an error was raised
+ */
+struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
+                                          const struct iotsafe_uri *uri, struct isprov_half *half);
+
+/** May the applet verify with it? What the device can overwrite proves nothing.
+ *  @return false after an error was raised */
+bool isprov_card_public_is_fixed(const struct isprov_key *key);
+
+/** VERIFY SIGNATURE. @return 1: valid; 0: not, or an error was raised */
+int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
+                              const uint8_t *sig, size_t sig_len);
+
+#define ISPROV_SIGNATURE_MAX IOTSAFE_SIGNATURE_MAX /* bytes, DER ECDSA-Sig-Value or RSA */
+
+#define ISPROV_ANY_SALT (-2) /* as RSA_PSS_SALTLEN_AUTO */
+
+/** How a signature is made. */
+struct isprov_scheme {
+    enum iotsafe_scheme id;
+    const EVP_MD *md; /* RSA: the digest of the input */
+    int salt_len;     /* IOTSAFE_RSA_PSS: bytes, or ISPROV_ANY_SALT */
+};
+
+/**
+ * Sign and check the signature before it is given out.
  *
  * A public half that nobody has relied on yet and that does not fit is dropped,
  * and the other candidates are tried, read afresh. Without any public half the
  * signature is given out unchecked: there is nothing that it could contradict.
+ * So is the salt of PSS, which the card chooses.
  *
- * @param digest  32, 48 or 64 bytes
+ * @param input  with the digest
  * @return 1, or 0 after an error was raised
  */
-int isprov_card_key_sign(struct isprov_key *key, const uint8_t *digest, size_t digest_len,
-                         uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len);
+int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
+                         const struct iotsafe_input *input,
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len);
 
 /**
  * Does the private key belong to `other`? Compares with the public half in use;

@@ -2,10 +2,9 @@
 #include "cert.h"
 
 #include <openssl/asn1.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <stdbool.h>
 #include <string.h>
 
 static bool is_padding(uint8_t byte)
@@ -117,27 +116,4 @@ STACK_OF(X509) *isprov_certs_parse(OSSL_LIB_CTX *libctx, const uint8_t *data, si
     order_chain(certs);
     ERR_pop_to_mark();
     return certs;
-}
-
-bool isprov_cert_point(const X509 *cert, const struct isprov_curve *curve,
-                       uint8_t ret_point[static IOTSAFE_POINT_SIZE])
-{
-    EVP_PKEY *pkey = X509_get0_pubkey(cert);
-    char group[64];
-    uint8_t point[IOTSAFE_POINT_SIZE];
-    size_t len = 0;
-    bool good;
-
-    if (pkey == NULL)
-        return false;
-    ERR_set_mark();
-    good = EVP_PKEY_is_a(pkey, "EC") && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)
-           && isprov_curve_by_group(group) == curve
-           && EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point,
-                                              sizeof(point), &len)
-           && len == sizeof(point);
-    ERR_pop_to_mark();
-    if (good)
-        memcpy(ret_point, point, sizeof(point));
-    return good;
 }

@@ -6,7 +6,8 @@
 
 #include <openssl/x509.h>
 
-#include "curve.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /**
  * All certificates in a file, the leaf first and then its issuers, as far as the
@@ -18,9 +19,5 @@
  * @return sk_X509_pop_free() it; empty if there is none; NULL when out of memory
  */
 STACK_OF(X509) *isprov_certs_parse(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len);
-
-/** The public key of a certificate, uncompressed. @return false if it is not one of `curve` */
-bool isprov_cert_point(const X509 *cert, const struct isprov_curve *curve,
-                       uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
 
 #endif

@@ -15,7 +15,7 @@
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
 static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
 static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
-static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_der_decode;
 static OSSL_FUNC_decoder_export_object_fn decoder_export_object;
 
 #define STRUCTURE "iotsafe-key-reference"
@@ -162,7 +162,9 @@ static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, si
     return key;
 }
 
-static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
+/* Stands under the names of all key types: which one a reference is of shows only
+ * when it was read. */
+static int decoder_der_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
                              void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
 {
     ISPROV_KEEP_ERRNO;
@@ -172,6 +174,7 @@ static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_C
     size_t len = bio != NULL ? read_der(bio, der, sizeof(der)) : 0;
     int type = OSSL_OBJECT_PKEY, good = 1;
     struct isprov_key *key;
+    const char *algorithm;
 
     (void)selection;
     (void)pw_cb;
@@ -179,9 +182,10 @@ static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_C
     BIO_free(bio);
     if (isprov_keyref_is_ours(der, len)) {
         key = key_of_der(prov, der, len);
+        algorithm = key != NULL ? key->type->algorithm : "";
         OSSL_PARAM params[] = {
             OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of("EC"), 0),
+            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of(algorithm), 0),
             OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
             OSSL_PARAM_construct_end(),
         };
@@ -211,10 +215,10 @@ const OSSL_DISPATCH isprov_decoder_pem[] = {
     { 0, NULL }
 };
 
-const OSSL_DISPATCH isprov_decoder_ec[] = {
+const OSSL_DISPATCH isprov_decoder_der[] = {
     { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
     { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
-    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_ec_decode },
+    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_der_decode },
     { OSSL_FUNC_DECODER_EXPORT_OBJECT, (void (*)(void))decoder_export_object },
     { 0, NULL }
 };

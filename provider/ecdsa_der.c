@@ -7,7 +7,7 @@ enum { DER_INTEGER = 0x02, DER_SEQUENCE = 0x30 };
 
 /* Big-endian, field_len bytes: true if 0 < value < order. Signatures are
  * public, so nothing here needs constant time. */
-static bool in_range(const struct isprov_curve *curve, const uint8_t *value)
+static bool in_range(const struct isprov_type *curve, const uint8_t *value)
 {
     static const uint8_t zero[ISPROV_FIELD_MAX];
 
@@ -32,7 +32,7 @@ static size_t put_integer(uint8_t *out, const uint8_t *value, size_t len)
     return 2 + pad + len;
 }
 
-bool isprov_ecdsa_from_raw(const struct isprov_curve *curve, const uint8_t *raw, size_t raw_len,
+bool isprov_ecdsa_from_raw(const struct isprov_type *curve, const uint8_t *raw, size_t raw_len,
                            uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len)
 {
     const uint8_t *r = raw, *s = raw + curve->field_len;
@@ -71,7 +71,7 @@ static size_t get_integer(const uint8_t *der, size_t left, size_t field_len, uin
     return 2 + (size_t)der[1];
 }
 
-bool isprov_ecdsa_to_raw(const struct isprov_curve *curve, const uint8_t *der, size_t der_len,
+bool isprov_ecdsa_to_raw(const struct isprov_type *curve, const uint8_t *der, size_t der_len,
                          uint8_t ret_raw[static 2 * ISPROV_FIELD_MAX])
 {
     uint8_t raw[2 * ISPROV_FIELD_MAX];
@@ -93,7 +93,7 @@ bool isprov_ecdsa_to_raw(const struct isprov_curve *curve, const uint8_t *der, s
     return true;
 }
 
-bool isprov_ecdsa_normalise(const struct isprov_curve *curve, const uint8_t *sig, size_t sig_len,
+bool isprov_ecdsa_normalise(const struct isprov_type *curve, const uint8_t *sig, size_t sig_len,
                             uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len)
 {
     uint8_t raw[2 * ISPROV_FIELD_MAX];

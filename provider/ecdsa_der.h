@@ -3,7 +3,7 @@
 #ifndef ISPROV_ECDSA_DER_H
 #define ISPROV_ECDSA_DER_H
 
-#include "curve.h"
+#include "key_type.h"
 
 /** Bytes of the longest DER form: SEQUENCE header, two INTEGERs of 33 bytes. */
 #define ISPROV_ECDSA_DER_MAX (2 + 2 * (2 + 1 + ISPROV_FIELD_MAX))
@@ -15,7 +15,7 @@
  * @return false if raw_len is another one, or r or s is not in 1 .. order - 1
  */
 IOTSAFE_NODISCARD bool
-isprov_ecdsa_from_raw(const struct isprov_curve *curve, const uint8_t *raw, size_t raw_len,
+isprov_ecdsa_from_raw(const struct isprov_type *curve, const uint8_t *raw, size_t raw_len,
                       uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len);
 
 /**
@@ -26,7 +26,7 @@ isprov_ecdsa_from_raw(const struct isprov_curve *curve, const uint8_t *raw, size
  *         in 1 .. order - 1
  */
 IOTSAFE_NODISCARD bool
-isprov_ecdsa_to_raw(const struct isprov_curve *curve, const uint8_t *der, size_t der_len,
+isprov_ecdsa_to_raw(const struct isprov_type *curve, const uint8_t *der, size_t der_len,
                     uint8_t ret_raw[static 2 * ISPROV_FIELD_MAX]);
 
 /**
@@ -36,7 +36,7 @@ isprov_ecdsa_to_raw(const struct isprov_curve *curve, const uint8_t *der, size_t
  * @return false if it is neither
  */
 IOTSAFE_NODISCARD bool
-isprov_ecdsa_normalise(const struct isprov_curve *curve, const uint8_t *sig, size_t sig_len,
+isprov_ecdsa_normalise(const struct isprov_type *curve, const uint8_t *sig, size_t sig_len,
                        uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len);
 
 #endif

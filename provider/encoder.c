@@ -1,9 +1,10 @@
-/* Encoders for EC keys of this provider, see provider-encoder(7): text, and PEM
+/* Encoders for keys of this provider, see provider-encoder(7): text, and PEM
  * where a program asks for the PKCS #8 form of a private key. A card key then
  * becomes a key-reference file, so that what programs write they can read again.
  *
  * libcrypto tries the encoders of a key's own provider and no others, so that
  * software keys must be served here, too: by the default provider. */
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -113,33 +114,54 @@ static int print_octets(BIO *out, const uint8_t *octets, size_t len)
     return 1;
 }
 
-static int print_point(BIO *out, struct isprov_key *key)
+static int print_number(BIO *out, const char *title, const EVP_PKEY *pkey, const char *name)
 {
-    const struct isprov_point *point = isprov_key_pin(key);
+    BIGNUM *number = NULL;
+    uint8_t octets[IOTSAFE_RSA_MODULUS_MAX + 1] = { 0 }; /* a zero in front, as libcrypto prints */
+    int len = 0, good = 0;
 
-    if (point == NULL)
+    if (EVP_PKEY_get_bn_param(pkey, name, &number)
+        && (len = BN_num_bytes(number)) <= IOTSAFE_RSA_MODULUS_MAX)
+        good = len <= 8 ? BIO_printf(out, "%s: %lu (0x%lx)\n", title, BN_get_word(number),
+                                     BN_get_word(number)) > 0
+                        : BN_bn2bin(number, octets + 1) == len && BIO_printf(out, "%s:", title) > 0
+                              && print_octets(out, octets, (size_t)len + 1);
+    BN_free(number);
+    return good;
+}
+
+static int print_half(BIO *out, struct isprov_key *key)
+{
+    const struct isprov_half *half = isprov_key_pin(key);
+
+    if (half == NULL)
         return BIO_printf(out, "pub: the SIM gives none\n") > 0;
-    return BIO_printf(out, "pub:") > 0 && print_octets(out, point->octets, sizeof(point->octets));
+    if (isprov_key_is_rsa(key))
+        return print_number(out, "Modulus", half->pkey, OSSL_PKEY_PARAM_RSA_N)
+               && print_number(out, "Exponent", half->pkey, OSSL_PKEY_PARAM_RSA_E);
+    return BIO_printf(out, "pub:") > 0 && print_octets(out, half->octets, sizeof(half->octets));
 }
 
 static int print_card_key(BIO *out, struct isprov_key *key, int selection)
 {
-    const struct isprov_curve *curve = key->curve;
+    const struct isprov_type *type = key->type;
 
     if ((selection & SELECT_PRIVATE) != 0
         && BIO_printf(out, "Private-Key: (%d bit, in the IoT SAFE applet of a SIM)\nURI: %s\n"
                            "transport: %s\n",
-                      curve->bits, isprov_key_name(key).text, iotsafe_card_transport(key->card))
+                      type->bits, isprov_key_name(key).text, iotsafe_card_transport(key->card))
                <= 0)
         return 0;
     if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) == SELECT_PUBLIC
-        && BIO_printf(out, "Public-Key: (%d bit)\n", curve->bits) <= 0)
+        && BIO_printf(out, "Public-Key: (%d bit)\n", type->bits) <= 0)
         return 0;
-    if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) != 0 && !print_point(out, key))
+    if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) != 0 && !print_half(out, key))
         return 0;
-    if (BIO_printf(out, "ASN1 OID: %s\n", curve->group) <= 0)
+    if (isprov_key_is_rsa(key))
+        return 1;
+    if (BIO_printf(out, "ASN1 OID: %s\n", type->group) <= 0)
         return 0;
-    return curve->nist_name == NULL || BIO_printf(out, "NIST CURVE: %s\n", curve->nist_name) > 0;
+    return type->nist_name == NULL || BIO_printf(out, "NIST CURVE: %s\n", type->nist_name) > 0;
 }
 
 static int encoder_text_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
@@ -176,13 +198,13 @@ static int encoder_pem_does_selection(void *provctx, int selection)
 
 static int write_reference(BIO *out, struct isprov_key *key)
 {
-    const struct isprov_point *point = isprov_key_pin(key);
+    const struct isprov_half *half = isprov_key_pin(key);
     uint8_t *spki = NULL, *der = NULL;
     int spki_len = 0, good;
     size_t len = 0;
 
-    if (point != NULL)
-        spki_len = i2d_PUBKEY(point->pkey, &spki);
+    if (half != NULL)
+        spki_len = i2d_PUBKEY(half->pkey, &spki);
     good = spki_len >= 0
            && isprov_keyref_encode(isprov_key_name(key).text, spki, (size_t)spki_len, &der, &len)
            && PEM_write_bio(out, ISPROV_KEYREF_PEM_LABEL, "", der, (long)len) > 0;
@@ -233,7 +255,7 @@ static int encoder_pem_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *ob
     return good > 0;
 }
 
-const OSSL_DISPATCH isprov_encoder_ec_text[] = {
+const OSSL_DISPATCH isprov_encoder_text[] = {
     { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
     { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
     { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_text_does_selection },
@@ -241,7 +263,7 @@ const OSSL_DISPATCH isprov_encoder_ec_text[] = {
     { 0, NULL }
 };
 
-const OSSL_DISPATCH isprov_encoder_ec_pem[] = {
+const OSSL_DISPATCH isprov_encoder_pem[] = {
     { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
     { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
     { OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, (void (*)(void))encoder_settable_ctx_params },

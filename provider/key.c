@@ -7,13 +7,13 @@
 
 #include "soft_key.h"
 
-/* `public` is a pointer to a point with a flag in its lowest bit, so that "is
- * this still the point" and "may it change" are one atomic question. */
+/* `public` is a pointer to a half with a flag in its lowest bit, so that "is
+ * this still the half" and "may it change" are one atomic question. */
 #define PINNED ((uintptr_t)1)
 
-static struct isprov_point *point_of(uintptr_t value)
+static struct isprov_half *half_of(uintptr_t value)
 {
-    return (struct isprov_point *)(value & ~PINNED);
+    return (struct isprov_half *)(value & ~PINNED);
 }
 
 static struct isprov_key *key_new(struct isprov *prov)
@@ -45,7 +45,7 @@ void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts)
 
 struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
                                        const struct iotsafe_uri *uri,
-                                       const struct isprov_curve *curve)
+                                       const struct isprov_type *type)
 {
     struct isprov_key *key = key_new(prov);
 
@@ -54,7 +54,7 @@ struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card 
     key->card = iotsafe_card_ref(card);
     key->uri = *uri;
     key->uri.type = IOTSAFE_URI_PRIVATE;
-    key->curve = curve;
+    key->type = type;
     return key;
 }
 
@@ -66,14 +66,14 @@ struct isprov_key *isprov_key_ref(struct isprov_key *key)
 
 void isprov_key_free(struct isprov_key *key)
 {
-    struct isprov_point *point, *next;
+    struct isprov_half *half, *next;
 
     if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
         return;
-    isprov_point_free(point_of(atomic_load(&key->public)));
-    for (point = atomic_load(&key->retired); point != NULL; point = next) {
-        next = point->next_retired;
-        isprov_point_free(point);
+    isprov_half_free(half_of(atomic_load(&key->public)));
+    for (half = atomic_load(&key->retired); half != NULL; half = next) {
+        next = half->next_retired;
+        isprov_half_free(half);
     }
     iotsafe_card_free(key->card);
     EVP_PKEY_free(key->soft);
@@ -91,61 +91,21 @@ struct isprov_key_name isprov_key_name(const struct isprov_key *key)
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX])
 {
     if (isprov_key_is_on_card(key)) {
-        OPENSSL_strlcpy(ret_name, key->curve->group, ISPROV_GROUP_NAME_MAX);
+        if (isprov_type_is_rsa(key->type))
+            return false;
+        OPENSSL_strlcpy(ret_name, key->type->group, ISPROV_GROUP_NAME_MAX);
         return true;
     }
     return key->soft != NULL
            && EVP_PKEY_get_group_name(key->soft, ret_name, ISPROV_GROUP_NAME_MAX, NULL);
 }
 
-/* libcrypto checks that the point is on the curve. */
-static EVP_PKEY *pkey_from_octets(struct isprov *prov, const struct isprov_curve *curve,
-                                  const uint8_t *octets)
+const struct isprov_half *isprov_key_half(const struct isprov_key *key)
 {
-    char group[32];
-    uint8_t pub[IOTSAFE_POINT_SIZE];
-    OSSL_PARAM params[3];
-
-    OPENSSL_strlcpy(group, curve->group, sizeof(group));
-    memcpy(pub, octets, sizeof(pub));
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
-    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub));
-    params[2] = OSSL_PARAM_construct_end();
-    return isprov_soft_from_params(prov, EVP_PKEY_PUBLIC_KEY, params);
+    return half_of(atomic_load(&key->public));
 }
 
-struct isprov_point *isprov_point_new(struct isprov *prov, const struct isprov_curve *curve,
-                                      const uint8_t octets[static IOTSAFE_POINT_SIZE])
-{
-    struct isprov_point *point = OPENSSL_zalloc(sizeof(*point));
-
-    if (point == NULL)
-        return NULL;
-    memcpy(point->octets, octets, sizeof(point->octets));
-    isprov_mark(prov);
-    point->pkey = pkey_from_octets(prov, curve, octets);
-    isprov_drop(prov);
-    if (point->pkey == NULL) {
-        isprov_point_free(point);
-        return NULL;
-    }
-    return point;
-}
-
-void isprov_point_free(struct isprov_point *point)
-{
-    if (point == NULL)
-        return;
-    EVP_PKEY_free(point->pkey);
-    OPENSSL_free(point);
-}
-
-const struct isprov_point *isprov_key_point(const struct isprov_key *key)
-{
-    return point_of(atomic_load(&key->public));
-}
-
-const struct isprov_point *isprov_key_pin(struct isprov_key *key)
+const struct isprov_half *isprov_key_pin(struct isprov_key *key)
 {
     uintptr_t value = atomic_load(&key->public);
 
@@ -153,7 +113,7 @@ const struct isprov_point *isprov_key_pin(struct isprov_key *key)
     while (value != 0 && (value & PINNED) == 0
            && !atomic_compare_exchange_weak(&key->public, &value, value | PINNED))
         ;
-    return point_of(value);
+    return half_of(value);
 }
 
 bool isprov_key_is_pinned(const struct isprov_key *key)
@@ -161,33 +121,33 @@ bool isprov_key_is_pinned(const struct isprov_key *key)
     return (atomic_load(&key->public) & PINNED) != 0;
 }
 
-/* Keep a point until the key is freed. */
-static void retire(struct isprov_key *key, struct isprov_point *point)
+/* Keep a half until the key is freed. */
+static void retire(struct isprov_key *key, struct isprov_half *half)
 {
-    point->next_retired = atomic_load(&key->retired);
-    while (!atomic_compare_exchange_weak(&key->retired, &point->next_retired, point))
+    half->next_retired = atomic_load(&key->retired);
+    while (!atomic_compare_exchange_weak(&key->retired, &half->next_retired, half))
         ;
 }
 
-bool isprov_key_replace(struct isprov_key *key, const struct isprov_point *old,
-                        struct isprov_point *point, bool pin)
+bool isprov_key_replace(struct isprov_key *key, const struct isprov_half *old,
+                        struct isprov_half *half, bool pin)
 {
     uintptr_t expected = (uintptr_t)old;
-    uintptr_t value = (uintptr_t)point | (pin ? PINNED : 0);
+    uintptr_t value = (uintptr_t)half | (pin ? PINNED : 0);
 
     if (!atomic_compare_exchange_strong(&key->public, &expected, value))
         return false;
     if (expected != 0)
-        retire(key, point_of(expected));
+        retire(key, half_of(expected));
     return true;
 }
 
 EVP_PKEY *isprov_key_public_pkey(struct isprov_key *key)
 {
-    const struct isprov_point *point;
+    const struct isprov_half *half;
 
     if (!isprov_key_is_on_card(key))
         return (key->soft_parts & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) != 0 ? key->soft : NULL;
-    point = isprov_key_pin(key);
-    return point != NULL ? point->pkey : NULL;
+    half = isprov_key_pin(key);
+    return half != NULL ? half->pkey : NULL;
 }

@@ -19,15 +19,8 @@
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
-#include "curve.h"
+#include "half.h"
 #include "prov.h"
-
-/** A public key: immutable. */
-struct isprov_point {
-    uint8_t octets[IOTSAFE_POINT_SIZE]; /* uncompressed */
-    EVP_PKEY *pkey;                     /* in the provider's own library context */
-    struct isprov_point *next_retired;
-};
 
 struct isprov_key {
     struct isprov *prov;
@@ -39,10 +32,10 @@ struct isprov_key {
 
     /* card key; card is NULL for a software key */
     struct iotsafe_card *card;
-    struct iotsafe_uri uri; /* as the application gave it; type private */
-    const struct isprov_curve *curve;
-    atomic_uintptr_t public;                  /* see isprov_key_point() */
-    _Atomic(struct isprov_point *) retired;   /* dropped candidates: others may still use them */
+    struct iotsafe_uri uri; /* as the application gave it; type private, or public: see below */
+    const struct isprov_type *type;
+    atomic_uintptr_t public;                  /* see isprov_key_half() */
+    _Atomic(struct isprov_half *) retired;   /* dropped candidates: others may still use them */
 };
 
 /** An empty software key with one reference; NULL after an error was raised. */
@@ -60,7 +53,7 @@ void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts);
  */
 struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
                                        const struct iotsafe_uri *uri,
-                                       const struct isprov_curve *curve);
+                                       const struct isprov_type *type);
 
 struct isprov_key *isprov_key_ref(struct isprov_key *key);
 void isprov_key_free(struct isprov_key *key); /* gives a reference back; NULL accepted */
@@ -68,6 +61,20 @@ void isprov_key_free(struct isprov_key *key); /* gives a reference back; NULL ac
 static inline bool isprov_key_is_on_card(const struct isprov_key *key)
 {
     return key->card != NULL;
+}
+
+/** True for a public key that stands on a card and is used there (card-verify): it
+ *  has a pinned half and no private key. */
+static inline bool isprov_key_is_card_public(const struct isprov_key *key)
+{
+    return isprov_key_is_on_card(key) && key->uri.type == IOTSAFE_URI_PUBLIC;
+}
+
+/** True for an RSA key, on a card or in software; an empty key is none. */
+static inline bool isprov_key_is_rsa(const struct isprov_key *key)
+{
+    return isprov_key_is_on_card(key) ? isprov_type_is_rsa(key->type)
+                                      : key->soft != NULL && EVP_PKEY_is_a(key->soft, "RSA");
 }
 
 /** The card key as text for messages: its URI in canonical form. */
@@ -78,41 +85,31 @@ struct isprov_key_name isprov_key_name(const struct isprov_key *key);
 
 #define ISPROV_GROUP_NAME_MAX 80 /* bytes with the NUL */
 
-/** libcrypto's name of the key's group. @return false if it is empty or unnamed */
+/** libcrypto's name of the key's group. @return false if it is empty, unnamed or RSA */
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX]);
 
 /* -------------------------------------------------- public half, card keys */
 
-/**
- * Make a point.
- * @param octets  uncompressed; on `curve`, or it fails
- * @return NULL if it is not a public key of that curve, or memory is short;
- *         nothing is raised
- */
-struct isprov_point *isprov_point_new(struct isprov *prov, const struct isprov_curve *curve,
-                                      const uint8_t octets[static IOTSAFE_POINT_SIZE]);
-void isprov_point_free(struct isprov_point *point); /* NULL accepted */
-
 /** The public half in use, or NULL if none is known. Valid as long as the key.
  *  Another may take its place later, unless it was pinned. */
-const struct isprov_point *isprov_key_point(const struct isprov_key *key);
+const struct isprov_half *isprov_key_half(const struct isprov_key *key);
 
 /** The same for one who shows it to the application or relies on it: from now on
  *  no other takes its place. */
-const struct isprov_point *isprov_key_pin(struct isprov_key *key);
+const struct isprov_half *isprov_key_pin(struct isprov_key *key);
 
 /** True if the public half can no longer change. */
 bool isprov_key_is_pinned(const struct isprov_key *key);
 
 /**
- * Put `point` in the place of `old`, if that is still in use and not pinned.
+ * Put `half` in the place of `old`, if that is still in use and not pinned.
  *
- * @param old    what isprov_key_point() gave: NULL or a point
- * @param point  owned by the key on success only; not NULL
+ * @param old    what isprov_key_half() gave: NULL or a half
+ * @param half   owned by the key on success only; not NULL
  * @return false if another thread was faster: look again
  */
-bool isprov_key_replace(struct isprov_key *key, const struct isprov_point *old,
-                        struct isprov_point *point, bool pin);
+bool isprov_key_replace(struct isprov_key *key, const struct isprov_half *old,
+                        struct isprov_half *half, bool pin);
 
 /** The public key as a key of the default provider: a software key's contents,
  *  or a card key's public half, which gets pinned. Borrowed; NULL if there is none. */

@@ -1,23 +1,13 @@
-/* Key management for EC keys, see provider-keymgmt(7). Card keys are loaded by
- * reference from the store and the decoder; software keys come from generation
- * (keymgmt_ec_gen.c) and import (peers' public keys), and wrap a key of the
- * default provider. A card key never shows a private part to anybody. */
+/* Key management for EC keys, see provider-keymgmt(7) and keymgmt.h; generation is
+ * in keymgmt_ec_gen.c. */
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_key.h"
-#include "key.h"
+#include "keymgmt.h"
 #include "soft_key.h"
 
-static OSSL_FUNC_keymgmt_new_fn keymgmt_ec_new;
-static OSSL_FUNC_keymgmt_load_fn keymgmt_ec_load;
-static OSSL_FUNC_keymgmt_free_fn keymgmt_ec_free;
-static OSSL_FUNC_keymgmt_has_fn keymgmt_ec_has;
-static OSSL_FUNC_keymgmt_match_fn keymgmt_ec_match;
-static OSSL_FUNC_keymgmt_dup_fn keymgmt_ec_dup;
-static OSSL_FUNC_keymgmt_validate_fn keymgmt_ec_validate;
 static OSSL_FUNC_keymgmt_import_fn keymgmt_ec_import;
 static OSSL_FUNC_keymgmt_import_types_fn keymgmt_ec_import_types;
 static OSSL_FUNC_keymgmt_export_fn keymgmt_ec_export;
@@ -36,179 +26,18 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name
 #define PUBLIC_MAX 256     /* bytes; the largest group of libcrypto takes 145 */
 #define SCALAR_MAX 80      /* bytes; the largest takes 72 */
 
-/* Where libcrypto hands a key in as const: counting references and settling on a
- * public half (key.h) change nothing that its other holders could see. */
-static struct isprov_key *key_of(const void *keydata)
-{
-    return (struct isprov_key *)(uintptr_t)keydata;
-}
-
-/* -------------------------------------------------------- life of a key object */
-
-static void *keymgmt_ec_new(void *provctx)
-{
-    ISPROV_KEEP_ERRNO;
-
-    return isprov_key_new_soft(provctx);
-}
-
-/* The reference is the bytes of a pointer to a key, which the store or the
- * decoder holds during the call. */
-static void *keymgmt_ec_load(const void *reference, size_t reference_len)
-{
-    struct isprov_key *const *loaded = reference;
-
-    return reference_len == sizeof(*loaded) ? isprov_key_ref(*loaded) : NULL;
-}
-
-static void keymgmt_ec_free(void *keydata)
-{
-    ISPROV_KEEP_ERRNO;
-
-    isprov_key_free(keydata);
-}
-
-/* libcrypto asks this and some of the following of a typed EVP_PKEY that has no
- * key yet: keydata may be NULL. */
-static int keymgmt_ec_has(const void *keydata, int selection)
-{
-    const struct isprov_key *key = keydata;
-    int wanted = selection & (SELECT_PAIR | SELECT_DOMAIN);
-
-    if (key == NULL)
-        return 0;
-    if (!isprov_key_is_on_card(key))
-        return (key->soft_parts & wanted) == wanted;
-    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_point(key) != NULL;
-}
-
-static EVP_PKEY *dup_contents(const struct isprov_key *from, int selection)
-{
-    if (isprov_key_is_on_card(from))
-        return isprov_soft_from_group(from->prov, from->curve->group);
-    if ((from->soft_parts & selection & SELECT_PRIVATE) != 0)
-        return EVP_PKEY_dup(from->soft);
-    return isprov_soft_copy_public(from->prov, from->soft, from->soft_parts & selection);
-}
-
-/* A card key never changes for its holders: its duplicate is one more reference.
- * A software key may be given a public part later, so that it is copied. */
-static void *keymgmt_ec_dup(const void *keydata, int selection)
-{
-    ISPROV_KEEP_ERRNO;
-    struct isprov_key *from = key_of(keydata), *copy;
-    const bool on_card = isprov_key_is_on_card(from);
-    EVP_PKEY *contents;
-
-    if (on_card && (selection & SELECT_PAIR) != 0)
-        return isprov_key_ref(from);
-    copy = isprov_key_new_soft(from->prov);
-    if (copy == NULL || (!on_card && from->soft == NULL))
-        return copy;
-    contents = dup_contents(from, selection);
-    if (contents == NULL) {
-        isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
-        isprov_key_free(copy);
-        return NULL;
-    }
-    isprov_key_reset_soft(copy, contents, on_card ? OSSL_KEYMGMT_SELECT_ALL_PARAMETERS
-                                                  : from->soft_parts & selection);
-    return copy;
-}
-
-/* ------------------------------------------------------- comparing, validating */
-
-static bool same_group(const struct isprov_key *a, const struct isprov_key *b)
-{
-    char name_a[ISPROV_GROUP_NAME_MAX], name_b[ISPROV_GROUP_NAME_MAX];
-    bool same;
-
-    isprov_mark(a->prov);
-    if (isprov_key_group(a, name_a) && isprov_key_group(b, name_b))
-        same = strcmp(name_a, name_b) == 0;
-    else
-        same = a->soft != NULL && b->soft != NULL && EVP_PKEY_parameters_eq(a->soft, b->soft) == 1;
-    isprov_drop(a->prov);
-    return same;
-}
-
-static bool same_card_object(const struct isprov_key *a, const struct isprov_key *b)
-{
-    return strcmp(isprov_key_name(a).text, isprov_key_name(b).text) == 0
-           && strcmp(iotsafe_card_transport(a->card), iotsafe_card_transport(b->card)) == 0;
-}
-
-/* Two keys of which `a` is on a card. */
-static bool same_card_key(struct isprov_key *a, struct isprov_key *b)
-{
-    EVP_PKEY *public_b;
-
-    if (a == b)
-        return true;
-    if (isprov_key_is_on_card(b) && isprov_key_point(b) == NULL)
-        return isprov_key_point(a) == NULL
-                   ? same_card_object(a, b)
-                   : isprov_card_key_belongs_to(b, isprov_key_point(a)->pkey);
-    public_b = isprov_key_is_on_card(b) ? isprov_key_point(b)->pkey : isprov_key_public_pkey(b);
-    return public_b != NULL && isprov_card_key_belongs_to(a, public_b);
-}
-
-static bool same_public(struct isprov_key *a, struct isprov_key *b)
-{
-    if (isprov_key_is_on_card(a))
-        return same_card_key(a, b);
-    if (isprov_key_is_on_card(b))
-        return same_card_key(b, a);
-    return a->soft != NULL && b->soft != NULL && EVP_PKEY_eq(a->soft, b->soft) == 1;
-}
-
-static int keymgmt_ec_match(const void *keydata1, const void *keydata2, int selection)
-{
-    ISPROV_KEEP_ERRNO;
-    struct isprov_key *a = key_of(keydata1), *b = key_of(keydata2);
-
-    if ((selection & SELECT_DOMAIN) != 0 && !same_group(a, b))
-        return 0;
-    return (selection & SELECT_PAIR) == 0 || same_public(a, b);
-}
-
-/* The group of a card key is a named one, its point was checked when it came. */
-static int validate_card_key(struct isprov_key *key, int selection)
-{
-    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_point(key) == NULL) {
-        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY, "%s: no public key is known",
-                          isprov_key_name(key).text);
-        return 0;
-    }
-    return (selection & SELECT_PAIR) != SELECT_PAIR || isprov_card_key_prove(key);
-}
-
-static int keymgmt_ec_validate(const void *keydata, int selection, int type)
-{
-    ISPROV_KEEP_ERRNO;
-    struct isprov_key *key = key_of(keydata);
-    const bool quick = type == OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
-    bool good;
-
-    if (key == NULL)
-        return 0;
-    if (isprov_key_is_on_card(key))
-        return validate_card_key(key, selection);
-    good = key->soft != NULL && keymgmt_ec_has(key, selection);
-    if (good && (selection & SELECT_DOMAIN) != 0)
-        good = isprov_soft_check(key->prov, key->soft,
-                                 quick ? EVP_PKEY_param_check_quick : EVP_PKEY_param_check);
-    if (good && (selection & SELECT_PUBLIC) != 0)
-        good = isprov_soft_check(key->prov, key->soft,
-                                 quick ? EVP_PKEY_public_check_quick : EVP_PKEY_public_check);
-    if (good && (selection & SELECT_PRIVATE) != 0)
-        good = isprov_soft_check(key->prov, key->soft, EVP_PKEY_private_check);
-    if (good && (selection & SELECT_PAIR) == SELECT_PAIR)
-        good = isprov_soft_check(key->prov, key->soft, EVP_PKEY_pairwise_check);
-    return good;
-}
-
 /* ---------------------------------------------------------- import and export */
+
+/* A key whose curve came as numbers is not trusted to be on the curve that
+ * libcrypto found in them: cofactors, for one, may be anything. */
+static bool has_explicit_curve(const OSSL_PARAM params[])
+{
+    const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_EC_ENCODING);
+    const char *encoding = NULL;
+
+    return p != NULL && OSSL_PARAM_get_utf8_string_ptr(p, &encoding)
+           && strcmp(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 0;
+}
 
 /* Takes public keys and parameters on the curves of card keys, which is what
  * comparing with a card key needs. All else stays where it is, so that software
@@ -229,13 +58,14 @@ static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM para
     if (isprov_key_is_on_card(key) || (key->soft_parts & SELECT_PAIR) != 0
         || (selection & SELECT_DOMAIN) == 0
         || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL || group == NULL
-        || !OSSL_PARAM_get_utf8_string_ptr(group, &name) || isprov_curve_by_group(name) == NULL)
+        || has_explicit_curve(params)
+        || !OSSL_PARAM_get_utf8_string_ptr(group, &name) || isprov_type_by_group(name) == NULL)
         return 0;
     taken[0] = *group;
     if (with_pub)
         taken[1] = *pub;
     isprov_mark(key->prov);
-    pkey = isprov_soft_from_params(key->prov, parts, taken);
+    pkey = isprov_soft_from_params(key->prov, "EC", parts, taken);
     isprov_drop(key->prov);
     if (pkey == NULL)
         return 0;
@@ -255,14 +85,14 @@ struct exported {
 
 static bool export_pub(struct isprov_key *key, struct exported *ex)
 {
-    const struct isprov_point *point;
-    size_t len = sizeof(point->octets);
+    const struct isprov_half *half;
+    size_t len = sizeof(half->octets);
 
     if (isprov_key_is_on_card(key)) {
-        point = isprov_key_pin(key);
-        if (point == NULL)
+        half = isprov_key_pin(key);
+        if (half == NULL)
             return false;
-        memcpy(ex->pub, point->octets, len);
+        memcpy(ex->pub, half->octets, len);
     } else if (!EVP_PKEY_get_octet_string_param(key->soft, OSSL_PKEY_PARAM_PUB_KEY, ex->pub,
                                                 sizeof(ex->pub), &len)) {
         return false;
@@ -332,20 +162,6 @@ static const OSSL_PARAM *keymgmt_ec_export_types(int selection)
 
 /* ------------------------------------------------------------------ parameters */
 
-static bool put_int(OSSL_PARAM params[], const char *name, int value)
-{
-    OSSL_PARAM *p = OSSL_PARAM_locate(params, name);
-
-    return p == NULL || OSSL_PARAM_set_int(p, value);
-}
-
-static bool put_text(OSSL_PARAM params[], const char *name, const char *value)
-{
-    OSSL_PARAM *p = OSSL_PARAM_locate(params, name);
-
-    return p == NULL || OSSL_PARAM_set_utf8_string(p, value);
-}
-
 static bool put_octets(OSSL_PARAM *p, const void *bytes, size_t len)
 {
     return p == NULL || OSSL_PARAM_set_octet_string(p, bytes, len);
@@ -371,23 +187,18 @@ static bool put_point(struct isprov_key *key, OSSL_PARAM params[])
     OSSL_PARAM *pub = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_PUB_KEY);
     OSSL_PARAM *x = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_X);
     OSSL_PARAM *y = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_Y);
-    const size_t field_len = key->curve->field_len;
-    const struct isprov_point *point;
+    const size_t field_len = key->type->field_len;
+    const struct isprov_half *half;
 
     if (encoded == NULL && pub == NULL && x == NULL && y == NULL)
         return true;
-    point = isprov_key_pin(key);
-    if (point == NULL) {
-        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
-                          "%s: the SIM gives no public key for it; a key-reference file with the "
-                          "public key in it would",
-                          isprov_key_name(key).text);
+    half = isprov_pin_or_raise(key);
+    if (half == NULL)
         return false;
-    }
-    return put_octets(encoded, point->octets, sizeof(point->octets))
-           && put_octets(pub, point->octets, sizeof(point->octets))
-           && put_number(x, point->octets + 1, field_len)
-           && put_number(y, point->octets + 1 + field_len, field_len);
+    return put_octets(encoded, half->octets, sizeof(half->octets))
+           && put_octets(pub, half->octets, sizeof(half->octets))
+           && put_number(x, half->octets + 1, field_len)
+           && put_number(y, half->octets + 1 + field_len, field_len);
 }
 
 static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
@@ -399,15 +210,15 @@ static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
         return 0;
     if (!isprov_key_is_on_card(key))
         return key->soft != NULL && EVP_PKEY_get_params(key->soft, params);
-    return put_int(params, OSSL_PKEY_PARAM_BITS, key->curve->bits)
-           && put_int(params, OSSL_PKEY_PARAM_SECURITY_BITS, key->curve->security_bits)
-           && put_int(params, OSSL_PKEY_PARAM_MAX_SIZE, key->curve->max_signature_len)
-           && put_int(params, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, 0)
-           && put_int(params, OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, 0)
-           && put_text(params, OSSL_PKEY_PARAM_DEFAULT_DIGEST, "SHA256")
-           && put_text(params, OSSL_PKEY_PARAM_GROUP_NAME, key->curve->group)
-           && put_text(params, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP)
-           && put_text(params, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+    return isprov_put_int(params, OSSL_PKEY_PARAM_BITS, key->type->bits)
+           && isprov_put_int(params, OSSL_PKEY_PARAM_SECURITY_BITS, key->type->security_bits)
+           && isprov_put_int(params, OSSL_PKEY_PARAM_MAX_SIZE, key->type->max_signature_len)
+           && isprov_put_int(params, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, 0)
+           && isprov_put_int(params, OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, 0)
+           && isprov_put_text(params, OSSL_PKEY_PARAM_DEFAULT_DIGEST, "SHA256")
+           && isprov_put_text(params, OSSL_PKEY_PARAM_GROUP_NAME, key->type->group)
+           && isprov_put_text(params, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP)
+           && isprov_put_text(params, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
                        OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
            && put_point(key, params);
 }
@@ -489,13 +300,7 @@ static const char *keymgmt_ec_query_operation_name(int operation)
 }
 
 const OSSL_DISPATCH isprov_keymgmt_ec[] = {
-    { OSSL_FUNC_KEYMGMT_NEW, (void (*)(void))keymgmt_ec_new },
-    { OSSL_FUNC_KEYMGMT_LOAD, (void (*)(void))keymgmt_ec_load },
-    { OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))keymgmt_ec_free },
-    { OSSL_FUNC_KEYMGMT_HAS, (void (*)(void))keymgmt_ec_has },
-    { OSSL_FUNC_KEYMGMT_MATCH, (void (*)(void))keymgmt_ec_match },
-    { OSSL_FUNC_KEYMGMT_DUP, (void (*)(void))keymgmt_ec_dup },
-    { OSSL_FUNC_KEYMGMT_VALIDATE, (void (*)(void))keymgmt_ec_validate },
+    ISPROV_KEYMGMT_COMMON,
     { OSSL_FUNC_KEYMGMT_IMPORT, (void (*)(void))keymgmt_ec_import },
     { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (void (*)(void))keymgmt_ec_import_types },
     { OSSL_FUNC_KEYMGMT_EXPORT, (void (*)(void))keymgmt_ec_export },

@@ -1,28 +1,75 @@
 /* Generation of EC keys, the part of key management (keymgmt_ec.c) that makes
- * software keys: the ephemeral ones of a process in which we stand before
- * `default`, of any group that `default` has. */
+ * keys: on a card, where a container was named; else in software, as the ephemeral
+ * keys of a process in which we stand before `default`, of any group that
+ * `default` has. */
 #include <openssl/core_names.h>
 #include <openssl/params.h>
+#include <string.h>
 
+#include "card_key.h"
 #include "key.h"
 
 struct gen {
     struct isprov *prov;
     EVP_PKEY_CTX *ctx; /* of the default provider */
     int parts;         /* what the result will have */
+    bool on_card;
+    struct iotsafe_uri container;
+    char group[ISPROV_GROUP_NAME_MAX]; /* empty: that of the container */
 };
+
+#define PARAMS_MAX 8
+
+static bool set_container(struct gen *gen, const OSSL_PARAM *p)
+{
+    struct iotsafe_diag diag = { "" };
+    const char *text = NULL;
+    enum iotsafe_err err;
+
+    if (!OSSL_PARAM_get_utf8_string_ptr(p, &text))
+        return false;
+    err = iotsafe_uri_parse(text, &gen->container, &diag);
+    if (err == IOTSAFE_OK
+        && ((gen->container.name.id_len == 0 && gen->container.name.label_len == 0)
+            || (gen->container.type != IOTSAFE_URI_ANY
+                && gen->container.type != IOTSAFE_URI_PRIVATE))) {
+        err = IOTSAFE_ERR_URI;
+        isprov_diag_set(&diag, "%.80s: the container of one private key is needed", text);
+    }
+    if (err != IOTSAFE_OK)
+        isprov_raise(gen->prov, err, &diag);
+    gen->on_card = err == IOTSAFE_OK;
+    return gen->on_card;
+}
 
 int isprov_keymgmt_ec_gen_set_params(void *genctx, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct gen *gen = genctx;
+    OSSL_PARAM others[PARAMS_MAX + 1];
+    char *group = gen->group;
+    size_t n = 0;
 
-    return params == NULL || EVP_PKEY_CTX_set_params(gen->ctx, params) > 0;
+    for (; params != NULL && params->key != NULL; params++) {
+        if (strcmp(params->key, ISPROV_PKEY_PARAM_CONTAINER) == 0) {
+            if (!set_container(gen, params))
+                return 0;
+            continue;
+        }
+        if (strcmp(params->key, OSSL_PKEY_PARAM_GROUP_NAME) == 0
+            && !OSSL_PARAM_get_utf8_string(params, &group, sizeof(gen->group)))
+            return 0;
+        if (n < PARAMS_MAX)
+            others[n++] = *params;
+    }
+    others[n] = OSSL_PARAM_construct_end();
+    return n == 0 || EVP_PKEY_CTX_set_params(gen->ctx, others) > 0;
 }
 
 const OSSL_PARAM *isprov_keymgmt_ec_gen_settable_params(void *genctx, void *provctx)
 {
     static const OSSL_PARAM params[] = {
+        OSSL_PARAM_utf8_string(ISPROV_PKEY_PARAM_CONTAINER, NULL, 0),
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
         OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
@@ -74,21 +121,16 @@ int isprov_keymgmt_ec_gen_set_template(void *genctx, void *template)
 {
     ISPROV_KEEP_ERRNO;
     struct gen *gen = genctx;
-    char name[ISPROV_GROUP_NAME_MAX];
 
-    return isprov_key_group(template, name) && EVP_PKEY_CTX_set_group_name(gen->ctx, name) > 0;
+    return isprov_key_group(template, gen->group)
+           && EVP_PKEY_CTX_set_group_name(gen->ctx, gen->group) > 0;
 }
 
-/* In software: ephemeral keys on a card would be slow, and containers are few. */
-void *isprov_keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
+static struct isprov_key *generate_soft(struct gen *gen)
 {
-    ISPROV_KEEP_ERRNO;
-    struct gen *gen = genctx;
     struct isprov_key *key = isprov_key_new_soft(gen->prov);
     EVP_PKEY *pkey = NULL;
 
-    (void)cb; /* done before anybody could read of it */
-    (void)arg;
     if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
         isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
                           "EC key generation failed; the group is missing or unknown");
@@ -97,4 +139,32 @@ void *isprov_keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
     }
     isprov_key_reset_soft(key, pkey, gen->parts);
     return key;
+}
+
+/* The experimental setting `ephemeral-key` sends the pairs of its curve to the
+ * card. NULL: this one is made in software. */
+static const struct iotsafe_uri *ephemeral_container(const struct gen *gen)
+{
+    const struct iotsafe_uri *uri = iotsafe_config_ephemeral_key(gen->prov->config);
+    const struct isprov_type *type = isprov_type_by_group(gen->group);
+
+    if (uri == NULL || type == NULL || (gen->parts & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0
+        || type != isprov_card_container_type(gen->prov, uri))
+        return NULL;
+    return uri;
+}
+
+void *isprov_keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct gen *gen = genctx;
+    const struct iotsafe_uri *ephemeral;
+
+    (void)cb; /* done before anybody could read of it */
+    (void)arg;
+    if (gen->on_card)
+        return isprov_card_key_generate(gen->prov, &gen->container, gen->group);
+    ephemeral = ephemeral_container(gen);
+    return ephemeral != NULL ? isprov_card_key_generate(gen->prov, ephemeral, gen->group)
+                             : generate_soft(gen);
 }

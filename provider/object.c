@@ -74,7 +74,7 @@ void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
     it->prov = prov;
     it->card = card;
     it->name = *private_key;
-    it->curve = isprov_curve_default();
+    it->type = isprov_type_default();
     it->stage = by_label_alone(private_key) ? ISPROV_CANDIDATES_DIRECT : ISPROV_CANDIDATES_LIST;
 }
 
@@ -99,8 +99,8 @@ static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_d
         err = iotsafe_find(it->card, IOTSAFE_PRIVATE_KEY, &it->name, &key, diag);
     if (err != IOTSAFE_OK)
         return err;
-    it->curve = isprov_curve_of_object(&key);
-    if (it->curve == NULL) {
+    it->type = isprov_type_of_object(&key);
+    if (it->type == NULL) {
         isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
                         object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
@@ -134,40 +134,68 @@ static const struct iotsafe_object *next_ranked(struct isprov_candidates *it)
     return NULL;
 }
 
-static enum iotsafe_err point_in_file(struct isprov_candidates *it,
-                                      const struct iotsafe_object *object,
-                                      uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                      struct iotsafe_diag *diag)
+static enum iotsafe_err half_in_file(struct isprov_candidates *it,
+                                     const struct iotsafe_object *object,
+                                     struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
     STACK_OF(X509) *certs = NULL;
     enum iotsafe_err err = isprov_file_certs(it->prov, it->card, object, &certs, diag);
 
-    if (err == IOTSAFE_OK && !isprov_cert_point(sk_X509_value(certs, 0), it->curve, ret_point))
-        err = IOTSAFE_ERR_KEY;
+    if (err == IOTSAFE_OK) {
+        *ret_half = isprov_half_of_pkey(it->prov, X509_get0_pubkey(sk_X509_value(certs, 0)));
+        if (*ret_half == NULL)
+            err = IOTSAFE_ERR_KEY;
+    }
     sk_X509_pop_free(certs, X509_free);
     return err;
 }
 
-static enum iotsafe_err read_direct(struct isprov_candidates *it,
-                                    uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                    struct iotsafe_diag *diag)
+/* The key of a public-key object, of whatever type it turns out to be. */
+static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card,
+                                  const struct iotsafe_name *name, struct isprov_half **ret_half,
+                                  struct iotsafe_diag *diag)
 {
-    enum iotsafe_err err = iotsafe_read_public_key(it->card, &it->name, ret_point, diag);
+    uint8_t octets[IOTSAFE_POINT_SIZE];
+    struct iotsafe_rsa_key rsa;
+    struct isprov_half *half = NULL;
+    enum iotsafe_err err = iotsafe_read_public_key(card, name, octets, diag);
 
-    it->stage = ISPROV_CANDIDATES_LIST;
-    it->direct_hit = err == IOTSAFE_OK;
+    if (err == IOTSAFE_OK) {
+        half = isprov_half_of_point(prov, NULL, octets);
+    } else if (err == IOTSAFE_ERR_KEY) {
+        err = iotsafe_read_rsa_key(card, name, &rsa, diag);
+        if (err == IOTSAFE_OK)
+            half = isprov_half_of_rsa(prov, &rsa);
+    }
+    if (err == IOTSAFE_OK && half == NULL) {
+        isprov_diag_set(diag, "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
+                              "nor an RSA-2048 key",
+                        object_text(IOTSAFE_URI_PUBLIC, name).text);
+        err = IOTSAFE_ERR_KEY;
+    }
+    *ret_half = half;
     return err;
 }
 
-enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, bool *ret_more,
-                                        uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                        struct iotsafe_diag *diag)
+static enum iotsafe_err read_direct(struct isprov_candidates *it, struct isprov_half **ret_half,
+                                    struct iotsafe_diag *diag)
+{
+    enum iotsafe_err err = read_half(it->prov, it->card, &it->name, ret_half, diag);
+
+    it->stage = ISPROV_CANDIDATES_LIST;
+    it->direct_hit = err == IOTSAFE_OK || err == IOTSAFE_ERR_KEY;
+    return err;
+}
+
+enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
+                                        struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
     const struct iotsafe_object *object;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
+    *ret_half = NULL;
     if (it->stage == ISPROV_CANDIDATES_DIRECT)
-        err = read_direct(it, ret_point, diag);
+        err = read_direct(it, ret_half, diag);
     if (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_LIST) {
         err = read_list(it, diag);
         if (err != IOTSAFE_OK)
@@ -179,79 +207,39 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, bool *ret_
         if (object == NULL)
             it->stage = ISPROV_CANDIDATES_END;
         else if (object->kind == IOTSAFE_PUBLIC_KEY)
-            err = iotsafe_read_public_key(it->card, &object->name, ret_point, diag);
+            err = read_half(it->prov, it->card, &object->name, ret_half, diag);
         else
-            err = point_in_file(it, object, ret_point, diag);
+            err = half_in_file(it, object, ret_half, diag);
     }
-    if (err != IOTSAFE_OK && !isprov_refused(err))
-        return err;
-    *ret_more = err == IOTSAFE_OK;
-    return IOTSAFE_OK;
+    return isprov_refused(err) ? IOTSAFE_OK : err;
 }
 
 /* -------------------------------------------------------------- public keys */
 
-static enum iotsafe_err encode_point(struct isprov *prov, const struct isprov_curve *curve,
-                                     const struct iotsafe_name *name,
-                                     const uint8_t octets[static IOTSAFE_POINT_SIZE],
-                                     uint8_t **ret_spki, size_t *ret_len,
-                                     struct iotsafe_diag *diag)
-{
-    struct isprov_point *point = isprov_point_new(prov, curve, octets);
-    uint8_t *spki = NULL;
-    int len;
-
-    if (point == NULL) {
-        isprov_diag_set(diag, "%s: what the card gives is not a point of %s",
-                        object_text(IOTSAFE_URI_PUBLIC, name).text, curve->group);
-        return IOTSAFE_ERR_KEY;
-    }
-    len = i2d_PUBKEY(point->pkey, &spki);
-    isprov_point_free(point);
-    if (len <= 0)
-        return IOTSAFE_ERR_MEMORY;
-    *ret_spki = spki;
-    *ret_len = (size_t)len;
-    return IOTSAFE_OK;
-}
-
 enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
-                                   const struct iotsafe_object *object, uint8_t **ret_spki,
-                                   size_t *ret_len, struct iotsafe_diag *diag)
+                                   const struct iotsafe_object *object,
+                                   struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
-    const struct isprov_curve *curve = isprov_curve_of_object(object);
-    uint8_t octets[IOTSAFE_POINT_SIZE];
-    enum iotsafe_err err;
-
-    if (curve == NULL) {
+    if (isprov_type_of_object(object) == NULL) {
         isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
                         object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
-    err = iotsafe_read_public_key(card, &object->name, octets, diag);
-    if (err == IOTSAFE_OK)
-        err = encode_point(prov, curve, &object->name, octets, ret_spki, ret_len, diag);
-    return err;
+    return read_half(prov, card, &object->name, ret_half, diag);
 }
 
 /* The public half of the private key so named. */
 static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *card,
-                                    const struct iotsafe_name *name, uint8_t **ret_spki,
-                                    size_t *ret_len, struct iotsafe_diag *diag)
+                                    const struct iotsafe_name *name, struct isprov_half **ret_half,
+                                    struct iotsafe_diag *diag)
 {
     struct isprov_candidates it;
-    uint8_t octets[IOTSAFE_POINT_SIZE];
     enum iotsafe_err err;
-    bool more = true;
 
     isprov_candidates_init(&it, prov, card, name);
-    do {
-        err = isprov_candidates_next(&it, &more, octets, diag);
-        if (err == IOTSAFE_OK && more)
-            err = encode_point(prov, it.curve, &it.name, octets, ret_spki, ret_len, diag);
-    } while (more && err == IOTSAFE_ERR_KEY);
+    err = isprov_candidates_next(&it, ret_half, diag);
     isprov_candidates_clear(&it);
-    if (err == IOTSAFE_OK && !more) {
+    if (err == IOTSAFE_OK && *ret_half == NULL) {
         isprov_diag_set(diag, "%s: the card gives no public key for it",
                         object_text(IOTSAFE_URI_PRIVATE, name).text);
         err = IOTSAFE_ERR_NOT_FOUND;
@@ -260,22 +248,22 @@ static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *ca
 }
 
 enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
-                                         const struct iotsafe_name *name, uint8_t **ret_spki,
-                                         size_t *ret_len, struct iotsafe_diag *diag)
+                                         const struct iotsafe_name *name,
+                                         struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
     struct iotsafe_object object = { .kind = IOTSAFE_PUBLIC_KEY, .name = *name };
     struct iotsafe_diag other;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
-        err = isprov_public_key(prov, card, &object, ret_spki, ret_len, diag);
+        err = isprov_public_key(prov, card, &object, ret_half, diag);
     if (isprov_refused(err)) {
         err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, diag);
         if (err == IOTSAFE_OK)
-            return isprov_public_key(prov, card, &object, ret_spki, ret_len, diag);
+            return isprov_public_key(prov, card, &object, ret_half, diag);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND
-        && public_half(prov, card, name, ret_spki, ret_len, &other) == IOTSAFE_OK)
+        && public_half(prov, card, name, ret_half, &other) == IOTSAFE_OK)
         return IOTSAFE_OK;
     return err;
 }
@@ -326,12 +314,18 @@ static int file_rank(const struct iotsafe_object *file, const struct iotsafe_nam
     return data ? 3 : 2;
 }
 
-/* The certificates of the first file whose leaf holds that point. */
-static enum iotsafe_err find_cert_of_point(const struct isprov_candidates *it,
-                                           const uint8_t point[static IOTSAFE_POINT_SIZE],
-                                           STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+static bool is_cert_of(const struct isprov *prov, const X509 *cert, const struct isprov_half *half)
 {
-    uint8_t found[IOTSAFE_POINT_SIZE];
+    const EVP_PKEY *pkey = X509_get0_pubkey(cert);
+
+    return pkey != NULL && isprov_half_eq(prov, half, pkey);
+}
+
+/* The certificates of the first file whose leaf holds that key. */
+static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
+                                          const struct isprov_half *half,
+                                          STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
     enum iotsafe_err err;
 
     for (int rank = 0; rank <= 3; rank++)
@@ -344,8 +338,7 @@ static enum iotsafe_err find_cert_of_point(const struct isprov_candidates *it,
             err = isprov_file_certs(it->prov, it->card, file, &certs, diag);
             if (err != IOTSAFE_OK && !isprov_refused(err))
                 return err;
-            if (err == IOTSAFE_OK && isprov_cert_point(sk_X509_value(certs, 0), it->curve, found)
-                && memcmp(found, point, sizeof(found)) == 0) {
+            if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), half)) {
                 *ret_certs = certs;
                 return IOTSAFE_OK;
             }
@@ -359,16 +352,17 @@ static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *c
                                      STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
 {
     struct isprov_candidates it;
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct isprov_half *half;
     enum iotsafe_err err;
-    bool more;
 
     isprov_candidates_init(&it, prov, card, &key->name);
     it.stage = ISPROV_CANDIDATES_LIST; /* files are looked for in any case */
     do {
-        err = isprov_candidates_next(&it, &more, point, diag);
+        err = isprov_candidates_next(&it, &half, diag);
         if (err == IOTSAFE_OK)
-            err = more ? find_cert_of_point(&it, point, ret_certs, diag) : IOTSAFE_ERR_NOT_FOUND;
+            err = half != NULL ? find_cert_of_half(&it, half, ret_certs, diag)
+                               : IOTSAFE_ERR_NOT_FOUND;
+        isprov_half_free(half);
     } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_ERR_NOT_FOUND)

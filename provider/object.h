@@ -6,7 +6,7 @@
 
 #include <openssl/x509.h>
 
-#include "curve.h"
+#include "half.h"
 #include "prov.h"
 
 /** True if the card was reached and answered, and just has nothing of use under
@@ -33,7 +33,7 @@ struct isprov_candidates {
     struct isprov *prov;
     struct iotsafe_card *card;    /* borrowed */
     struct iotsafe_name name;     /* completed from the list */
-    const struct isprov_curve *curve; /* as far as known yet */
+    const struct isprov_type *type; /* as the list tells it, once it was read */
     struct iotsafe_object *objects;
     size_t n_objects;
     enum {
@@ -52,16 +52,14 @@ void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
                             struct iotsafe_card *card, const struct iotsafe_name *private_key);
 
 /**
- * @param ret_more   false: there are no more, ret_point is untouched
- * @param ret_point  of the form of a point; whether it lies on it->curve is the
- *                   caller's to check
+ * @param ret_half  the next candidate, isprov_half_free() it; NULL: no more
  * @retval IOTSAFE_ERR_NOT_FOUND    there is no such private key
  * @retval IOTSAFE_ERR_AMBIGUOUS    there are several
  * @retval IOTSAFE_ERR_UNSUPPORTED  it is of a type that this provider does not know
  */
 IOTSAFE_NODISCARD enum iotsafe_err
-isprov_candidates_next(struct isprov_candidates *it, bool *ret_more,
-                       uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+isprov_candidates_next(struct isprov_candidates *it, struct isprov_half **ret_half,
+                       struct iotsafe_diag *diag);
 void isprov_candidates_clear(struct isprov_candidates *it);
 
 /**
@@ -90,24 +88,24 @@ isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
 /**
  * A public-key object.
  * @param object    kind IOTSAFE_PUBLIC_KEY
- * @param ret_spki  DER SubjectPublicKeyInfo; OPENSSL_free() it
- * @retval IOTSAFE_ERR_KEY          not a point of its curve
+ * @param ret_half  isprov_half_free() it
+ * @retval IOTSAFE_ERR_KEY          not a point of a curve, or no RSA key of a card
  * @retval IOTSAFE_ERR_UNSUPPORTED  of a type that this provider does not know
  */
 IOTSAFE_NODISCARD enum iotsafe_err
 isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
-                  const struct iotsafe_object *object, uint8_t **ret_spki, size_t *ret_len,
+                  const struct iotsafe_object *object, struct isprov_half **ret_half,
                   struct iotsafe_diag *diag);
 
 /**
  * The public key that a name stands for: the public-key object so named, else the
  * first candidate of the private key so named.
- * @param ret_spki  as above
+ * @param ret_half  as above
  * @retval IOTSAFE_ERR_NOT_FOUND  neither
  */
 IOTSAFE_NODISCARD enum iotsafe_err
 isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
-                        const struct iotsafe_name *name, uint8_t **ret_spki, size_t *ret_len,
+                        const struct iotsafe_name *name, struct isprov_half **ret_half,
                         struct iotsafe_diag *diag);
 
 #endif

@@ -35,13 +35,21 @@ BIO *isprov_bio(struct isprov *prov, OSSL_CORE_BIO *core_bio);
 
 /* Dispatch tables, each at the end of the file of its operation. */
 extern const OSSL_DISPATCH isprov_keymgmt_ec[];
+extern const OSSL_DISPATCH isprov_keymgmt_rsa[];
 extern const OSSL_DISPATCH isprov_signature_ecdsa[];
+extern const OSSL_DISPATCH isprov_signature_rsa[];
 extern const OSSL_DISPATCH isprov_exchange_ecdh[];
+extern const OSSL_DISPATCH isprov_kdf_hkdf[];
+extern const OSSL_DISPATCH isprov_kdf_prf[];
+extern const OSSL_DISPATCH isprov_rand_seed[];
 extern const OSSL_DISPATCH isprov_store[];
 extern const OSSL_DISPATCH isprov_decoder_pem[];
-extern const OSSL_DISPATCH isprov_decoder_ec[];
-extern const OSSL_DISPATCH isprov_encoder_ec_text[];
-extern const OSSL_DISPATCH isprov_encoder_ec_pem[];
+extern const OSSL_DISPATCH isprov_decoder_der[];
+extern const OSSL_DISPATCH isprov_encoder_text[];
+extern const OSSL_DISPATCH isprov_encoder_pem[];
+
+/** Parameter of EC key generation: the URI of a container on a card, UTF-8. */
+#define ISPROV_PKEY_PARAM_CONTAINER "container"
 
 /* What isprov_keymgmt_ec takes from keymgmt_ec_gen.c. */
 extern OSSL_FUNC_keymgmt_gen_init_fn isprov_keymgmt_ec_gen_init;

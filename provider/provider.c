@@ -9,6 +9,7 @@
 
 #define PROPERTIES "provider=iotsafe"
 #define EC_NAMES "EC:id-ecPublicKey:1.2.840.10045.2.1"
+#define RSA_NAMES "RSA:rsaEncryption:1.2.840.113549.1.1.1"
 
 static OSSL_FUNC_provider_teardown_fn provider_teardown;
 static OSSL_FUNC_provider_gettable_params_fn provider_gettable_params;
@@ -19,16 +20,29 @@ static OSSL_FUNC_provider_get_capabilities_fn provider_get_capabilities;
 
 static const OSSL_ALGORITHM keymgmt[] = {
     { EC_NAMES, PROPERTIES, isprov_keymgmt_ec, "IoT SAFE EC keys" },
+    { RSA_NAMES, PROPERTIES, isprov_keymgmt_rsa, "IoT SAFE RSA keys" },
     { NULL, NULL, NULL, NULL }
 };
 
 static const OSSL_ALGORITHM signature[] = {
     { "ECDSA", PROPERTIES, isprov_signature_ecdsa, "IoT SAFE ECDSA" },
+    { RSA_NAMES, PROPERTIES, isprov_signature_rsa, "IoT SAFE RSA signatures" },
     { NULL, NULL, NULL, NULL }
 };
 
 static const OSSL_ALGORITHM exchange[] = {
     { "ECDH", PROPERTIES, isprov_exchange_ecdh, "ECDH for EC keys of this provider" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM kdfs[] = {
+    { "IOTSAFE-HKDF", PROPERTIES, isprov_kdf_hkdf, "HKDF with a secret of a SIM" },
+    { "IOTSAFE-TLS1-PRF", PROPERTIES, isprov_kdf_prf, "PRF of TLS 1.2 with a secret of a SIM" },
+    { NULL, NULL, NULL, NULL }
+};
+
+static const OSSL_ALGORITHM rands[] = {
+    { "IOTSAFE-SEED-SRC", PROPERTIES, isprov_rand_seed, "Seeds from a SIM and the system" },
     { NULL, NULL, NULL, NULL }
 };
 
@@ -39,14 +53,19 @@ static const OSSL_ALGORITHM store[] = {
 
 static const OSSL_ALGORITHM decoder[] = {
     { "DER", PROPERTIES ",input=pem", isprov_decoder_pem, "IoT SAFE key-reference files" },
-    { "EC", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_ec,
+    { "EC", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_der,
+      "IoT SAFE key references" },
+    { "RSA", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_der,
       "IoT SAFE key references" },
     { NULL, NULL, NULL, NULL }
 };
 
 static const OSSL_ALGORITHM encoder[] = {
-    { EC_NAMES, PROPERTIES ",output=text", isprov_encoder_ec_text, "EC keys as text" },
-    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_ec_pem,
+    { EC_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "EC keys as text" },
+    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
+      "IoT SAFE keys as key-reference files" },
+    { RSA_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "RSA keys as text" },
+    { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
       "IoT SAFE keys as key-reference files" },
     { NULL, NULL, NULL, NULL }
 };
@@ -62,6 +81,10 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
         return signature;
     case OSSL_OP_KEYEXCH:
         return exchange;
+    case OSSL_OP_KDF:
+        return kdfs;
+    case OSSL_OP_RAND:
+        return rands;
     case OSSL_OP_STORE:
         return store;
     case OSSL_OP_DECODER:

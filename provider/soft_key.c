@@ -3,16 +3,17 @@
 
 #include <openssl/params.h>
 
-static EVP_PKEY_CTX *new_ec_ctx(struct isprov *prov)
+static EVP_PKEY_CTX *new_ctx(struct isprov *prov, const char *algorithm)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
 
-    return libctx != NULL ? EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL) : NULL;
+    return libctx != NULL ? EVP_PKEY_CTX_new_from_name(libctx, algorithm, NULL) : NULL;
 }
 
-EVP_PKEY *isprov_soft_from_params(struct isprov *prov, int selection, OSSL_PARAM params[])
+EVP_PKEY *isprov_soft_from_params(struct isprov *prov, const char *algorithm, int selection,
+                                  OSSL_PARAM params[])
 {
-    EVP_PKEY_CTX *ctx = new_ec_ctx(prov);
+    EVP_PKEY_CTX *ctx = new_ctx(prov, algorithm);
     EVP_PKEY *pkey = NULL;
 
     if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) <= 0
@@ -24,7 +25,7 @@ EVP_PKEY *isprov_soft_from_params(struct isprov *prov, int selection, OSSL_PARAM
 
 EVP_PKEY *isprov_soft_from_group(struct isprov *prov, const char *group)
 {
-    EVP_PKEY_CTX *ctx = new_ec_ctx(prov);
+    EVP_PKEY_CTX *ctx = new_ctx(prov, "EC");
     EVP_PKEY *pkey = NULL;
 
     if (ctx == NULL || EVP_PKEY_paramgen_init(ctx) <= 0
@@ -41,7 +42,7 @@ EVP_PKEY *isprov_soft_copy_public(struct isprov *prov, const EVP_PKEY *from, int
     EVP_PKEY *copy = NULL;
 
     if (EVP_PKEY_todata(from, public, &params) > 0)
-        copy = isprov_soft_from_params(prov, public, params);
+        copy = isprov_soft_from_params(prov, EVP_PKEY_get0_type_name(from), public, params);
     OSSL_PARAM_free(params);
     return copy;
 }

@@ -7,15 +7,17 @@
 
 #include "prov.h"
 
-/** Make an EC key of what the parameters say.
+/** Make a key of what the parameters say.
+ *  @param algorithm  "EC" or "RSA"
  *  @param selection  OSSL_KEYMGMT_SELECT_..., which of them to take
  *  @return EVP_PKEY_free() it; NULL on failure, as for all functions here */
-EVP_PKEY *isprov_soft_from_params(struct isprov *prov, int selection, OSSL_PARAM params[]);
+EVP_PKEY *isprov_soft_from_params(struct isprov *prov, const char *algorithm, int selection,
+                                  OSSL_PARAM params[]);
 
 /** An EC key that has the named group alone. */
 EVP_PKEY *isprov_soft_from_group(struct isprov *prov, const char *group);
 
-/** The selected parts of an EC key as a key of its own, without a private part
+/** The selected parts of a key as a key of its own, without a private part
  *  (selected or not): parameters in an OSSL_PARAM array are not wiped. */
 EVP_PKEY *isprov_soft_copy_public(struct isprov *prov, const EVP_PKEY *from, int selection);
 

@@ -185,7 +185,7 @@ static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all
         if (type_of_kind(object->kind) != type
             || !iotsafe_name_matches(&store->uri.name, &object->name))
             continue;
-        if (type != IOTSAFE_URI_CERT && isprov_curve_of_object(object) == NULL)
+        if (type != IOTSAFE_URI_CERT && isprov_type_of_object(object) == NULL)
             continue; /* of another algorithm */
         if (!is_named(&store->uri) && is_deactivated(object))
             continue;
@@ -304,11 +304,24 @@ static size_t count_private(const struct store *store)
     return n;
 }
 
+static enum outcome give_reference(const struct receiver *to, struct isprov_key *key)
+{
+    int type = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
+                                         text_of(key->type->algorithm), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
+        OSSL_PARAM_construct_end(),
+    };
+
+    return to->cb(params, to->arg) ? GIVEN : FAILED;
+}
+
 static enum outcome give_private_key(struct store *store, const struct item *item,
                                      const struct receiver *to)
 {
     struct iotsafe_uri uri = store->uri;
-    int type = OSSL_OBJECT_PKEY;
     struct isprov_key *key;
     enum outcome outcome;
 
@@ -318,13 +331,7 @@ static enum outcome give_private_key(struct store *store, const struct item *ite
     key = isprov_card_key_open(store->prov, &uri);
     if (key == NULL)
         return FAILED;
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of("EC"), 0),
-        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
-        OSSL_PARAM_construct_end(),
-    };
-    outcome = to->cb(params, to->arg) ? GIVEN : FAILED;
+    outcome = give_reference(to, key);
     isprov_key_free(key); /* the receiver took a reference of its own */
     return outcome;
 }
@@ -339,23 +346,68 @@ static enum outcome not_had(const struct store *store, const struct item *item,
     return FAILED;
 }
 
+static enum outcome give_spki(const struct store *store, const struct isprov_half *half,
+                              const struct receiver *to)
+{
+    uint8_t *spki = NULL;
+    int len = i2d_PUBKEY(half->pkey, &spki);
+    enum outcome outcome = FAILED;
+
+    if (len > 0)
+        outcome = give_der(to, OSSL_OBJECT_PKEY, half->type->algorithm, "SubjectPublicKeyInfo",
+                           spki, (size_t)len);
+    else
+        isprov_raise(store->prov, IOTSAFE_ERR_MEMORY, NULL);
+    OPENSSL_free(spki);
+    return outcome;
+}
+
+/* A key with which the card will verify itself. */
+static enum outcome give_card_public(const struct store *store, const struct item *item,
+                                     struct isprov_half *half, const struct receiver *to)
+{
+    struct iotsafe_uri uri = store->uri;
+    struct isprov_key *key;
+    enum outcome outcome;
+
+    uri.name = item->object.name;
+    key = isprov_card_public_new(store->prov, store->card, &uri, half);
+    if (key == NULL)
+        return FAILED;
+    outcome = give_reference(to, key);
+    isprov_key_free(key);
+    return outcome;
+}
+
+/* True if there is a public-key object so named: a name may also stand for the
+ * public half of a private key, out of its certificate. */
+static bool is_object(const struct store *store, const struct item *item)
+{
+    struct iotsafe_object object;
+
+    return item->listed
+           || iotsafe_find(store->card, IOTSAFE_PUBLIC_KEY, &item->object.name, &object, NULL)
+                  == IOTSAFE_OK;
+}
+
 static enum outcome give_public_key(struct store *store, const struct item *item,
                                     const struct receiver *to)
 {
     struct iotsafe_diag diag = { "" };
-    uint8_t *spki = NULL;
-    size_t len = 0;
+    struct isprov_half *half = NULL;
     enum outcome outcome;
     enum iotsafe_err err =
         item->listed
-            ? isprov_public_key(store->prov, store->card, &item->object, &spki, &len, &diag)
-            : isprov_named_public_key(store->prov, store->card, &item->object.name, &spki, &len,
-                                      &diag);
+            ? isprov_public_key(store->prov, store->card, &item->object, &half, &diag)
+            : isprov_named_public_key(store->prov, store->card, &item->object.name, &half, &diag);
 
     if (err != IOTSAFE_OK)
         return not_had(store, item, err, &diag);
-    outcome = give_der(to, OSSL_OBJECT_PKEY, "EC", "SubjectPublicKeyInfo", spki, len);
-    OPENSSL_free(spki);
+    if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
+        && is_object(store, item))
+        return give_card_public(store, item, half, to);
+    outcome = give_spki(store, half, to);
+    isprov_half_free(half);
     return outcome;
 }
 

@@ -169,22 +169,3 @@ Test(cert, reading_ends_at_the_first_damage)
     for (size_t n = 0; n < n_bytes; n += 7)
         cr_expect_str_eq(names(n), n < whole ? "" : "leaf", "cut at %zu", n);
 }
-
-Test(cert, gives_the_point_of_its_own_curve_alone)
-{
-    EVP_PKEY *p384 = EVP_EC_gen("P-384"), *rsa = EVP_RSA_gen(2048);
-    X509 *cert384 = make_cert("a", "b", p384), *cert_rsa = make_cert("a", "b", rsa);
-    uint8_t point[IOTSAFE_POINT_SIZE], want[IOTSAFE_POINT_SIZE];
-    size_t len;
-
-    cr_assert(EVP_PKEY_get_octet_string_param(key, "pub", want, sizeof(want), &len));
-    cr_assert(isprov_cert_point(leaf, isprov_curve_default(), point));
-    cr_expect_arr_eq(point, want, sizeof(want));
-    cr_expect_not(isprov_cert_point(cert384, isprov_curve_default(), point));
-    cr_expect_not(isprov_cert_point(cert_rsa, isprov_curve_default(), point));
-    cr_expect_eq(ERR_peek_error(), 0, "an error in the queue");
-    X509_free(cert384);
-    X509_free(cert_rsa);
-    EVP_PKEY_free(p384);
-    EVP_PKEY_free(rsa);
-}

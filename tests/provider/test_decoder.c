@@ -141,7 +141,7 @@ Test(decoder, the_public_key_of_another_sim_is_noticed_at_the_first_use)
 Test(decoder, a_public_key_that_no_sim_key_can_have_is_refused)
 {
     static const char *const kinds[][2] = { { "EC", "P-384" },
-                                            { "RSA", NULL },
+                                            { "RSA-PSS", NULL },
                                             { "ED25519", NULL } };
 
     for (size_t i = 0; i < 3; i++) {

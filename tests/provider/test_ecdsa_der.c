@@ -19,7 +19,7 @@ static void raw_of(const uint8_t *r, const uint8_t *s, uint8_t raw[64])
 
 Test(ecdsa_der, integers_are_minimal_and_positive)
 {
-    const struct isprov_curve *curve = isprov_curve_default();
+    const struct isprov_type *curve = isprov_type_default();
     static const uint8_t one[32] = { [31] = 1 }, high[32] = { [31] = 0x80 };
     static const uint8_t want[] = { 0x30, 0x07, 0x02, 0x01, 0x01, 0x02, 0x02, 0x00, 0x80 };
     uint8_t raw[64], der[ISPROV_ECDSA_DER_MAX];
@@ -37,9 +37,9 @@ Test(ecdsa_der, longest_form_fits_its_bound)
     size_t len;
 
     raw_of(order_less_one, order_less_one, raw);
-    cr_assert(isprov_ecdsa_from_raw(isprov_curve_default(), raw, sizeof(raw), der, &len));
-    cr_expect_eq(len, (size_t)isprov_curve_default()->max_signature_len);
-    cr_assert(isprov_ecdsa_to_raw(isprov_curve_default(), der, len, back));
+    cr_assert(isprov_ecdsa_from_raw(isprov_type_default(), raw, sizeof(raw), der, &len));
+    cr_expect_eq(len, (size_t)isprov_type_default()->max_signature_len);
+    cr_assert(isprov_ecdsa_to_raw(isprov_type_default(), der, len, back));
     cr_expect_arr_eq(back, raw, sizeof(raw));
 }
 
@@ -52,13 +52,13 @@ Test(ecdsa_der, refuses_zero_and_the_order)
     memcpy(order, order_less_one, sizeof(order));
     order[31]++;
     raw_of(zero, one, raw);
-    cr_expect_not(isprov_ecdsa_from_raw(isprov_curve_default(), raw, 64, der, &len));
+    cr_expect_not(isprov_ecdsa_from_raw(isprov_type_default(), raw, 64, der, &len));
     raw_of(one, zero, raw);
-    cr_expect_not(isprov_ecdsa_from_raw(isprov_curve_default(), raw, 64, der, &len));
+    cr_expect_not(isprov_ecdsa_from_raw(isprov_type_default(), raw, 64, der, &len));
     raw_of(order, one, raw);
-    cr_expect_not(isprov_ecdsa_from_raw(isprov_curve_default(), raw, 64, der, &len));
+    cr_expect_not(isprov_ecdsa_from_raw(isprov_type_default(), raw, 64, der, &len));
     raw_of(one, order, raw);
-    cr_expect_not(isprov_ecdsa_from_raw(isprov_curve_default(), raw, 64, der, &len));
+    cr_expect_not(isprov_ecdsa_from_raw(isprov_type_default(), raw, 64, der, &len));
     cr_expect_eq(len, 99, "an output changed on failure");
 }
 
@@ -69,7 +69,7 @@ Test(ecdsa_der, refuses_every_other_length_of_raw)
 
     memset(raw, 1, sizeof(raw));
     for (size_t n = 0; n < sizeof(raw); n++)
-        cr_expect_eq(isprov_ecdsa_from_raw(isprov_curve_default(), raw, n, der, &len), n == 64,
+        cr_expect_eq(isprov_ecdsa_from_raw(isprov_type_default(), raw, n, der, &len), n == 64,
                      "%zu bytes", n);
 }
 
@@ -79,9 +79,9 @@ Test(ecdsa_der, refuses_der_cut_anywhere_or_with_a_byte_more)
     size_t len;
 
     raw_of(order_less_one, order_less_one, raw);
-    cr_assert(isprov_ecdsa_from_raw(isprov_curve_default(), raw, sizeof(raw), der, &len));
+    cr_assert(isprov_ecdsa_from_raw(isprov_type_default(), raw, sizeof(raw), der, &len));
     for (size_t n = 0; n <= len + 1; n++)
-        cr_expect_eq(isprov_ecdsa_to_raw(isprov_curve_default(), der, n, raw), n == len,
+        cr_expect_eq(isprov_ecdsa_to_raw(isprov_type_default(), der, n, raw), n == len,
                      "%zu bytes", n);
 }
 
@@ -91,14 +91,14 @@ Test(ecdsa_der, refuses_each_single_wrong_header_byte)
     static const size_t headers[] = { 0, 1, 2, 3, 5, 6 };
     uint8_t raw[64], bad[sizeof(good)];
 
-    cr_assert(isprov_ecdsa_to_raw(isprov_curve_default(), good, sizeof(good), raw));
+    cr_assert(isprov_ecdsa_to_raw(isprov_type_default(), good, sizeof(good), raw));
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
         for (unsigned value = 0; value < 256; value++) {
             memcpy(bad, good, sizeof(bad));
             if (bad[headers[i]] == value)
                 continue;
             bad[headers[i]] = (uint8_t)value;
-            cr_expect_not(isprov_ecdsa_to_raw(isprov_curve_default(), bad, sizeof(bad), raw),
+            cr_expect_not(isprov_ecdsa_to_raw(isprov_type_default(), bad, sizeof(bad), raw),
                           "byte %zu as %02x", headers[i], value);
         }
 }
@@ -110,9 +110,9 @@ Test(ecdsa_der, refuses_padded_and_negative_integers)
     static const uint8_t empty[] = { 0x30, 0x05, 0x02, 0x00, 0x02, 0x01, 0x01 };
     uint8_t raw[64];
 
-    cr_expect_not(isprov_ecdsa_to_raw(isprov_curve_default(), padded, sizeof(padded), raw));
-    cr_expect_not(isprov_ecdsa_to_raw(isprov_curve_default(), negative, sizeof(negative), raw));
-    cr_expect_not(isprov_ecdsa_to_raw(isprov_curve_default(), empty, sizeof(empty), raw));
+    cr_expect_not(isprov_ecdsa_to_raw(isprov_type_default(), padded, sizeof(padded), raw));
+    cr_expect_not(isprov_ecdsa_to_raw(isprov_type_default(), negative, sizeof(negative), raw));
+    cr_expect_not(isprov_ecdsa_to_raw(isprov_type_default(), empty, sizeof(empty), raw));
 }
 
 /* ------------------------------------------------------------------- Wycheproof */
@@ -149,13 +149,13 @@ static void judge_der(const struct vector *v, void *arg)
     struct judge *judge = arg;
     uint8_t raw[64], der[ISPROV_ECDSA_DER_MAX];
     size_t len = 0;
-    bool converts = isprov_ecdsa_to_raw(isprov_curve_default(), v->sig, v->sig_len, raw);
+    bool converts = isprov_ecdsa_to_raw(isprov_type_default(), v->sig, v->sig_len, raw);
 
     cr_expect_eq(provider_accepts(judge, v, v->sig, v->sig_len), v->valid, "test %d: %s", v->id,
                  v->comment);
     cr_expect(converts || !v->valid, "test %d: %s: not converted", v->id, v->comment);
     if (converts) {
-        cr_assert(isprov_ecdsa_from_raw(isprov_curve_default(), raw, 64, der, &len));
+        cr_assert(isprov_ecdsa_from_raw(isprov_type_default(), raw, 64, der, &len));
         cr_expect(len == v->sig_len && memcmp(der, v->sig, len) == 0,
                   "test %d: %s: another DER comes back", v->id, v->comment);
     }
@@ -168,7 +168,7 @@ static void judge_raw(const struct vector *v, void *arg)
     struct judge *judge = arg;
     uint8_t der[ISPROV_ECDSA_DER_MAX];
     size_t len = 0;
-    bool good = isprov_ecdsa_from_raw(isprov_curve_default(), v->sig, v->sig_len, der, &len)
+    bool good = isprov_ecdsa_from_raw(isprov_type_default(), v->sig, v->sig_len, der, &len)
                 && provider_accepts(judge, v, der, len);
 
     cr_expect_eq(good, v->valid, "test %d: %s", v->id, v->comment);

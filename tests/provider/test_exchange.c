@@ -108,21 +108,3 @@ Test(exchange, peers_of_another_group_are_refused)
     EVP_PKEY_free(a);
     EVP_PKEY_free(b);
 }
-
-Test(exchange, a_key_on_the_sim_says_that_it_cannot)
-{
-    struct sim sim;
-    EVP_PKEY *key;
-    EVP_PKEY_CTX *pctx;
-
-    context_close(&ctx);
-    sim_start(&sim);
-    context_open(&ctx, DEFAULT_FIRST);
-    key = load_key(ctx.lib, CLIENT_KEY);
-    pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL);
-    cr_expect_leq(EVP_PKEY_derive_init(pctx), 0);
-    EXPECT_ERROR("key agreement");
-    EVP_PKEY_CTX_free(pctx);
-    EVP_PKEY_free(key);
-    sim_stop(&sim);
-}

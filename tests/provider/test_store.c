@@ -337,54 +337,17 @@ Test(store, cards_of_other_makers_give_their_keys_and_certificates)
     }
 }
 
-Test(store, keys_of_other_algorithms_are_left_out_of_a_listing)
+Test(store, a_listing_has_the_keys_of_each_type)
 {
     struct sim other;
     struct context here;
 
-    sim_start_with(&other, "--with rsa");
+    sim_start_with(&other, "--with rsa --with brainpool");
     context_open(&here, DEFAULT_FIRST);
-    cr_expect_eq(store_count(here.lib, "iotsafe://type=private", 0, 0), 1);
-    cr_expect_null(load_key(here.lib, "iotsafe://label=rsa-key"));
-    EXPECT_ERROR("rsa-key");
+    cr_expect_eq(store_count(here.lib, "iotsafe://type=private", 0, 0), 3);
+    cr_expect_eq(store_count(here.lib, "iotsafe://type=public", 0, 0), 3, "%s",
+                 drain_errors());
+    EXPECT_NO_ERRORS();
     context_close(&here);
     sim_stop(&other);
-}
-
-/* ----------------------------------------------------------------- configuration */
-
-Test(store, a_sim_by_its_name_in_openssl_cnf)
-{
-    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
-    char text[1024];
-    EVP_PKEY *key;
-
-    unsetenv("IOTSAFE_TRANSPORT");
-    snprintf(text, sizeof(text),
-             "openssl_conf = init\n[init]\nproviders = provs\n[provs]\ndefault = def\n"
-             "iotsafe = safe\n[def]\nactivate = 1\n[safe]\nmodule = %s/iotsafe.so\nactivate = 1\n"
-             "transport = socket:/nowhere\nsim.second = socket:%s\nverify-signature = no\n",
-             getenv("IOTSAFE_MODULE_DIR"), sim.socket);
-    write_text(sim_path(&sim, "cnf"), text);
-    cr_assert(OSSL_LIB_CTX_load_config(lib, sim_path(&sim, "cnf")), "%s", drain_errors());
-    key = load_key(lib, "iotsafe://label=client-key;sim=second");
-    cr_expect_not_null(key, "%s", drain_errors());
-    EXPECT_NO_ERRORS();
-    EVP_PKEY_free(key);
-    cr_expect_null(load_key(lib, CLIENT_KEY));
-    EXPECT_ERROR("/nowhere");
-    OSSL_LIB_CTX_free(lib);
-}
-
-Test(store, a_bad_setting_is_reported_at_the_first_use)
-{
-    struct context here;
-
-    setenv("IOTSAFE_TIMEOUT_MS", "soon", 1);
-    context_open(&here, DEFAULT_FIRST);
-    EXPECT_NO_ERRORS();
-    cr_expect_null(load_key(here.lib, CLIENT_KEY));
-    EXPECT_ERROR("soon");
-    context_close(&here);
-    unsetenv("IOTSAFE_TIMEOUT_MS");
 }

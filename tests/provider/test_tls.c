@@ -1,6 +1,7 @@
 /* TLS in one process, over memory: every order of providers, both versions, each
  * group, the key on the SIM with the client or with the server. */
 #include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -90,6 +91,7 @@ struct settings {
     int version;
     const char *groups;  /* NULL: libssl's own choice */
     const char *sigalgs; /* NULL: the same */
+    const char *key;     /* URI; NULL: the SIM's P-256 key with its certificate */
 };
 
 /* libssl's macros cast a const away, so that they get copies. */
@@ -138,9 +140,11 @@ static void expect_connects(enum order order, bool on_server, const struct setti
     SSL_CTX *ours, *theirs;
 
     context_open(&here, order);
-    key = load_key(here.lib, CLIENT_KEY);
-    cert = load_cert(here.lib, CLIENT_CERT);
-    cr_assert(key != NULL && cert != NULL, "%s", drain_errors());
+    key = load_key(here.lib, set->key != NULL ? set->key : CLIENT_KEY);
+    cr_assert_not_null(key, "%s", drain_errors());
+    cert = set->key != NULL ? self_signed(here.lib, key, "SHA256")
+                            : load_cert(here.lib, CLIENT_CERT);
+    cr_assert_not_null(cert, "%s", drain_errors());
     ours = new_ssl_ctx(here.lib, on_server, key, cert, peer_cert, set->version);
     theirs = new_ssl_ctx(plain.lib, !on_server, peer_key, peer_cert,
                          cert, set->version);
@@ -210,6 +214,86 @@ Test(tls, v1_2_signs_with_longer_digests)
     for (size_t i = 0; i < sizeof(sigalgs) / sizeof(sigalgs[0]); i++)
         expect_connects(DEFAULT_FIRST, false,
                         &(struct settings){ .version = TLS1_2_VERSION, .sigalgs = sigalgs[i] });
+}
+
+static void expect_type(const char *key, const char *groups, const char *sigalgs, int version)
+{
+    struct settings set = { version, groups, sigalgs, key };
+
+    sim_stop(&sim);
+    sim_start_with(&sim, "--with rsa --with brainpool");
+    for (enum order order = 0; order < N_ORDERS; order++)
+        for (int on_server = 0; on_server < 2; on_server++)
+            expect_connects(order, on_server, &set);
+}
+
+Test(tls, v1_2_with_an_rsa_key_in_every_order)
+{
+    expect_type("iotsafe://label=rsa-key", NULL, NULL, TLS1_2_VERSION);
+}
+
+Test(tls, v1_2_with_an_rsa_key_and_pkcs1_padding)
+{
+    expect_type("iotsafe://label=rsa-key", NULL, "RSA+SHA256:ECDSA+SHA256", TLS1_2_VERSION);
+}
+
+Test(tls, v1_3_with_an_rsa_key_in_every_order)
+{
+    expect_type("iotsafe://label=rsa-key", NULL, NULL, TLS1_3_VERSION);
+}
+
+Test(tls, v1_2_with_a_brainpool_key_in_every_order)
+{
+    expect_type("iotsafe://label=bp-key", "brainpoolP256r1:P-256", NULL, TLS1_2_VERSION);
+}
+
+/* Keys that may sign for CertificateVerify only: their card hashes the text. */
+Test(tls, keys_restricted_to_tls_work_in_the_version_that_they_are_for)
+{
+    static const struct {
+        const char *sim;
+        int version;
+    } cells[] = { { "--set enforce_usage=tls --set key_usage=2", TLS1_2_VERSION },
+                  { "--set enforce_usage=tls --set key_usage=3", TLS1_3_VERSION } };
+
+    for (size_t i = 0; i < 2; i++) {
+        sim_stop(&sim);
+        sim_start_with(&sim, cells[i].sim);
+        for (enum order order = 0; order < N_ORDERS; order++)
+            expect_connects(order, false, &(struct settings){ .version = cells[i].version });
+    }
+}
+
+/* The experimental setting: key shares of the client made on the SIM. */
+Test(tls, ephemeral_keys_may_be_made_on_the_sim)
+{
+    const struct settings set = { .version = TLS1_3_VERSION, .groups = "P-256" };
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    EVP_PKEY *key;
+    X509 *cert;
+    SSL_CTX *ours, *theirs;
+
+    cr_assert(OSSL_PROVIDER_set_default_search_path(lib, getenv("IOTSAFE_MODULE_DIR")));
+    write_text(sim_path(&sim, "cnf"),
+               "openssl_conf = init\n[init]\nproviders = provs\n[provs]\niotsafe = iot\n"
+               "default = def\n[def]\nactivate = 1\n[iot]\nactivate = 1\n"
+               "ephemeral-key = iotsafe://label=eph-key\n");
+    cr_assert(OSSL_LIB_CTX_load_config(lib, sim_path(&sim, "cnf")), "%s", drain_errors());
+    key = load_key(lib, CLIENT_KEY);
+    cert = load_cert(lib, CLIENT_CERT);
+    cr_assert(key != NULL && cert != NULL, "%s", drain_errors());
+    ours = new_ssl_ctx(lib, false, key, cert, peer_cert, set.version);
+    theirs = new_ssl_ctx(plain.lib, true, peer_key, peer_cert, cert, set.version);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(theirs), X509_V_FLAG_PARTIAL_CHAIN);
+    cr_expect(connects(ours, theirs, &set), "%s", drain_errors());
+    cr_expect_eq(sim_exchanges(&sim, "GENERATE KEY PAIR"), 1);
+    cr_expect_eq(sim_exchanges(&sim, "COMPUTE DH"), 1);
+    EXPECT_NO_ERRORS();
+    SSL_CTX_free(ours);
+    SSL_CTX_free(theirs);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    OSSL_LIB_CTX_free(lib);
 }
 
 Test(tls, software_keys_work_as_before_in_every_order)

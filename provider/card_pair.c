@@ -1,0 +1,177 @@
+/* Key pairs made on a card, and agreement with them; see card_key.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "card_key.h"
+#include "object.h"
+
+/* --------------------------------------------------------------- generation */
+
+static enum iotsafe_err find_container(struct isprov *prov, const struct iotsafe_uri *uri,
+                                       struct iotsafe_card **ret_card,
+                                       struct iotsafe_object *ret_object,
+                                       struct iotsafe_diag *diag)
+{
+    struct iotsafe_card *card = NULL;
+    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, diag);
+
+    if (err == IOTSAFE_OK)
+        err = iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, ret_object, diag);
+    if (err == IOTSAFE_OK)
+        *ret_card = card;
+    else
+        iotsafe_card_free(card);
+    return err;
+}
+
+const struct isprov_type *isprov_card_container_type(struct isprov *prov,
+                                                     const struct iotsafe_uri *uri)
+{
+    struct iotsafe_card *card;
+    struct iotsafe_object object;
+
+    if (find_container(prov, uri, &card, &object, NULL) != IOTSAFE_OK)
+        return NULL;
+    iotsafe_card_free(card);
+    return isprov_type_of_object(&object);
+}
+
+/* Before the old key is lost: can this be what is wanted? */
+static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
+                                        const struct iotsafe_object *object, const char *group,
+                                        struct iotsafe_diag *diag)
+{
+    const struct isprov_type *type = isprov_type_of_object(object);
+    struct isprov_key_name name;
+
+    if (type != NULL && !isprov_type_is_rsa(type)
+        && (group[0] == '\0' || isprov_type_by_group(group) == type))
+        return IOTSAFE_OK;
+    iotsafe_uri_format(uri, name.text);
+    isprov_diag_set(diag, "%s: the container is for keys on %s, not on %.40s", name.text,
+                    type == NULL               ? "a curve that this provider does not know"
+                    : isprov_type_is_rsa(type) ? "RSA" : type->group,
+                    group[0] != '\0' ? group : "a curve");
+    return IOTSAFE_ERR_UNSUPPORTED;
+}
+
+/* The key of what the card made. It goes by the name that the application gave,
+ * as long as the card calls it so. */
+static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card *card,
+                                        const struct iotsafe_uri *asked,
+                                        const struct iotsafe_generated *made,
+                                        struct isprov_key **ret_key, struct iotsafe_diag *diag)
+{
+    struct iotsafe_uri uri = *asked;
+    struct isprov_half *half = isprov_half_of_point(prov, NULL, made->point);
+    struct isprov_key *key;
+
+    if (half == NULL) {
+        isprov_diag_set(diag, "GENERATE KEY PAIR answered a point on no curve that this provider "
+                              "knows (%s)",
+                        iotsafe_card_transport(card));
+        return IOTSAFE_ERR_KEY;
+    }
+    if (made->private_key.id_len != 0 && uri.name.id_len != 0) {
+        memcpy(uri.name.id, made->private_key.id, sizeof(uri.name.id));
+        uri.name.id_len = made->private_key.id_len;
+    }
+    key = isprov_key_new_card(prov, card, &uri, half->type);
+    if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
+        isprov_half_free(half);
+        isprov_key_free(key);
+        return IOTSAFE_ERR_MEMORY;
+    }
+    *ret_key = key;
+    return IOTSAFE_OK;
+}
+
+struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
+                                            const char *group)
+{
+    struct iotsafe_diag diag = { "" };
+    struct iotsafe_card *card = NULL;
+    struct iotsafe_object object;
+    struct iotsafe_generated made;
+    struct isprov_key *key = NULL;
+    enum iotsafe_err err = find_container(prov, uri, &card, &object, &diag);
+
+    if (err == IOTSAFE_OK)
+        err = check_container(uri, &object, group, &diag);
+    if (err == IOTSAFE_OK)
+        err = iotsafe_generate(card, &object.name, &made, &diag);
+    if (err == IOTSAFE_OK)
+        err = adopt_generated(prov, card, uri, &made, &key, &diag);
+    iotsafe_card_free(card);
+    if (err != IOTSAFE_OK)
+        isprov_raise(prov, err, &diag);
+    return key;
+}
+
+/* ---------------------------------------------------------------- agreement */
+
+/* Better is less: containers whose content does not outlive a reset wear no flash
+ * memory. 0: of no use. */
+static int container_rank(const struct iotsafe_object *object, const struct isprov_type *type)
+{
+    if (object->kind != IOTSAFE_PUBLIC_KEY || (object->told & IOTSAFE_TOLD_ACCESS) == 0
+        || (object->access & IOTSAFE_ACCESS_UPDATE) == 0 || isprov_type_of_object(object) != type
+        || ((object->told & IOTSAFE_TOLD_FUNCTIONS) != 0
+            && (object->functions & IOTSAFE_FUNCTION_AGREE) == 0))
+        return 0;
+    return object->key_type == type->card_types[1] ? 1 : 2;
+}
+
+static enum iotsafe_err find_peer_container(const struct isprov_key *key,
+                                            struct iotsafe_name *ret_name,
+                                            struct iotsafe_diag *diag)
+{
+    const struct iotsafe_uri *set = iotsafe_config_peer_key(key->prov->config);
+    struct iotsafe_object *objects = NULL;
+    size_t n = 0;
+    int best = 0;
+    enum iotsafe_err err;
+
+    if (set != NULL && strcmp(set->sim, key->uri.sim) == 0) {
+        *ret_name = set->name;
+        return IOTSAFE_OK;
+    }
+    err = iotsafe_list(key->card, &objects, &n, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        int rank = container_rank(&objects[i], key->type);
+
+        if (rank != 0 && (best == 0 || rank < best)) {
+            best = rank;
+            *ret_name = objects[i].name;
+        }
+    }
+    free(objects);
+    if (best != 0)
+        return IOTSAFE_OK;
+    isprov_diag_set(diag, "%s: key agreement on the SIM needs a public-key container for the "
+                          "peer's point, on %s and with update access; the object list has none, and "
+                          "peer-key in openssl.cnf names none (%s)",
+                    isprov_key_name(key).text, key->type->group,
+                    iotsafe_card_transport(key->card));
+    return IOTSAFE_ERR_NOT_FOUND;
+}
+
+int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
+                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE])
+{
+    struct iotsafe_diag diag = { "" };
+    struct iotsafe_name container;
+    enum iotsafe_err err = IOTSAFE_ERR_KEY;
+
+    if (peer->type != key->type || isprov_type_is_rsa(key->type))
+        isprov_diag_set(&diag, "%s: the peer's key is of another type", isprov_key_name(key).text);
+    else
+        err = find_peer_container(key, &container, &diag);
+    if (err == IOTSAFE_OK)
+        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, &diag);
+    if (err != IOTSAFE_OK)
+        isprov_raise(key->prov, err, &diag);
+    return err == IOTSAFE_OK;
+}

@@ -1,0 +1,59 @@
+/* Public keys that stand on a card, where card-verify is set: the applet verifies with
+ * them (card_key.h). That is of use where the device itself must not be able to
+ * change them, so that keys which it may overwrite are refused. */
+#include "card_key.h"
+#include "object.h"
+
+struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
+                                          const struct iotsafe_uri *uri, struct isprov_half *half)
+{
+    struct isprov_key *key = isprov_key_new_card(prov, card, uri, half->type);
+
+    if (key != NULL)
+        key->uri.type = IOTSAFE_URI_PUBLIC;
+    if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
+        isprov_half_free(half);
+        isprov_key_free(key);
+        return NULL;
+    }
+    return key;
+}
+
+bool isprov_card_public_is_fixed(const struct isprov_key *key)
+{
+    struct iotsafe_diag diag = { "" };
+    struct iotsafe_object object = { .told = 0 };
+    enum iotsafe_err err =
+        iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object, &diag);
+
+    if (err == IOTSAFE_OK
+        && ((object.told & IOTSAFE_TOLD_ACCESS) == 0
+            || (object.access & IOTSAFE_ACCESS_UPDATE) != 0)) {
+        isprov_diag_set(&diag, "%s: with card-verify = yes only public keys that this device "
+                               "cannot overwrite are of use; this one %s (%s)",
+                        isprov_key_name(key).text,
+                        (object.told & IOTSAFE_TOLD_ACCESS) != 0 ? "has update access"
+                                                                 : "does not tell its access",
+                        iotsafe_card_transport(key->card));
+        err = IOTSAFE_ERR_ACCESS;
+    }
+    if (err != IOTSAFE_OK)
+        isprov_raise(key->prov, err, &diag);
+    return err == IOTSAFE_OK;
+}
+
+int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
+                              const uint8_t *sig, size_t sig_len)
+{
+    struct iotsafe_diag diag = { "" };
+    uint8_t raw[2 * ISPROV_FIELD_MAX];
+    bool valid = false;
+    enum iotsafe_err err;
+
+    if (!isprov_ecdsa_to_raw(key->type, sig, sig_len, raw))
+        return 0;
+    err = iotsafe_verify(key->card, &key->uri.name, input, raw, &valid, &diag);
+    if (err != IOTSAFE_OK)
+        isprov_raise(key->prov, err, &diag);
+    return err == IOTSAFE_OK && valid;
+}

@@ -1,0 +1,197 @@
+/* see half.h */
+#include "half.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "soft_key.h"
+
+static struct isprov_half *half_new(const struct isprov_type *type, EVP_PKEY *pkey)
+{
+    struct isprov_half *half = pkey != NULL ? OPENSSL_zalloc(sizeof(*half)) : NULL;
+
+    if (half == NULL) {
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    half->type = type;
+    half->pkey = pkey;
+    return half;
+}
+
+void isprov_half_free(struct isprov_half *half)
+{
+    if (half == NULL)
+        return;
+    EVP_PKEY_free(half->pkey);
+    OPENSSL_free(half);
+}
+
+/* ------------------------------------------------------------------- points */
+
+/* libcrypto checks that the point is on the curve. */
+static EVP_PKEY *pkey_of_point(struct isprov *prov, const struct isprov_type *type,
+                               const uint8_t *octets)
+{
+    char group[32];
+    uint8_t pub[IOTSAFE_POINT_SIZE];
+    OSSL_PARAM params[3];
+
+    OPENSSL_strlcpy(group, type->group, sizeof(group));
+    memcpy(pub, octets, sizeof(pub));
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
+    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub));
+    params[2] = OSSL_PARAM_construct_end();
+    return isprov_soft_from_params(prov, "EC", EVP_PKEY_PUBLIC_KEY, params);
+}
+
+static struct isprov_half *half_on_curve(struct isprov *prov, const struct isprov_type *type,
+                                         const uint8_t *octets)
+{
+    struct isprov_half *half;
+
+    isprov_mark(prov);
+    half = half_new(type, pkey_of_point(prov, type, octets));
+    isprov_drop(prov);
+    if (half != NULL)
+        memcpy(half->octets, octets, sizeof(half->octets));
+    return half;
+}
+
+/* No point is on two of the curves, except with a chance that is none. */
+struct isprov_half *isprov_half_of_point(struct isprov *prov, const struct isprov_type *type,
+                                         const uint8_t octets[static IOTSAFE_POINT_SIZE])
+{
+    struct isprov_half *half = NULL;
+
+    if (type != NULL)
+        return isprov_type_is_rsa(type) ? NULL : half_on_curve(prov, type, octets);
+    for (size_t i = 0; half == NULL && (type = isprov_type_curve(i)) != NULL; i++)
+        half = half_on_curve(prov, type, octets);
+    return half;
+}
+
+/* ---------------------------------------------------------------------- RSA */
+
+static EVP_PKEY *pkey_of_numbers(struct isprov *prov, const BIGNUM *n, const BIGNUM *e)
+{
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *pkey = NULL;
+
+    if (bld != NULL && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n)
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e))
+        params = OSSL_PARAM_BLD_to_param(bld);
+    if (params != NULL)
+        pkey = isprov_soft_from_params(prov, "RSA", EVP_PKEY_PUBLIC_KEY, params);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    return pkey;
+}
+
+/* What cannot be an RSA public key of a card: another size, an even number, an
+ * exponent that signs nothing. */
+static bool is_sane(const BIGNUM *n, const BIGNUM *e)
+{
+    return n != NULL && e != NULL && BN_num_bits(n) == isprov_type_rsa()->bits && BN_is_odd(n)
+           && BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= 64;
+}
+
+static struct isprov_half *half_of_numbers(struct isprov *prov, const BIGNUM *n, const BIGNUM *e)
+{
+    struct isprov_half *half;
+
+    if (!is_sane(n, e))
+        return NULL;
+    isprov_mark(prov);
+    half = half_new(isprov_type_rsa(), pkey_of_numbers(prov, n, e));
+    isprov_drop(prov);
+    return half;
+}
+
+struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa)
+{
+    BIGNUM *n = BN_bin2bn(rsa->modulus, (int)rsa->modulus_len, NULL);
+    BIGNUM *e = BN_bin2bn(rsa->exponent, (int)rsa->exponent_len, NULL);
+    struct isprov_half *half = half_of_numbers(prov, n, e);
+
+    BN_free(n);
+    BN_free(e);
+    return half;
+}
+
+/* --------------------------------------------------------------- other keys */
+
+static struct isprov_half *half_of_ec_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+{
+    const struct isprov_type *type;
+    char group[80];
+    uint8_t octets[IOTSAFE_POINT_SIZE];
+    size_t len = 0;
+
+    if (!EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)
+        || (type = isprov_type_by_group(group)) == NULL
+        || !EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, octets,
+                                            sizeof(octets), &len)
+        || len != sizeof(octets))
+        return NULL;
+    return isprov_half_of_point(prov, type, octets);
+}
+
+static struct isprov_half *half_of_rsa_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+{
+    BIGNUM *n = NULL, *e = NULL;
+    struct isprov_half *half = NULL;
+
+    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n)
+        && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e))
+        half = half_of_numbers(prov, n, e);
+    BN_free(n);
+    BN_free(e);
+    return half;
+}
+
+struct isprov_half *isprov_half_of_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+{
+    struct isprov_half *half = NULL;
+
+    isprov_mark(prov);
+    if (pkey != NULL && EVP_PKEY_is_a(pkey, "EC"))
+        half = half_of_ec_pkey(prov, pkey);
+    else if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA"))
+        half = half_of_rsa_pkey(prov, pkey);
+    isprov_drop(prov);
+    return half;
+}
+
+struct isprov_half *isprov_half_of_spki(struct isprov *prov, const uint8_t *spki, size_t len)
+{
+    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
+    const uint8_t *p = spki;
+    struct isprov_half *half = NULL;
+    EVP_PKEY *pkey;
+
+    if (libctx == NULL)
+        return NULL;
+    isprov_mark(prov);
+    pkey = d2i_PUBKEY_ex(NULL, &p, (long)len, libctx, NULL);
+    if (pkey != NULL && p == spki + len)
+        half = isprov_half_of_pkey(prov, pkey);
+    isprov_drop(prov);
+    EVP_PKEY_free(pkey);
+    return half;
+}
+
+bool isprov_half_eq(const struct isprov *prov, const struct isprov_half *half,
+                    const EVP_PKEY *other)
+{
+    bool same;
+
+    isprov_mark(prov);
+    same = EVP_PKEY_eq(half->pkey, other) == 1;
+    isprov_drop(prov);
+    return same;
+}

@@ -1,0 +1,41 @@
+/* Public halves of card keys, made of whatever tells them: a point or an RSA key
+ * that the card gives, a certificate's key, a SubjectPublicKeyInfo. */
+#ifndef ISPROV_HALF_H
+#define ISPROV_HALF_H
+
+#include <openssl/evp.h>
+
+#include "key_type.h"
+#include "prov.h"
+
+/** A public key: immutable. */
+struct isprov_half {
+    const struct isprov_type *type;
+    EVP_PKEY *pkey;                     /* in the provider's own library context */
+    uint8_t octets[IOTSAFE_POINT_SIZE]; /* of a point, uncompressed */
+    struct isprov_half *next_retired;   /* see key.c */
+};
+
+/**
+ * Make a half of a point.
+ * @param type    a curve; NULL: the one that the point lies on
+ * @param octets  uncompressed
+ * @return NULL if it is not a public key of that curve, or memory is short;
+ *         nothing is raised. The same for all functions here
+ */
+struct isprov_half *isprov_half_of_point(struct isprov *prov, const struct isprov_type *type,
+                                         const uint8_t octets[static IOTSAFE_POINT_SIZE]);
+struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa);
+
+/** The same of another public key, from any library context. */
+struct isprov_half *isprov_half_of_pkey(struct isprov *prov, const EVP_PKEY *pkey);
+
+/** And of len bytes of DER SubjectPublicKeyInfo, nothing behind it. */
+struct isprov_half *isprov_half_of_spki(struct isprov *prov, const uint8_t *spki, size_t len);
+
+void isprov_half_free(struct isprov_half *half); /* NULL accepted */
+
+bool isprov_half_eq(const struct isprov *prov, const struct isprov_half *half,
+                    const EVP_PKEY *other);
+
+#endif
