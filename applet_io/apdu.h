@@ -36,6 +36,7 @@ struct apdu_rsp {
     size_t cap;
     size_t len;     /* bytes of data, <= cap */
     uint16_t sw;    /* the last status word; 0: no answer came */
+    bool begun;     /* part of an answer came or waits: the command has been carried out */
 };
 
 #define APDU_RSP_ON(array) { .data = (array), .cap = sizeof(array) }

@@ -167,7 +167,7 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
         return -1;
     declared = strtoul(p, &end, 10);
     p = skip_blanks(end);
-    if (end == line || *p != ',')
+    if (*p != ',')
         return -2;
     p = skip_blanks(p + 1);
     if (*p == '"')
@@ -290,14 +290,19 @@ static bool end_line(struct at_port *port)
     return whole;
 }
 
-/* The next line that is not empty, in port->line. */
+/* The next line that is not empty, in port->line. After the deadline what has come
+ * already is looked at, once: a line on which something always comes has no end. */
 static enum iotsafe_err next_line(struct at_port *port, deadline_t deadline)
 {
+    bool late = false;
+
     for (;;) {
         char c;
 
         if (port->at == port->n_pending) {
-            enum iotsafe_err err = fill(port, deadline);
+            enum iotsafe_err err = late ? IOTSAFE_ERR_TIMEOUT : fill(port, deadline);
+
+            late = deadline_left_ms(deadline) == 0;
 
             if (err != IOTSAFE_OK)
                 return err;
@@ -314,11 +319,18 @@ static enum iotsafe_err next_line(struct at_port *port, deadline_t deadline)
     }
 }
 
+void at_port_wipe(struct at_port *port)
+{
+    explicit_bzero(port->line + port->len, sizeof(port->line) - port->len);
+    explicit_bzero(port->pending, port->at);
+}
+
 void at_port_skim(struct at_port *port)
 {
+    deadline_t limit = deadline_in(DRAIN_MS);
     int failure;
 
-    while (next_line(port, deadline_in(0)) == IOTSAFE_OK)
+    while (deadline_left_ms(limit) > 0 && next_line(port, deadline_in(0)) == IOTSAFE_OK)
         if (at_classify(port->line, &failure) == AT_LINE_RESTART)
             port->restarted = true;
 }
@@ -364,14 +376,20 @@ static bool is_information(const char *line, const char *prefix)
            || (strcmp(prefix, "+CCHO") == 0 && is_bare_value(line));
 }
 
+/* True when the time is over and nothing read before is left to look at. */
+static bool late_for_next(const struct at_port *port, deadline_t deadline)
+{
+    return port->at == port->n_pending && deadline_left_ms(deadline) == 0;
+}
+
 /* Wait for an information line that comes after its OK. */
 static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *prefix,
                                            char *ret_line, deadline_t deadline)
 {
     deadline_t limit = deadline_min(deadline, AFTER_OK_MS);
-    enum iotsafe_err err;
+    enum iotsafe_err err = IOTSAFE_OK;
 
-    while ((err = next_line(port, limit)) == IOTSAFE_OK)
+    while (!late_for_next(port, limit) && (err = next_line(port, limit)) == IOTSAFE_OK)
         if (is_information(port->line, prefix)) {
             strcpy(ret_line, port->line);
             break;
@@ -391,6 +409,8 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
     if (command != NULL && err == IOTSAFE_OK)
         err = write_all(port, "\r", 1, deadline);
     while (err == IOTSAFE_OK) {
+        if (late_for_next(port, deadline))
+            return IOTSAFE_ERR_TIMEOUT;
         err = next_line(port, deadline);
         if (err != IOTSAFE_OK || (command != NULL && strcmp(port->line, command) == 0))
             continue; /* the echo */

@@ -87,6 +87,9 @@ void at_port_end(struct at_port *port);
  *  a restart was among it. */
 void at_port_skim(struct at_port *port);
 
+/** Wipe what was read and looked at: it may have been a secret. */
+void at_port_wipe(struct at_port *port);
+
 /**
  * Send a command and wait for its final result code.
  *

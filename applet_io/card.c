@@ -66,6 +66,8 @@ static void renew_card(void *arg)
 {
     struct iotsafe_card *card = arg;
 
+    if (card->turn.taken) /* by a thread that is not here: it may have stopped anywhere */
+        memset(&card->cache, 0, sizeof(card->cache));
     turn_init(&card->turn);
     card->transport->ops->drop(card->transport);
     card->channel.open = false;

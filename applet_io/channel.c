@@ -74,6 +74,7 @@ static enum iotsafe_err send_command(struct channel *ch, const struct apdu_cmd *
         return IOTSAFE_ERR_ARGUMENT;
     rsp->len = 0;
     rsp->sw = 0;
+    rsp->begun = false;
     err = send_raw(ch, cmd->ins, bytes, len, rsp, deadline, diag);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
@@ -88,10 +89,23 @@ struct corrections {
     uint16_t first_sw; /* that made us switch the class */
 };
 
+/* With class 0N these are CHANGE PIN and UNBLOCK PIN of a USIM: a card that was reset
+ * behind our back may have one on the channel by now, and each try costs it one of
+ * few (protocol reference, 2.1). */
+static bool pin_command_elsewhere(const struct apdu_cmd *cmd)
+{
+    return !cmd->iso
+           && (cmd->ins == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT
+               || cmd->ins == IOTSAFE_INS_VERIFY_SIGNATURE_INIT);
+}
+
 static bool wrong_class(const struct channel *ch, const struct apdu_cmd *cmd, uint16_t sw)
 {
     if (cmd->iso || !ch->verified)
         return false; /* another application may be answering */
+    if (pin_command_elsewhere(cmd) && !ch->traits.class_plain
+        && (ch->traits.class_confirmed || !ch->proved))
+        return false; /* our applet has never wanted 0N, or is not known to be there still */
     if (sw == SW_CLA_UNKNOWN || sw == SW_SECURE_MESSAGING)
         return true;
     /* an applet may take an unknown class for an unknown instruction */
@@ -191,6 +205,7 @@ static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
         size_t before = rsp->len;
         enum iotsafe_err err;
 
+        rsp->begun = true;
         if (rounds == ROUNDS_MAX) {
             diag_set(diag, "%s: the answer to %s does not end after %d pieces",
                      ch->transport->device, trace_ins_name(cmd->ins), ROUNDS_MAX);
@@ -205,15 +220,34 @@ static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
     return IOTSAFE_OK;
 }
 
+/* Before a command that must reach no other application: see that ours is there. */
+static enum iotsafe_err prove(struct channel *ch, const struct apdu_cmd *cmd, deadline_t deadline,
+                              struct iotsafe_diag *diag)
+{
+    const bool by_select = ch->transport->ops->open_channel == NULL;
+
+    if (!pin_command_elsewhere(cmd) || !ch->traits.class_plain
+        || (by_select ? ch->proved : ch->verified))
+        return IOTSAFE_OK;
+    return channel_reopen(ch, false, deadline, diag);
+}
+
 enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
                                   struct apdu_rsp *rsp, deadline_t deadline,
                                   struct iotsafe_diag *diag)
 {
-    const struct traits before = ch->traits;
+    struct traits before;
     struct apdu_cmd attempt = *cmd;
     struct corrections done = { 0 };
     enum iotsafe_err err;
 
+    rsp->len = 0;
+    rsp->sw = 0;
+    rsp->begun = false;
+    err = prove(ch, cmd, deadline, diag);
+    if (err != IOTSAFE_OK)
+        return err;
+    before = ch->traits;
     do
         err = send_command(ch, &attempt, rsp, deadline, diag);
     while (err == IOTSAFE_OK && correct(ch, &attempt, rsp->sw, &done));
@@ -228,7 +262,7 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
         ch->stale = true;
     err = error_from_sw(rsp->sw);
     if (err == IOTSAFE_OK)
-        ch->verified = true;
+        ch->verified = ch->proved = true;
     else
         diag_set(diag, "%s answered %04X: %s (%s)", trace_ins_name(cmd->ins), rsp->sw,
                  error_sw_meaning(rsp->sw), ch->transport->device);
@@ -260,7 +294,7 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
     err = bytes_wait(rsp.sw) ? IOTSAFE_OK : error_from_sw(rsp.sw);
     if (err == IOTSAFE_OK) {
         ch->aid = *aid;
-        ch->open = ch->verified = true;
+        ch->open = ch->verified = ch->proved = true;
         return IOTSAFE_OK;
     }
     diag_set(diag, "SELECT of the applet answered %04X: %s (%s)", rsp.sw,
@@ -362,7 +396,7 @@ static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid,
     ch->number = 0;
     if (err == IOTSAFE_OK) {
         ch->aid = *aid;
-        ch->open = ch->verified = true;
+        ch->open = ch->verified = ch->proved = true;
     }
     return err;
 }
@@ -399,7 +433,7 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline,
 {
     enum iotsafe_err err = IOTSAFE_OK;
 
-    ch->open = ch->verified = false;
+    ch->open = ch->verified = ch->proved = false;
     ch->generation = 0;
     if (ch->transport->ops->open_channel != NULL) {
         err = for_each_aid(ch, device_opens, deadline, diag);
@@ -484,6 +518,8 @@ enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event, dea
     const bool outlives_connection = ch->transport->lock != NULL;
     struct channel_record r = { 0 };
 
+    if (outlives_connection)
+        ch->proved = false; /* who knows what happened to the card meanwhile */
     if (strcmp(ch->device, ch->transport->device) != 0) { /* another reader */
         (void)snprintf(ch->device, sizeof(ch->device), "%s", ch->transport->device);
         ch->open = false;

@@ -25,6 +25,7 @@ struct channel {
     char device[128];            /* on which all below was learned */
     bool open;
     bool verified;               /* some command showed that our applet is there */
+    bool proved;                 /* the same in this very use, where others share the card */
     bool stale;                  /* remote administration changed something: 63CF, 6989 */
     char session[SESSION_TEXT_MAX]; /* channel number or the device's handle, as text */
     uint8_t number;              /* for the class byte; 0 where the device owns channels */

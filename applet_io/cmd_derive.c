@@ -57,6 +57,7 @@ static enum iotsafe_err derive(struct iotsafe_card *card, const struct iotsafe_n
     else
         err = cmd_addressed(card, IOTSAFE_SECRET, secret, derive_named, &job, diag);
     explicit_bzero(&job.cmd, sizeof(job.cmd));
+    explicit_bzero(tail->out, tail->cap);
     return err;
 }
 

@@ -230,6 +230,13 @@ struct generate_job {
     size_t len;
 };
 
+/* Warnings and errors by which a card says that its memory may have changed:
+ * ISO/IEC 7816-4, 5.6 (62xx and 63xx: carried out; 65xx: broken off). */
+static bool changed_something(uint16_t sw)
+{
+    return sw >> 8 == 0x62 || sw >> 8 == 0x63 || sw >> 8 == 0x65;
+}
+
 static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
 {
     struct generate_job *job = arg;
@@ -242,7 +249,7 @@ static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
         return IOTSAFE_ERR_KEY;
     }
     err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->diag);
-    job->sent = rsp.sw == 0;
+    job->sent = rsp.sw == 0 || rsp.begun || changed_something(rsp.sw);
     job->len = rsp.len;
     if (err == IOTSAFE_OK)
         cache_clear(use->cache);
@@ -299,6 +306,8 @@ static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct i
     err = find_generated(card, &job, &g, diag);
     if (err == IOTSAFE_OK)
         memcpy(arg, &g, sizeof(g));
+    else if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA)
+        err = IOTSAFE_ERR_KEY; /* about the public half: no reason to generate by another name */
     return err;
 }
 
@@ -328,7 +337,8 @@ enum iotsafe_err cmd_put_point(const struct card_use *use, const struct iotsafe_
     w.len = 0;
     put_point(&w, point);
     err = session_update(use, &session, true, data, w.len, 0, &rsp);
-    session_close(use, &session); /* some applets take the key only then */
+    if (session_can_close(err))
+        session_close(use, &session); /* some applets take the key only then */
     cache_clear(use->cache);
     return err;
 }

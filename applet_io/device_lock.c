@@ -164,6 +164,21 @@ static void describe_holder(int fd, const char *what, struct iotsafe_diag *diag)
     diag_set(diag, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
 }
 
+/* Unlock before closing: a child forked meanwhile has the same open file, and would
+ * keep the lock for as long as it lives. */
+static void unlock_file(int fd)
+{
+    (void)flock(fd, LOCK_UN);
+    (void)close(fd);
+}
+
+static bool is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* Take the lock on one of the files in the folder. */
 static enum iotsafe_err take_file(const struct device_lock *lock, const char *ending,
                                   deadline_t deadline, int *ret_fd, struct iotsafe_diag *diag)
@@ -176,17 +191,24 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
     for (;;) {
         int fd = open_lock_file(lock->dir_fd, name);
 
+        if (fd >= 0 && !is_regular(fd)) {
+            (void)close(fd);
+            diag_set(diag, "cannot lock %s: it is no file; remove it", path);
+            return IOTSAFE_ERR_LOCK;
+        }
         err = fd >= 0 ? flock_until(fd, deadline) : IOTSAFE_ERR_LOCK;
         if (err == IOTSAFE_OK && still_that_file(lock->dir_fd, name, fd)) {
             *ret_fd = fd;
             return IOTSAFE_OK;
         }
+        if (err == IOTSAFE_OK && deadline_left_ms(deadline) == 0)
+            err = IOTSAFE_ERR_TIMEOUT; /* somebody takes the file away again and again */
         if (err == IOTSAFE_ERR_TIMEOUT)
             describe_holder(fd, path, diag);
         else if (err != IOTSAFE_OK)
             diag_set(diag, "cannot lock %s: %s", path, strerror(errno));
         if (fd >= 0)
-            (void)close(fd);
+            unlock_file(fd);
         if (err != IOTSAFE_OK)
             return err;
     }
@@ -222,7 +244,7 @@ enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
         err = lock->device_fd >= 0 ? take_device(lock, deadline, diag)
                                    : take_file(lock, ".lock", deadline, &lock->lock_fd, diag);
     if (queue_fd >= 0)
-        (void)close(queue_fd);
+        unlock_file(queue_fd);
     if (err != IOTSAFE_OK)
         device_lock_give(lock);
     return err;
@@ -231,7 +253,7 @@ enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
 void device_lock_give(struct device_lock *lock)
 {
     if (lock->lock_fd >= 0)
-        (void)close(lock->lock_fd);
+        unlock_file(lock->lock_fd);
     if (lock->device_fd >= 0)
         (void)flock(lock->device_fd, LOCK_UN);
     if (lock->dir_fd >= 0)
@@ -256,6 +278,15 @@ size_t channel_record_format(const struct channel_record *r, char ret_text[stati
                             aid, r->atr_len != 0 ? atr : "-", traits);
 }
 
+/* A number or a modem's handle, perhaps with a mark behind it. It is put into command
+ * lines, and anybody who may use the folder can write a record. */
+static bool session_is_plain(const char *session)
+{
+    size_t n = strspn(session, "0123456789abcdefABCDEF");
+
+    return n != 0 && (session[n] == '\0' || (session[n] == '!' && session[n + 1] == '\0'));
+}
+
 bool channel_record_parse(const char *text, size_t len, struct channel_record *ret_record)
 {
     struct channel_record r = { 0 };
@@ -273,6 +304,8 @@ bool channel_record_parse(const char *text, size_t len, struct channel_record *r
         return false;
     if (sscanf(line, "iotsafe-channel-1 %" SCNu64 " %39s %32s %66s %95s", &r.generation, r.session,
                aid, atr, traits) != 5)
+        return false;
+    if (!session_is_plain(r.session))
         return false;
     n = hex_decode(aid, strlen(aid), r.aid, sizeof(r.aid));
     if (n < IOTSAFE_AID_MIN || r.generation == 0)

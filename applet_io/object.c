@@ -144,13 +144,18 @@ static void finish_object(struct parser *p)
 }
 
 /* A name begins a new object unless the current one can still take it. */
-static void take_name(struct parser *p, enum iotsafe_kind kind, bool is_label,
-                      const struct tlv *tlv)
+static void begin_name(struct parser *p, enum iotsafe_kind kind, bool is_label)
 {
     if (p->current.kind != kind || p->has_attributes || (is_label ? p->has_label : p->has_id))
         finish_object(p);
     p->current.kind = kind;
     *(is_label ? &p->has_label : &p->has_id) = true;
+}
+
+static void take_name(struct parser *p, enum iotsafe_kind kind, bool is_label,
+                      const struct tlv *tlv)
+{
+    begin_name(p, kind, is_label);
     if (!set_name(&p->current.name, is_label, tlv))
         p->spoilt = true;
 }
@@ -164,6 +169,17 @@ static void mend_signature_alg(struct tlv_reader *r, struct tlv *tlv)
     tlv->len = 1;
     r->in--;
     r->len++;
+}
+
+/* What has this tag breaks off: a name may be the next object's. */
+static void break_off(struct parser *p, uint8_t tag)
+{
+    bool is_label;
+    enum iotsafe_kind kind = kind_of_name(tag, &is_label);
+
+    if (kind != 0)
+        begin_name(p, kind, is_label);
+    p->spoilt = true;
 }
 
 static void parse_attributes(struct parser *p, const uint8_t *in, size_t len)
@@ -186,7 +202,7 @@ static void parse_attributes(struct parser *p, const uint8_t *in, size_t len)
         }
     }
     if (err == IOTSAFE_ERR_PROTOCOL)
-        p->spoilt = true;
+        break_off(p, r.in[0]);
 }
 
 static bool is_template(uint8_t tag)

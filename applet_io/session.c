@@ -112,11 +112,11 @@ enum iotsafe_err session_update(const struct card_use *use, const struct session
     return channel_exchange(use->channel, &cmd, rsp, use->deadline, use->diag);
 }
 
-/* True if the card still talks to us after this error. */
-static bool card_answers(enum iotsafe_err err)
+bool session_can_close(enum iotsafe_err err)
 {
     return err != IOTSAFE_ERR_TRANSPORT && err != IOTSAFE_ERR_TIMEOUT
-           && err != IOTSAFE_ERR_CHANNEL_LOST && err != IOTSAFE_ERR_NO_CARD;
+           && err != IOTSAFE_ERR_CHANNEL_LOST && err != IOTSAFE_ERR_NO_CARD
+           && err != IOTSAFE_ERR_SPACE;
 }
 
 void session_end(const struct card_use *use, const struct session *session, enum iotsafe_err err)
@@ -125,6 +125,6 @@ void session_end(const struct card_use *use, const struct session *session, enum
     bool finished = err == IOTSAFE_OK || err == IOTSAFE_ERR_SIGNATURE;
 
     traits->left_finished = finished && !traits->close_after;
-    if (finished ? traits->close_after : card_answers(err))
+    if (finished ? traits->close_after : session_can_close(err))
         session_close(use, session);
 }

@@ -36,6 +36,10 @@ IOTSAFE_NODISCARD enum iotsafe_err session_update(const struct card_use *use,
  *  needed. Does nothing where the card no longer answers. */
 void session_end(const struct card_use *use, const struct session *session, enum iotsafe_err err);
 
+/** True if the card still talks to us after this error, and no rest of an answer lies
+ *  between us: a further command would get what belongs to the last. */
+bool session_can_close(enum iotsafe_err err);
+
 /** Close in any case; whatever the card says. */
 void session_close(const struct card_use *use, const struct session *session);
 

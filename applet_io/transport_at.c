@@ -34,6 +34,7 @@ struct at_transport {
     bool out_of_step;                    /* an answer is still owed to us */
     bool in_use;                         /* we hold the lock and have marked the port */
     bool init_by_ok;                     /* INIT is answered by OK alone */
+    bool le_works;                       /* a command with Le behind data has gone through */
     size_t piece_max;                    /* bytes of a file in one answer; 0: no limit seen */
 };
 
@@ -205,6 +206,12 @@ static enum iotsafe_err command(struct at_transport *self, const char *text, con
 {
     enum iotsafe_err err;
 
+    if (self->out_of_step) { /* what comes first would belong to another command */
+        ret_line[0] = '\0';
+        *ret_failure = AT_FAIL_NONE;
+        diag_set(diag, "%s: the modem still owes an answer", self->base.device);
+        return IOTSAFE_ERR_TIMEOUT;
+    }
     for (;;) {
         err = at_command(&self->port, text, prefix, ret_line, ret_failure, deadline);
         if (err != IOTSAFE_ERR_CARD || *ret_failure != 14 || deadline_left_ms(deadline) == 0)
@@ -383,6 +390,8 @@ static enum iotsafe_err exchange(struct at_transport *self, const char *id, cons
     at_format_apdu(text, sizeof(text), id, cmd, cmd_len);
     self->port.no_late_line = init && self->init_by_ok;
     err = command(self, text, prefix, line, &ret_outcome->failure, deadline, diag);
+    explicit_bzero(text, sizeof(text));
+    at_port_wipe(&self->port);
     if (err == IOTSAFE_ERR_CARD)
         return at_failure_error(ret_outcome->failure);
     if (err != IOTSAFE_OK)
@@ -395,6 +404,7 @@ static enum iotsafe_err exchange(struct at_transport *self, const char *id, cons
         return IOTSAFE_OK;
     }
     n = at_parse_apdu(line, prefix, ret_rsp, cap);
+    explicit_bzero(line + 1, sizeof(line) - 1); /* whether there was a line still shows */
     if (n < 0) {
         diag_set(diag, "%s: %s", self->base.device,
                  line[0] == '\0' ? "OK without an answer of the card"
@@ -424,6 +434,13 @@ static size_t wanted_piece(const uint8_t *cmd, size_t cmd_len)
     return le != 0 ? le : APDU_NE_MAX;
 }
 
+/* ERROR alone may also be a modem that lost patience with a card that makes a key, and
+ * nobody makes a second one unasked. */
+static bool may_be_about_le(const struct at_transport *self, const uint8_t *cmd)
+{
+    return cmd[1] != IOTSAFE_INS_GENERATE_KEY_PAIR || !self->le_works;
+}
+
 /* The exchange, again in another way where the modem shows that it cannot do it. */
 static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint8_t *cmd,
                                  size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
@@ -444,12 +461,15 @@ static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint
         if (outcome.cut_off && piece > PIECE_MIN) {
             self->piece_max = piece / 2;
             self->out_of_step = false; /* the end of the answer was its OK */
-        } else if (at_failure_is_syntax(outcome.failure) && has_le_behind_data(cmd, cmd_len)) {
+        } else if (at_failure_is_syntax(outcome.failure) && has_le_behind_data(cmd, cmd_len)
+                   && may_be_about_le(self, cmd)) {
             cmd_len--;
             without_le = true;
         } else {
             if (err == IOTSAFE_OK && without_le)
                 self->base.le_never = true; /* this modem's rule, from now on */
+            if (err == IOTSAFE_OK && has_le_behind_data(cmd, cmd_len))
+                self->le_works = true;
             return err;
         }
     }
@@ -461,12 +481,15 @@ static enum iotsafe_err csim_transmit(struct transport *t, const char *session, 
                                       struct iotsafe_diag *diag)
 {
     uint8_t bytes[APDU_CMD_MAX];
+    enum iotsafe_err err;
 
     (void)session;
     if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
     memcpy(bytes, cmd, cmd_len);
-    return transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    err = transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    explicit_bzero(bytes, sizeof(bytes));
+    return err;
 }
 
 /* The session as the modem named it, and whether we fill the class byte. */
@@ -489,13 +512,16 @@ static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, 
     char id[SESSION_TEXT_MAX];
     bool fill = split_session(session, id);
     uint8_t bytes[APDU_CMD_MAX];
+    enum iotsafe_err err;
 
     if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
     memcpy(bytes, cmd, cmd_len);
     if (fill)
         bytes[0] = (uint8_t)(bytes[0] | (strtoul(id, NULL, 10) & 0x03));
-    return transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    err = transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    explicit_bzero(bytes, sizeof(bytes));
+    return err;
 }
 
 /* --------------------------------------------------------------- channels */

@@ -277,6 +277,7 @@ static enum iotsafe_err socket_transmit(struct transport *t, const char *session
     frame[1] = (uint8_t)cmd_len;
     memcpy(frame + 2, cmd, cmd_len);
     err = move_bytes(self, true, frame, 2 + cmd_len, deadline, diag);
+    explicit_bzero(frame, sizeof(frame));
     if (err == IOTSAFE_OK)
         err = move_bytes(self, false, head, sizeof(head), deadline, diag);
     if (err != IOTSAFE_OK)

@@ -21,6 +21,7 @@ struct job {
     bool hang_up;
     uint16_t sw;    /* last status word of the card; 0: none */
     size_t len;     /* bytes of service->data that came with it */
+    bool begun;     /* the card has carried the command out, whatever came of its answer */
 };
 
 void service_init(struct service *sv, struct iotsafe_card *card, int timeout_ms)
@@ -135,6 +136,7 @@ static enum iotsafe_err exchange(const struct card_use *use, struct job *job,
 
     job->sw = rsp.sw;
     job->len = rsp.len;
+    job->begun = rsp.begun;
     return err;
 }
 
@@ -300,8 +302,8 @@ static enum iotsafe_err run_job(const struct card_use *use, void *arg)
         return IOTSAFE_OK;
     }
     err = cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
-    if (card_is_lost(err) && cmd->apdu.ins == IOTSAFE_INS_GENERATE_KEY_PAIR
-        && err != IOTSAFE_ERR_CHANNEL_LOST)
+    if (cmd->apdu.ins == IOTSAFE_INS_GENERATE_KEY_PAIR && err != IOTSAFE_OK
+        && (job->begun || (card_is_lost(err) && err != IOTSAFE_ERR_CHANNEL_LOST)))
         job->hang_up = job->over = true; /* there may be a new key: let the client look */
     if (job->sw == 0 || channel_in_doubt(err, job->sw))
         return err;

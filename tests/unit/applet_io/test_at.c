@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -473,4 +474,90 @@ Test(modem, the_holder_of_the_port_is_named)
     expect_failure(pty_modem_path(m), "", IOTSAFE_ERR_TIMEOUT, word);
     (void)close(fd);
     cr_expect_str_empty(pty_modem_stop(m));
+}
+
+/* ------------------------------------------- commands that a USIM has as well */
+
+static enum iotsafe_err put_after_random(struct iotsafe_card *card, struct iotsafe_diag *diag)
+{
+    static const struct iotsafe_name id_05 = { .id = { 5 }, .id_len = 1 };
+    static const uint8_t point[IOTSAFE_POINT_SIZE] = { 4 };
+    uint8_t byte;
+
+    cr_assert_eq(iotsafe_random(card, &byte, 1, diag), IOTSAFE_OK, "%s", diag->text);
+    return iotsafe_put_public_key(card, &id_05, point, diag);
+}
+
+#define CSIM_DONE "\r\n+CSIM: 4,\"9000\"\r\nOK\r\n"
+#define CSIM_BYTE "\r\n+CSIM: 6,\"559000\"\r\nOK\r\n"
+#define CSIM_CHANNEL                                                                                 \
+    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\nOK\r\n" },                       \
+    { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE }
+
+/* With class 0N, INS 24 is CHANGE PIN of a USIM. */
+Test(modem, selects_before_a_command_that_would_change_a_pin)
+{
+    static const struct modem_step script[] = {
+        CSIM_CHANNEL,
+        { "AT+CSIM=10,\"0184000001\"", CSIM_BYTE },
+        { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE },
+        { "AT+CSIM=16,\"0124000103850105\"", CSIM_DONE },
+        { "*", CSIM_DONE },
+        { "AT+CSIM=10,\"0124010100\"", CSIM_DONE },
+    };
+    struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
+    struct iotsafe_diag diag = { "" };
+    struct iotsafe_card *card;
+
+    setenv("IOTSAFE_QUIRKS", "cla=0", 1);
+    card = card_at(pty_modem_path(m), "?mode=csim");
+    cr_expect_eq(put_after_random(card, &diag), IOTSAFE_OK, "%s", diag.text);
+    iotsafe_card_free(card);
+    unsetenv("IOTSAFE_QUIRKS");
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+Test(modem, does_not_send_it_with_another_class_than_the_applet_has_shown)
+{
+    static const struct modem_step script[] = {
+        CSIM_CHANNEL,
+        { "AT+CSIM=10,\"8184000001\"", CSIM_BYTE },
+        { "AT+CSIM=16,\"8124000103850105\"", "\r\n+CSIM: 4,\"6E00\"\r\nOK\r\n" },
+        { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE },
+        { "AT+CSIM=16,\"8124000103850105\"", "\r\n+CSIM: 4,\"6E00\"\r\nOK\r\n" },
+    };
+    struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
+    struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
+    struct iotsafe_diag diag = { "" };
+
+    cr_expect_eq(put_after_random(card, &diag), IOTSAFE_ERR_CLASS, "%s", diag.text);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(pty_modem_stop(m));
+}
+
+/* A line without an end must not hold anybody beyond the deadline. */
+Test(modem, a_line_on_which_something_always_comes_ends_at_the_deadline)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    int64_t start = now_ms();
+    char path[64];
+    pid_t pid;
+
+    cr_assert_geq(master, 0);
+    cr_assert_eq(grantpt(master) | unlockpt(master), 0);
+    cr_assert_eq(ptsname_r(master, path, sizeof(path)), 0);
+    setenv("IOTSAFE_TIMEOUT_MS", "2500", 1);
+    pid = fork();
+    if (pid == 0) {
+        static const char lines[] = "\r\n+CREG: 1\r\n\r\n+CREG: 2\r\n";
+
+        while (write(master, lines, sizeof(lines) - 1) > 0)
+            ;
+        _exit(0);
+    }
+    expect_failure(path, "", IOTSAFE_ERR_TIMEOUT, "");
+    cr_expect_lt(now_ms() - start, 6000);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    (void)close(master);
 }

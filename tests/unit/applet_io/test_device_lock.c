@@ -182,3 +182,66 @@ Test(device_lock, a_record_survives_its_text_and_nothing_less)
     for (size_t n = 0; n < len; n++)
         cr_expect(!channel_record_parse(text, n, &got), "cut at %zu", n);
 }
+
+/* A session is put into command lines of a modem. */
+Test(device_lock, a_record_whose_session_is_no_handle_is_void)
+{
+    static const char *const bad[] = { "0;D+4990012345;", "1,2", "1\"", "!", "1!!", "1!2", "x" };
+    static const char *const good[] = { "0", "19", "1!", "00A0fb12" };
+    struct channel_record r = sample(), got;
+    char text[RECORD_TEXT_MAX];
+
+    r.generation = 5;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        strcpy(r.session, bad[i]);
+        cr_expect(!channel_record_parse(text, channel_record_format(&r, text), &got), "%s", bad[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        strcpy(r.session, good[i]);
+        cr_expect(channel_record_parse(text, channel_record_format(&r, text), &got), "%s", good[i]);
+    }
+}
+
+/* Anybody may put something into the folder. */
+Test(device_lock, what_is_no_file_is_an_error_at_once)
+{
+    static const char *const endings[] = { ".queue", ".lock" };
+    struct device_lock lock = lock_on("r");
+    struct iotsafe_diag diag = { "" };
+    char path[200];
+
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s%s", folder, lock.base, endings[i]);
+        (void)unlink(path);
+        cr_assert_eq(mkfifo(path, 0644), 0);
+        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_ERR_LOCK);
+        cr_expect_not_null(strstr(diag.text, "no file"), "%s", diag.text);
+        cr_assert_eq(unlink(path), 0);
+        cr_assert_eq(mkdir(path, 0755), 0);
+        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_ERR_LOCK);
+        cr_assert_eq(rmdir(path), 0);
+    }
+    cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_OK, "%s", diag.text);
+    device_lock_give(&lock);
+}
+
+/* A thread forks while another one has the lock. */
+Test(device_lock, a_child_that_was_forked_meanwhile_does_not_keep_it)
+{
+    struct device_lock lock = lock_on("r");
+    struct iotsafe_diag diag = { "" };
+    pid_t pid;
+
+    cr_assert_eq(device_lock_take(&lock, deadline_in(1000), &diag), IOTSAFE_OK, "%s", diag.text);
+    pid = fork();
+    if (pid == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    cr_assert_gt(pid, 0);
+    device_lock_give(&lock);
+    cr_expect_eq(device_lock_take(&lock, deadline_in(500), &diag), IOTSAFE_OK, "%s", diag.text);
+    device_lock_give(&lock);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}

@@ -105,6 +105,19 @@ Test(object, a_malformed_neighbour_hides_no_good_key)
     cr_assert_eq(parse("C1034B0113C103840102", o, 8), 1);
 }
 
+Test(object, a_name_that_breaks_off_hides_no_object_before_it)
+{
+    /* flat: a key, then a label that announces more than there is */
+    static const uint8_t list[] = { 0x74, 1, 'a', 0x84, 1, 1, 0x4a, 1, 1, 0x4b, 1, 0x13,
+                                    0x74, 32, 'b', 'c' };
+    struct iotsafe_object objects[2];
+
+    cr_assert_eq(objects_parse(list, sizeof(list), objects, 2), 1);
+    cr_expect_str_eq(objects[0].name.label, "a");
+    /* an attribute that breaks off spoils its object */
+    cr_expect_eq(objects_parse(list, sizeof(list) - 5, objects, 2), 0);
+}
+
 Test(object, truncation_at_every_length_loses_only_the_end)
 {
     uint8_t bytes[256];

@@ -124,6 +124,51 @@ Test(operations, never_generates_twice_when_the_answer_is_lost)
     close_card();
 }
 
+/* The card has done it; what is lost comes after. */
+Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
+{
+    static const struct exchange lost[] = {
+        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6147" }, { "01 C0 00 00 47", "close" },
+        SCRIPT_OPEN,
+    };
+    static const struct exchange closed[] = {
+        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6147" }, { "01 C0 00 00 47", "6881" },
+        SCRIPT_OPEN,
+    };
+    static const struct exchange unsure[] = {
+        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6581" },
+        { "01 A4 04 00 07 A0000005590010", "9000" },
+    };
+    struct iotsafe_generated g;
+
+    OPEN_CARD(lost);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
+    cr_expect_not_null(strstr(diag.text, "may hold a new key"), "%s", diag.text);
+    close_card();
+    OPEN_CARD(closed);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
+    close_card();
+    OPEN_CARD(unsure);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
+    close_card();
+}
+
+/* That the new public half cannot be read is no reason to ask for another pair by the
+ * other name of the same container. */
+Test(operations, never_generates_twice_when_the_public_half_cannot_be_found)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "840104 850105 9000" },
+        { "81 CD 00 00 03 850105 00", "6A88" },
+        { "81 CB 01 00 00", "C307 7402 4B31 840104 9000" },
+    };
+    struct iotsafe_generated g;
+
+    OPEN_CARD(script);
+    cr_expect_neq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_OK);
+    close_card();
+}
+
 Test(operations, generates_again_when_the_card_had_not_begun)
 {
     static const struct exchange script[] = {
