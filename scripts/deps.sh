@@ -19,14 +19,14 @@ for group in "$@"; do
 	test)
 		packages+=(
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
-			python3 clang shellcheck mandoc socat
+			python3 clang libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
 			packages+=(libqmi-glib-dev libqmi-utils)
 		;;
-	chroot) packages+=(debootstrap) ;;
+	chroot) packages+=(debootstrap git) ;;
 	*)
 		echo "usage: scripts/deps.sh [demo] [test] [chroot]" >&2
 		exit 2

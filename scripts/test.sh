@@ -50,7 +50,7 @@ title() { printf '\n=== %s\n' "$*"; }
 finish() {
 	if [ "${#logs[@]}" -gt 0 ]; then
 		title 'figures'
-		scripts/results.py --figures "${logs[@]}"
+		scripts/results.py --figures "${logs[0]}"
 		title 'failures'
 		scripts/results.py --failures "${logs[@]}"
 		echo
@@ -104,7 +104,8 @@ run_tests() {
 
 fuzz_all() {
 	local fuzzer found=no status=0
-	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false || return 1
+	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dc_args=-fsanitize=fuzzer-no-link || return 1
 	for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
 		case $fuzzer in *.p | *.log) continue ;; esac
 		[ -x "$fuzzer" ] || continue

@@ -125,7 +125,7 @@ started() {
 	local pid=$1
 	shift
 	lives_or() { ! alive "$pid" || "$@"; }
-	wait_for 15 lives_or "$@" && alive "$pid" && return
+	wait_for 30 lives_or "$@" && alive "$pid" && return
 	echo "process $pid has ended or is not ready: $*"
 	return 1
 }
@@ -341,7 +341,7 @@ start_sim() {
 	spawn "$name" "$SOFTSIM" run --store "$dir/store" --listen "unix:$dir/sim.sock" \
 		--admin "unix:$dir/admin.sock" --log "$dir/exchanges.json" "$@"
 	PID_OF[$name]=$SPAWNED
-	wait_for 10 admin "$name" list
+	started "$SPAWNED" admin "$name" list
 }
 
 stop() { end "${PID_OF[$1]}"; } # NAME of a SIM, pcscd or server
@@ -400,12 +400,12 @@ start_pcscd() {
 	PID_OF[$name]=$SPAWNED
 	export PCSCLITE_CSOCK_NAME=$dir/pcscd.sock
 	started "$SPAWNED" test -S "$dir/pcscd.sock" || return 1
-	for ((i = 1; i <= n; i++)); do wait_for 10 listening "${VPCD[i]}" || return 1; done
+	for ((i = 1; i <= n; i++)); do wait_for 30 listening "${VPCD[i]}" || return 1; done
 }
 
 # card_in NAME I: waits until reader I holds a card. card_out: until it holds none.
-card_in() { "$HELPERS/wait_card" "$1 reader $2" present 10000; }
-card_out() { "$HELPERS/wait_card" "$1 reader $2" empty 10000; }
+card_in() { "$HELPERS/wait_card" "$1 reader $2" present 30000; }
+card_out() { "$HELPERS/wait_card" "$1 reader $2" empty 30000; }
 
 # ------------------------------------------------------------- keys and servers
 
@@ -447,7 +447,7 @@ start_s_server() {
 	spawn "$name" openssl s_server -accept "127.0.0.1:$PORT" -www -Verify 1 -verify_return_error \
 		-CAfile "$T/$CA/store/ca.pem" "$@"
 	PID_OF[$name]=$SPAWNED
-	wait_for 10 listening "$PORT"
+	started "$SPAWNED" listening "$PORT"
 }
 
 # A request for s_server's page, for INPUT.

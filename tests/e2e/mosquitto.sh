@@ -15,7 +15,7 @@ prepare() {
 	# The clients' options, as users keep them.
 	mkdir -p "$T/config" || return 1
 	pick_port
-	sed -e "s,/etc/iotsafe,$T/pem,; s,broker.example,localhost,; s,-p 8883,-p $PORT," \
+	sed -e "s,/etc/iotsafe,$T/pem,; s,broker.example,127.0.0.1,; s,-p 8883,-p $PORT," \
 		"$CONF/mosquitto-client.conf" >"$T/config/mosquitto_pub" &&
 		cp "$T/config/mosquitto_pub" "$T/config/mosquitto_sub" &&
 		chmod -R a+rX "$T/config" &&
@@ -65,7 +65,7 @@ software_broker() {
 }
 
 no_certificate() {
-	fails mod mosquitto_pub -h localhost -p "$PORT" --cafile "$T/pem/ca.pem" -t greeting -m no &&
+	fails mod mosquitto_pub -h 127.0.0.1 -p "$PORT" --cafile "$T/pem/ca.pem" -t greeting -m no &&
 		matches "$T/broker1.log" 'peer did not return a certificate'
 }
 
@@ -109,7 +109,7 @@ broker_on_sim() { # NAME LINE...
 bridge() {
 	local far=$PORT text="over the bridge $RANDOM"
 	pick_port
-	sed -e "s,1883,$PORT,; s,broker.example:8883,localhost:$far,; s,/etc/iotsafe,$T/pem," \
+	sed -e "s,1883,$PORT,; s,broker.example:8883,127.0.0.1:$far,; s,/etc/iotsafe,$T/pem," \
 		"$CONF/mosquitto-bridge.conf" >"$T/bridge.conf" || return 1
 	printf '%s\n' 'log_dest stderr' 'log_type all' >>"$T/bridge.conf"
 	spawn_mod bridge mosquitto -c "$T/bridge.conf"

@@ -106,14 +106,44 @@ contexts() {
 	hold -c 40 -n 1 "$key" && matches "$OUT" '^40 library contexts, one after another: verified OK'
 }
 
-# All processes of a reader use one logical channel, which stays open: many of them do
-# not open one more.
+# All processes of a reader use one logical channel, which stays open: further ones do
+# not open one more, unless the card was reset (pcscd switches it off when nobody uses it).
 one_channel() {
-	local before after
-	before=$(grep -c '"cmd":"00700000' "$T/sim/exchanges.json")
+	local from
+	from=$(($(wc -l <"$T/sim/exchanges.json") + 1))
 	processes || return 1
-	after=$(grep -c '"cmd":"00700000' "$T/sim/exchanges.json")
-	equal "$((after - before))" 0 'channels opened by 8 further processes'
+	tail -n "+$from" "$T/sim/exchanges.json" | grep -E '"cmd":"00700000|"event":"reset' >"$T/channels"
+	cut -c 1-120 "$T/channels"
+	[ "$(grep -c '"cmd":"00700000' "$T/channels")" -le "$(grep -c '"event":"reset' "$T/channels")" ] ||
+		{
+			echo 'more channels were opened than resets closed'
+			return 1
+		}
+}
+
+# A reset that the reader does not notice: the processes that use the card open one
+# channel in its place, not one each.
+silent_resets() {
+	local i from n
+	local -a pids=()
+	from=$(($(wc -l <"$T/sim/exchanges.json") + 1))
+	for i in 1 2 3 4 5 6; do
+		: >"$T/holder$i.log"
+		spawn_hold "holder$i" -n 150 "$key"
+		pids+=("$SPAWNED")
+	done
+	for i in 1 2 3; do
+		n=$(exchanges sim)
+		wait_for 15 busy_since "$((n + 60))" && admin sim reset || return 1
+	done
+	for i in "${pids[@]}"; do wait "$i" || return 1; done
+	tail -n "+$from" "$T/sim/exchanges.json" | grep -E '"cmd":"00700000|"event":"reset' >"$T/channels"
+	cut -c 1-120 "$T/channels"
+	# One at the beginning, if pcscd had switched the card off.
+	[ "$(grep -c '"cmd":"00700000' "$T/channels")" -le 4 ] || {
+		echo 'more than one channel was opened for each reset'
+		return 1
+	}
 }
 
 as_user() { # USER COMMAND...
@@ -134,6 +164,7 @@ users() {
 	cp "$HELPERS/hold" "$T/hold-copy" && chmod 755 "$T/hold-copy" || return 1
 	for order in 'nobody root daemon' 'root daemon nobody'; do
 		rm -rf "${IOTSAFE_LOCK_DIR:?}"/*
+		admin sim reset || return 1 # the record of the channel is gone as well
 		for user in $order; do
 			run as_user "$user" "$T/hold-copy" -n 2 "$key" || return 1
 		done
@@ -176,5 +207,6 @@ for transport in "${transports[@]}"; do
 	it "$via: no lock is left" locks_are_free
 done
 [ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: 8 further processes open no further channel' one_channel
+[ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: resets unnoticed by the reader cost one channel each' silent_resets
 [ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: different users, whoever comes first' users
 done_testing

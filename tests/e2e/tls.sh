@@ -40,8 +40,8 @@ server_on_sim() {
 	tool sim cert "$1" >"$T/sim-server.pem" || return 1
 	pick_port
 	IOTSAFE_TRANSPORT=$2 spawn_mod sim-server openssl s_server "${providers[@]}" \
-		-accept "127.0.0.1:$PORT" -www -key "$1" -cert "$T/sim-server.pem" || return 1
-	wait_for 10 listening "$PORT" || return 1
+		-accept "127.0.0.1:$PORT" -www -key "$1" -cert "$T/sim-server.pem"
+	started "$SPAWNED" listening "$PORT" || return 1
 	local version
 	for version in 2 3; do
 		INPUT=$REQUEST run openssl s_client -ign_eof -connect "127.0.0.1:$PORT" "-tls1_$version" \
