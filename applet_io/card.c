@@ -370,6 +370,7 @@ struct recovery {
     unsigned used[IOTSAFE_ERR_MAX];
     int64_t pause_ms;
     int64_t grace_until;
+    uint64_t generation; /* of the channel record at the last try */
     bool guessed; /* the channel was adopted and has not proved itself */
     bool doubted; /* and was selected again for that */
 };
@@ -442,7 +443,9 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
 
     if (err != IOTSAFE_OK)
         return err;
-    if (remedy == REMEDY_RESELECT || remedy == REMEDY_REOPEN) {
+    /* unless another process has replaced the channel meanwhile: then it is its turn */
+    if ((remedy == REMEDY_RESELECT || remedy == REMEDY_REOPEN)
+        && ch->generation == rec->generation) {
         cache_clear(&card->cache);
         err = channel_reopen(ch, remedy == REMEDY_REOPEN, deadline, diag);
         /* a record of another card led here: the applet may be in another reader */
@@ -463,6 +466,7 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
         card->transport->ops->disconnect(card->transport);
     else
         leave(card, deadline);
+    rec->generation = ch->generation; /* leaving may have written a new record */
     return err;
 }
 

@@ -380,9 +380,11 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
         return IOTSAFE_OK;
     if (ch->transport->one_device && rsp.sw != SW_FUNCTION_UNSUPPORTED)
         return IOTSAFE_OK;
-    diag_set(diag, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s); other "
-                   "programs hold them: end those or reset the card",
-             ch->transport->device, rsp.sw, error_sw_meaning(rsp.sw));
+    diag_set(diag, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s)%s",
+             ch->transport->device, rsp.sw, error_sw_meaning(rsp.sw),
+             rsp.sw == SW_FUNCTION_UNSUPPORTED
+                 ? "; other programs hold them: end those or reset the card"
+                 : ": a card without them is used when the transport names its reader");
     return IOTSAFE_ERR_NO_CHANNEL;
 }
 
