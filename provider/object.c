@@ -65,7 +65,15 @@ static bool same_id(const struct iotsafe_name *a, const struct iotsafe_name *b)
 
 /* ------------------------------------------- candidates for the public half */
 
-enum { RANK_PUBLIC_LABEL, RANK_PUBLIC_ID, RANK_FILE_LABEL, RANK_FILE_ID, N_RANKS };
+/* Both names first: of two pairs with one label, each has its own halves. */
+enum {
+    RANK_PUBLIC_BOTH,
+    RANK_PUBLIC_LABEL,
+    RANK_PUBLIC_ID,
+    RANK_FILE_LABEL,
+    RANK_FILE_ID,
+    N_RANKS
+};
 
 void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
                             struct iotsafe_card *card, const struct iotsafe_name *private_key)
@@ -115,10 +123,13 @@ static bool has_rank(const struct isprov_candidates *it, const struct iotsafe_ob
     const enum iotsafe_kind kind = it->rank <= RANK_PUBLIC_ID ? IOTSAFE_PUBLIC_KEY : IOTSAFE_FILE;
     const bool by_label = it->rank == RANK_PUBLIC_LABEL || it->rank == RANK_FILE_LABEL;
     const bool label = same_label(&it->name, &object->name);
+    const bool id = same_id(&it->name, &object->name);
 
     if (object->kind != kind || (it->rank == RANK_PUBLIC_LABEL && it->direct_hit))
         return false;
-    return by_label ? label : !label && same_id(&it->name, &object->name);
+    if (kind == IOTSAFE_PUBLIC_KEY && label && id)
+        return it->rank == RANK_PUBLIC_BOTH;
+    return by_label ? label : it->rank != RANK_PUBLIC_BOTH && !label && id;
 }
 
 /* The next object of the list whose turn it is; NULL: no more. */

@@ -56,7 +56,9 @@ enum iotsafe_err object_public_half(struct iotsafe_card *card,
 
     label.id_len = 0;
     id.label_len = 0;
-    if (label.label_len != 0)
+    if (label.label_len != 0 && id.id_len != 0)
+        err = object_find(card, IOTSAFE_PUBLIC_KEY, &private_key->name, ret_object, diag);
+    if (err == IOTSAFE_ERR_NOT_FOUND && label.label_len != 0)
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &label, ret_object, diag);
     if (err == IOTSAFE_ERR_NOT_FOUND && id.id_len != 0)
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &id, ret_object, diag);

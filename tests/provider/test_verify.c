@@ -83,6 +83,21 @@ Test(verify, a_key_that_the_device_can_overwrite_is_refused)
     end();
 }
 
+Test(verify, a_key_that_the_device_can_generate_anew_is_refused)
+{
+    EVP_PKEY *key;
+
+    begin("");
+    sim_admin(&sim, "generate-key spare-1");
+    key = load_public_key(lib, "iotsafe://label=spare-1;type=public");
+    cr_assert_not_null(key, "%s", drain_errors());
+    cr_expect_not(verify_message(lib, key, "SHA256", sig, len));
+    EXPECT_ERROR("can be generated anew");
+    cr_expect_eq(sim_exchanges(&sim, "VERIFY SIGNATURE INIT"), 0);
+    EVP_PKEY_free(key);
+    end();
+}
+
 Test(verify, the_public_key_is_still_one_for_all_else)
 {
     EVP_PKEY *key, *soft;
