@@ -42,6 +42,7 @@ copy_sources() {
 
 # In a mount namespace of its own, so that nothing stays mounted.
 inside() {
+	# shellcheck disable=SC2016 # expanded inside
 	unshare --mount --propagation private /bin/bash -c '
 		root=$1
 		shift

@@ -334,7 +334,7 @@ with_mosquitto() { # FAMILY
 	spawn mosquitto-broker mosquitto -c "$T/broker.conf"
 	local broker=$SPAWNED text="by modem $RANDOM" options
 	started "$broker" listening "$PORT" || return 1
-	options=(-h localhost -p "$PORT" --cafile "$T/pem/ca.pem" --cert "$T/pem/client.pem"
+	options=(-h 127.0.0.1 -p "$PORT" --cafile "$T/pem/ca.pem" --cert "$T/pem/client.pem"
 		--key "$T/pem/client-key.pem" -t greeting)
 	# Retained, so that the subscriber may come later.
 	run mod mosquitto_pub "${options[@]}" -q 1 -r -m "$text" &&
