@@ -19,6 +19,8 @@ profiles=(gsma-strict orange thales-mvp thales-p11 zariot cira quantag-1.4 ntt m
 	no-list no-applet)
 operations=(info list cert pubkey sign sign-warm verify tls-1.3 keygen put-key ecdh random file)
 ways=(socket pcsc-t0 pcsc-t1)
+# The sanitizers look at the same code on each way, and take minutes for one.
+[ "$E2E_SANITIZE" = none ] || ways=(socket)
 
 # Two that are no profiles of the software SIM: applets without commands that one may lack.
 declare -A lacking=(
