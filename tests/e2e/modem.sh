@@ -313,6 +313,10 @@ listing() { # FAMILY
 
 with_curl() { # FAMILY
 	have curl || return 77
+	[ "$E2E_SANITIZE" = none ] || {
+		WHY='curl does not run with the sanitizers here'
+		return 77
+	}
 	use "$1"
 	: >"$T/server.log"
 	run mod curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" \
