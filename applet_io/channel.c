@@ -91,7 +91,7 @@ struct corrections {
 
 /* With class 0N these are CHANGE PIN and UNBLOCK PIN of a USIM: a card that was reset
  * behind our back may have one on the channel by now, and each try costs it one of
- * few (protocol reference, 2.1). */
+ * few. */
 static bool pin_command_elsewhere(const struct apdu_cmd *cmd)
 {
     return !cmd->iso

@@ -368,7 +368,7 @@ struct outcome {
     bool cut_off; /* the answer lacks its end */
 };
 
-/* One modem answers these with OK and no status word (protocol reference, 9.6). */
+/* An emulated modem is known that answers these with OK and no status word. */
 static bool may_be_answered_by_ok(const uint8_t *cmd)
 {
     return cmd[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT

@@ -1,5 +1,5 @@
-/* The card's front door: the instruction table and the order of checks of the
- * protocol reference, 10.5. What an instruction does is in cmd_*.c. */
+/* The card's front door: the instruction table and the order of checks, from the
+ * channel to the object. What an instruction does is in cmd_*.c. */
 #include "card.h"
 
 #include <string.h>

@@ -39,7 +39,7 @@ uint16_t x_malformed(const struct exchange *x);
 uint16_t x_find_object(struct exchange *x, const struct tlv_list *list, enum kind kind,
                        struct object **ret);
 
-/** What an operation asks of an object (protocol reference, 3.18). */
+/** What an operation asks of an object by its attributes. */
 struct need {
     bool active;        /* state 01 and something in the container */
     uint8_t functions;  /* bits of tag 61 */

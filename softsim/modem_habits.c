@@ -52,7 +52,7 @@ static const struct {
     [HABIT_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
 };
 
-/* What is reported of them (protocol reference, 9.5 and 9.6). */
+/* What their users report of them, see docs/modems.md. */
 static const struct {
     const char *name;
     const char *settings;

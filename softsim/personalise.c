@@ -56,7 +56,7 @@ static const struct row {
     { "cmac-key", SECRET, WITH_CMAC, 0x16, KEY_TYPE_CMAC, IOTSAFE_FUNCTION_SIGN, 0, true, NULL },
 };
 
-/* Numbers that differ on the cards of a profile (protocol reference, 10.4). */
+/* Numbers that differ on the cards of a profile. */
 static const struct {
     const char *profile;
     const char *label;

@@ -1,4 +1,4 @@
-/* A card with the objects of the protocol reference's worked examples, and a way to
+/* A card with the objects of the worked examples (test_traces.c), and a way to
  * write an exchange as two strings. */
 #ifndef TEST_SOFTSIM_FIXTURE_H
 #define TEST_SOFTSIM_FIXTURE_H

@@ -1,4 +1,4 @@
-/* The session table of the protocol reference, 10.5, row by row and profile by profile. */
+/* The session table - state by command - row by row and profile by profile. */
 #include <string.h>
 
 #include "fixture.h"

@@ -34,7 +34,7 @@ Test(softsim_settings, refused_setting_changes_nothing)
     cr_expect_eq(p.v[DIM_CLA], CLA_BOTH);
 }
 
-/* The strict defaults of the protocol reference, 10.3. */
+/* The strict defaults of the dimensions. */
 Test(softsim_settings, strict_defaults)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* The worked examples of the protocol reference, chapter 11, byte by byte. */
+/* Worked examples of every command with RFC 6979 and NIST keys, byte by byte. */
 #include <string.h>
 
 #include "fixture.h"
