@@ -143,12 +143,21 @@ void fault_judge(struct fault_list *list, const char *command_name, uint8_t ins,
     list->n = kept;
 }
 
+/* Random bytes that end in no status word: one in a hundred would end in one that
+ * says success or that more waits, and be no garbage but an answer. */
+static void make_garbage(uint8_t *rsp, size_t len)
+{
+    if (len != 0 && RAND_bytes(rsp, (int)len) != 1)
+        memset(rsp, 0xa5, len);
+    if (len >= 2 && ((rsp[len - 2] & 0xf0) == 0x60 || (rsp[len - 2] & 0xf0) == 0x90))
+        rsp[len - 2] ^= 0x20;
+}
+
 void fault_damage(const struct verdict *v, uint8_t *rsp, size_t cap, size_t *len)
 {
     if (v->hit[FAULT_GARBAGE]) {
         *len = (size_t)v->arg[FAULT_GARBAGE] < cap ? (size_t)v->arg[FAULT_GARBAGE] : cap;
-        if (*len != 0 && RAND_bytes(rsp, (int)*len) != 1)
-            memset(rsp, 0xa5, *len);
+        make_garbage(rsp, *len);
     }
     if (v->hit[FAULT_FLIP] && (size_t)v->arg[FAULT_FLIP] / 8 < *len)
         rsp[v->arg[FAULT_FLIP] / 8] ^= (uint8_t)(1u << (v->arg[FAULT_FLIP] % 8));

@@ -341,7 +341,9 @@ for effect in sw=6F00 sw=6985 sw=6A80 sw=6700 sw=6881 truncate=1 truncate=40 gar
 	it "a signature, $effect at each exchange" fault_everywhere sign_right "$effect"
 	note "a signature, $effect: $FAULTS"
 done
-for effect in sw=6F00 truncate=30 garbage=1000 reset; do
+# (An answer cut elsewhere may end in two bytes that look like a status word of success: a
+# file that is then no certificate, which a listing passes over.)
+for effect in sw=6F00 truncate=1 garbage=1000 reset; do
 	FAULTS=
 	it "the whole list, $effect at each exchange" fault_everywhere list_right "$effect"
 	note "the whole list, $effect: $FAULTS"

@@ -168,6 +168,10 @@ Test(softsim_settings, faults_damage_the_answer)
     v = (struct verdict){ .hit = { [FAULT_GARBAGE] = true }, .arg = { [FAULT_GARBAGE] = 100 } };
     fault_damage(&v, rsp, sizeof(rsp), &len);
     cr_expect_eq(len, sizeof(rsp), "never more than the buffer");
+    for (int i = 0; i < 2000; i++) {
+        fault_damage(&v, rsp, sizeof(rsp), &len);
+        cr_assert((rsp[14] & 0xf0) != 0x60 && (rsp[14] & 0xf0) != 0x90, "garbage that answers");
+    }
     v = (struct verdict){ .hit = { [FAULT_FLIP] = true }, .arg = { [FAULT_FLIP] = 16 * 8 } };
     fault_damage(&v, rsp, sizeof(rsp), &len);
 }
