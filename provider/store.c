@@ -336,6 +336,15 @@ static enum outcome give_private_key(struct store *store, const struct item *ite
     return outcome;
 }
 
+/* The answer made no sense. In a listing, which goes on without an object that cannot
+ * be had, such a one is asked for once more: the line may have had a bad moment. */
+static bool worth_asking_again(const struct item *item, enum iotsafe_err err)
+{
+    return item->listed
+           && (err == IOTSAFE_ERR_PROTOCOL || err == IOTSAFE_ERR_SPACE || err == IOTSAFE_ERR_LENGTH
+               || err == IOTSAFE_ERR_CARD);
+}
+
 /* An object that the card refuses ends a search by name; a listing goes on. */
 static enum outcome not_had(const struct store *store, const struct item *item,
                             enum iotsafe_err err, const struct iotsafe_diag *diag)
@@ -390,17 +399,25 @@ static bool is_object(const struct store *store, const struct item *item)
                   == IOTSAFE_OK;
 }
 
+static enum iotsafe_err read_public_key(const struct store *store, const struct item *item,
+                                        struct isprov_half **ret_half, struct iotsafe_diag *diag)
+{
+    return item->listed
+               ? isprov_public_key(store->prov, store->card, &item->object, ret_half, diag)
+               : isprov_named_public_key(store->prov, store->card, &item->object.name, ret_half,
+                                         diag);
+}
+
 static enum outcome give_public_key(struct store *store, const struct item *item,
                                     const struct receiver *to)
 {
     struct iotsafe_diag diag = { "" };
     struct isprov_half *half = NULL;
     enum outcome outcome;
-    enum iotsafe_err err =
-        item->listed
-            ? isprov_public_key(store->prov, store->card, &item->object, &half, &diag)
-            : isprov_named_public_key(store->prov, store->card, &item->object.name, &half, &diag);
+    enum iotsafe_err err = read_public_key(store, item, &half, &diag);
 
+    if (worth_asking_again(item, err))
+        err = read_public_key(store, item, &half, &diag);
     if (err != IOTSAFE_OK)
         return not_had(store, item, err, &diag);
     if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
@@ -427,16 +444,23 @@ static enum outcome give_next_cert(struct store *store, const struct receiver *t
     return outcome;
 }
 
+static enum iotsafe_err read_certs(const struct store *store, const struct item *item,
+                                   STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+{
+    return item->listed
+               ? isprov_file_certs(store->prov, store->card, &item->object, ret_certs, diag)
+               : isprov_named_certs(store->prov, store->card, &item->object.name, ret_certs, diag);
+}
+
 static enum outcome give_certs(struct store *store, const struct item *item,
                                const struct receiver *to)
 {
     struct iotsafe_diag diag = { "" };
     STACK_OF(X509) *certs = NULL;
-    enum iotsafe_err err =
-        item->listed ? isprov_file_certs(store->prov, store->card, &item->object, &certs, &diag)
-                     : isprov_named_certs(store->prov, store->card, &item->object.name, &certs,
-                                          &diag);
+    enum iotsafe_err err = read_certs(store, item, &certs, &diag);
 
+    if (worth_asking_again(item, err))
+        err = read_certs(store, item, &certs, &diag);
     if (err != IOTSAFE_OK)
         return not_had(store, item, err, &diag);
     sk_X509_free(store->certs);
