@@ -302,7 +302,8 @@ handshake() { # FAMILY VERSION KEY CERTIFICATE
 request() { # FAMILY
 	use "$1"
 	run mod openssl req -new -key "$key" -subj /CN=modem -out "$T/modem.csr" &&
-		run openssl req -in "$T/modem.csr" -noout -verify && matches "$ERR" 'verify OK'
+		run openssl req -in "$T/modem.csr" -noout -verify &&
+		cat "$OUT" "$ERR" >"$T/said" && matches "$T/said" 'verify OK'
 }
 
 listing() { # FAMILY
