@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see at.h */
 #include "at.h"
 
@@ -9,17 +10,17 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define QUIET_MS 150      /* silence after which the line is taken to be empty */
-#define DRAIN_MS 700      /* a line on which something always comes is never silent */
+#define QUIET_MS 150         /* silence after which the line is taken to be empty */
+#define DRAIN_MS 700         /* a line on which something always comes is never silent */
 #define HOUSEKEEPING_MS 1500 /* for the answer to a command that needs no card */
-#define AFTER_OK_MS 1000  /* an information line may come so long after OK */
+#define AFTER_OK_MS 1000     /* an information line may come so long after OK */
 
 /* ---------------------------------------------------------------- classes */
 
 /* 27.007 clause 9.2: numbers and texts that mean something to us. */
 static const struct {
     int number;
-    const char *text;    /* as AT+CMEE=2 prints it, lower case */
+    const char *text; /* as AT+CMEE=2 prints it, lower case */
     const char *meaning;
     enum iotsafe_err err;
 } cme[] = {
@@ -40,12 +41,10 @@ static const struct {
     { 20, "memory full", "no logical channel free", IOTSAFE_ERR_NO_CHANNEL },
     { 22, "not found", "no such application on the SIM", IOTSAFE_ERR_CARD },
     { 23, "memory failure", "no logical channel free", IOTSAFE_ERR_NO_CHANNEL },
-    { 24, "text string too long", "the command line is too long for this modem",
-      IOTSAFE_ERR_CARD },
+    { 24, "text string too long", "the command line is too long for this modem", IOTSAFE_ERR_CARD },
     { 25, "invalid characters in text string", "the modem does not understand the command",
       IOTSAFE_ERR_CARD },
-    { 50, "incorrect parameters", "the modem does not understand the command",
-      IOTSAFE_ERR_CARD },
+    { 50, "incorrect parameters", "the modem does not understand the command", IOTSAFE_ERR_CARD },
     { 100, "unknown", "unknown error of the modem", IOTSAFE_ERR_CARD },
 };
 
@@ -89,7 +88,7 @@ static int cme_number(const char *text)
 
 static const struct {
     const char *text;
-    bool whole;          /* else: the line begins so */
+    bool whole; /* else: the line begins so */
     enum at_line what;
 } line_table[] = {
     { "OK", true, AT_LINE_OK },
@@ -383,8 +382,8 @@ static bool late_for_next(const struct at_port *port, deadline_t deadline)
 }
 
 /* Wait for an information line that comes after its OK. */
-static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *prefix,
-                                           char *ret_line, deadline_t deadline)
+static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *prefix, char *ret_line,
+                                           deadline_t deadline)
 {
     deadline_t limit = deadline_min(deadline, AFTER_OK_MS);
     enum iotsafe_err err = IOTSAFE_OK;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AT commands over a serial line: lines in and out, final result codes, the
  * hex field of +CSIM and +CGLA. Knows nothing of what the hex means.
  * Source: ITU-T V.250, 3GPP TS 27.007 clauses 8.17, 8.43, 8.45, 8.46, 9.2. */
@@ -12,17 +13,17 @@
 
 /** What a line from the modem is, seen by itself. */
 enum at_line {
-    AT_LINE_OTHER = 0,  /* unsolicited, an echo, an answer to something else */
+    AT_LINE_OTHER = 0, /* unsolicited, an echo, an answer to something else */
     AT_LINE_OK,
-    AT_LINE_ERROR,      /* ERROR, +CME ERROR, +CMS ERROR, NO CARRIER ... */
-    AT_LINE_RESTART     /* the modem or its SIM has just started */
+    AT_LINE_ERROR,  /* ERROR, +CME ERROR, +CMS ERROR, NO CARRIER ... */
+    AT_LINE_RESTART /* the modem or its SIM has just started */
 };
 
 /** Why a command failed. */
 enum at_failure {
     AT_FAIL_NONE = 0,
-    AT_FAIL_PLAIN = -1,     /* ERROR without a reason */
-    AT_FAIL_UNNAMED = -2    /* a text that the table does not know */
+    AT_FAIL_PLAIN = -1,  /* ERROR without a reason */
+    AT_FAIL_UNNAMED = -2 /* a text that the table does not know */
     /* > 0: number of +CME ERROR, also for its known texts; 0 (phone failure) is AT_FAIL_PHONE */
 };
 #define AT_FAIL_PHONE 1000
@@ -58,14 +59,14 @@ bool at_parse_session(const char *line, char *ret_id, size_t cap);
 
 /** Bytes from the line, cut into lines. */
 struct at_port {
-    int fd;                 /* -1: closed; the owner closes it */
+    int fd; /* -1: closed; the owner closes it */
     char line[AT_LINE_MAX + 1];
-    size_t len;             /* characters of the line so far */
-    bool overlong;          /* the line is being thrown away */
-    uint8_t pending[256];   /* read from fd, not yet looked at */
+    size_t len;           /* characters of the line so far */
+    bool overlong;        /* the line is being thrown away */
+    uint8_t pending[256]; /* read from fd, not yet looked at */
     size_t n_pending, at;
-    bool restarted;         /* a line told that modem or SIM has started anew */
-    bool no_late_line;      /* set by the owner: nothing is waited for behind OK */
+    bool restarted;    /* a line told that modem or SIM has started anew */
+    bool no_late_line; /* set by the owner: nothing is waited for behind OK */
 };
 
 void at_port_init(struct at_port *port, int fd);
@@ -105,8 +106,8 @@ void at_port_wipe(struct at_port *port);
  * @retval IOTSAFE_ERR_CARD       the modem refused; see ret_failure
  */
 IOTSAFE_NODISCARD enum iotsafe_err at_command(struct at_port *port, const char *command,
-                                              const char *prefix, char *ret_line,
-                                              int *ret_failure, deadline_t deadline);
+                                              const char *prefix, char *ret_line, int *ret_failure,
+                                              deadline_t deadline);
 
 /**
  * Get into step with the modem: let late answers run out, then AT until it is

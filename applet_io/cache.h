@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What was read from a card a moment ago, so that a program which opens the
  * same key three times in a row pays once. Entries live CACHE_MS. */
 #ifndef APPLET_IO_CACHE_H
@@ -12,8 +13,8 @@
 struct cache {
     struct cache_entry {
         uint8_t key[CACHE_KEY_MAX];
-        size_t key_len;     /* 0: free */
-        uint8_t *data;      /* owned */
+        size_t key_len; /* 0: free */
+        uint8_t *data;  /* owned */
         size_t len;
         int64_t until_ms;
     } entries[CACHE_ENTRIES];

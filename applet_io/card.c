@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see card.h and iotsafe.h */
 #include "card.h"
 
@@ -108,8 +109,8 @@ static char *make_key(const struct iotsafe_config *cfg, const char *transport)
         aids[n] = '\0';
     }
     traits_format(&cfg->traits, traits);
-    if (asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%d", transport, cfg->trace, cfg->lock_dir, aids,
-                 traits, cfg->timeout_ms)
+    if (asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%d", transport, cfg->trace, cfg->lock_dir, aids, traits,
+                 cfg->timeout_ms)
         < 0)
         return NULL;
     return key;
@@ -236,9 +237,8 @@ void iotsafe_card_forget(struct iotsafe_card *card)
 static unsigned telling(enum iotsafe_err err)
 {
     static const enum iotsafe_err rising[] = {
-        IOTSAFE_ERR_NO_READER, IOTSAFE_ERR_NO_CARD,    IOTSAFE_ERR_NO_APPLET,
-        IOTSAFE_ERR_LOCK,      IOTSAFE_ERR_NO_CHANNEL, IOTSAFE_ERR_TRANSPORT,
-        IOTSAFE_ERR_PROTOCOL,  IOTSAFE_ERR_TIMEOUT,
+        IOTSAFE_ERR_NO_READER,  IOTSAFE_ERR_NO_CARD,   IOTSAFE_ERR_NO_APPLET, IOTSAFE_ERR_LOCK,
+        IOTSAFE_ERR_NO_CHANNEL, IOTSAFE_ERR_TRANSPORT, IOTSAFE_ERR_PROTOCOL,  IOTSAFE_ERR_TIMEOUT,
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(rising); i++)
@@ -352,15 +352,15 @@ static const struct {
     { IOTSAFE_ERR_CHANNEL_LOST, REMEDY_REOPEN, 2 },
     { IOTSAFE_ERR_UNSUPPORTED, REMEDY_RESELECT, 1 }, /* 6D00: another applet answers? */
     { IOTSAFE_ERR_CLASS, REMEDY_RESELECT, 1 },
-    { IOTSAFE_ERR_CARD, REMEDY_RESELECT, 1 },        /* 6Fxx */
+    { IOTSAFE_ERR_CARD, REMEDY_RESELECT, 1 }, /* 6Fxx */
     { IOTSAFE_ERR_CHANGED, REMEDY_REPEAT, 1 },
     { IOTSAFE_ERR_BUSY, REMEDY_WAIT, 0 },
     { IOTSAFE_ERR_TRANSPORT, REMEDY_RECONNECT, 0 },
     { IOTSAFE_ERR_NO_SERVICE, REMEDY_RECONNECT, 0 },
     { IOTSAFE_ERR_NO_READER, REMEDY_RECONNECT, 0 },
     { IOTSAFE_ERR_NO_CARD, REMEDY_RECONNECT, 0 },
-    { IOTSAFE_ERR_TIMEOUT, REMEDY_RECONNECT, 0 },    /* of one exchange */
-    { IOTSAFE_ERR_NO_APPLET, REMEDY_RECONNECT, 1 },  /* where it was taken for granted */
+    { IOTSAFE_ERR_TIMEOUT, REMEDY_RECONNECT, 0 },   /* of one exchange */
+    { IOTSAFE_ERR_NO_APPLET, REMEDY_RECONNECT, 1 }, /* where it was taken for granted */
 };
 
 #define GRACE_MS 2000 /* readers notice an exchanged card within a second */
@@ -371,8 +371,8 @@ struct recovery {
     int64_t pause_ms;
     int64_t grace_until;
     uint64_t generation; /* of the channel record at the last try */
-    bool guessed; /* the channel was adopted and has not proved itself */
-    bool doubted; /* and was selected again for that */
+    bool guessed;        /* the channel was adopted and has not proved itself */
+    bool doubted;        /* and was selected again for that */
 };
 
 static enum remedy choose_remedy(struct recovery *rec, enum iotsafe_err err)
@@ -382,7 +382,7 @@ static enum remedy choose_remedy(struct recovery *rec, enum iotsafe_err err)
             unsigned used = rec->used[err]++;
 
             return remedies[i].times == 0 || used < remedies[i].times ? remedies[i].remedy
-                                                                       : REMEDY_NONE;
+                                                                      : REMEDY_NONE;
         }
     /* an odd answer on a channel that we only guessed says nothing */
     if (!rec->guessed || rec->doubted || err == IOTSAFE_ERR_MEMORY)
@@ -437,8 +437,9 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
                                 struct iotsafe_diag *diag)
 {
     struct channel *ch = &card->channel;
-    struct card_use use = { .channel = ch, .cache = &card->cache, .deadline = deadline,
-                            .diag = diag };
+    struct card_use use = {
+        .channel = ch, .cache = &card->cache, .deadline = deadline, .diag = diag
+    };
     enum iotsafe_err err = enter(card, deadline, diag);
 
     if (err != IOTSAFE_OK)
@@ -495,8 +496,7 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
         remedy = choose_remedy(&rec, err);
         if (!mend(card, &rec, remedy, deadline))
             break;
-        trace_note(card->trace, card->transport->device, "%s: trying again",
-                   iotsafe_strerror(err));
+        trace_note(card->trace, card->transport->device, "%s: trying again", iotsafe_strerror(err));
     }
     turn_give(&card->turn);
     errno = saved_errno;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A SIM as this process sees it: one per device and settings, shared by all
  * references; who may use it now; what to do when it fails. The commands
  * (cmd_*.c) describe an exchange or two and run under card_run(). */
@@ -9,20 +10,20 @@
 #include "turn.h"
 
 struct iotsafe_card {
-    struct iotsafe_card *next;   /* in the process's list */
-    unsigned refs;               /* guarded by the list's lock */
-    char *key;                   /* settings that make two references equal */
+    struct iotsafe_card *next; /* in the process's list */
+    unsigned refs;             /* guarded by the list's lock */
+    char *key;                 /* settings that make two references equal */
     char *transport_text, *trace, *lock_dir;
     int timeout_ms;
 
-    _Atomic long owner_pid;      /* of the process that the rest belongs to */
-    struct turn turn;            /* guards all below */
+    _Atomic long owner_pid; /* of the process that the rest belongs to */
+    struct turn turn;       /* guards all below */
     struct transport *transport;
     struct channel channel;
     struct cache cache;
-    bool reached;                /* the applet has answered in this process */
-    bool seen;                   /* in this operation a device was there */
-    bool distrust;               /* a recorded channel led to a wrong card: select at once */
+    bool reached;  /* the applet has answered in this process */
+    bool seen;     /* in this operation a device was there */
+    bool distrust; /* a recorded channel led to a wrong card: select at once */
 };
 
 /** What a command may use while it runs. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see channel.h */
 #include "channel.h"
 
@@ -7,15 +8,16 @@
 #include "error.h"
 #include "trace.h"
 
-#define ROUNDS_MAX 64           /* exchanges for one command, GET RESPONSE included */
-#define RAW_MAX 4098            /* a modem that fetches 61xx itself may answer more than 258 */
+#define ROUNDS_MAX 64 /* exchanges for one command, GET RESPONSE included */
+#define RAW_MAX 4098  /* a modem that fetches 61xx itself may answer more than 258 */
 
 /* --------------------------------------------------------------- one APDU */
 
 /* A card that makes a key may take all the time there is. */
 static deadline_t exchange_limit(const struct channel *ch, uint8_t ins, deadline_t deadline)
 {
-    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? deadline : deadline_min(deadline, ch->exchange_ms);
+    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? deadline
+                                                : deadline_min(deadline, ch->exchange_ms);
 }
 
 /* Send bytes, append the answer's data to rsp and set its status word. */
@@ -147,7 +149,7 @@ static void settle(struct channel *ch, const struct apdu_cmd *cmd, struct apdu_r
         ch->traits.class_plain = before->class_plain;
         rsp->sw = done->first_sw; /* the answer that counts */
     } else if (!cmd->iso && sw != SW_INS_UNKNOWN && !class_is_wrong && sw != SW_CHANNEL_UNSUPPORTED
-             && sw != SW_APPLET_SELECT_FAILED && ch->verified) {
+               && sw != SW_APPLET_SELECT_FAILED && ch->verified) {
         ch->traits.class_confirmed = true;
     }
     if (done->le_switched && sw == SW_WRONG_LENGTH)
@@ -280,8 +282,7 @@ static void set_number(struct channel *ch, uint8_t number)
 static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, deadline_t deadline,
                                    struct iotsafe_diag *diag)
 {
-    struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_SELECT, .p1 = 0x04,
-                            .data_len = aid->len };
+    struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_SELECT, .p1 = 0x04, .data_len = aid->len };
     uint8_t fci[512];
     struct apdu_rsp rsp = APDU_RSP_ON(fci);
     enum iotsafe_err err;
@@ -297,8 +298,8 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
         ch->open = ch->verified = ch->proved = true;
         return IOTSAFE_OK;
     }
-    diag_set(diag, "SELECT of the applet answered %04X: %s (%s)", rsp.sw,
-             error_sw_meaning(rsp.sw), ch->transport->device);
+    diag_set(diag, "SELECT of the applet answered %04X: %s (%s)", rsp.sw, error_sw_meaning(rsp.sw),
+             ch->transport->device);
     return err;
 }
 
@@ -355,7 +356,7 @@ static void close_channel(struct channel *ch, deadline_t deadline)
     cmd.p2 = ch->number;
     ch->number = 0; /* from the basic channel: 00 70 80 NN */
     err = send_command(ch, &cmd, &rsp, deadline, NULL);
-    (void)err;      /* closed already is as good */
+    (void)err; /* closed already is as good */
 }
 
 /* MANAGE CHANNEL open, from the basic channel. */
@@ -388,8 +389,8 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
     return IOTSAFE_ERR_NO_CHANNEL;
 }
 
-static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid,
-                                     deadline_t deadline, struct iotsafe_diag *diag)
+static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid, deadline_t deadline,
+                                     struct iotsafe_diag *diag)
 {
     struct transport *t = ch->transport;
     enum iotsafe_err err = t->ops->open_channel(t, aid->bytes, aid->len, deadline, ch->session,
@@ -430,8 +431,7 @@ static bool publish(struct channel *ch)
     return true;
 }
 
-static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline,
-                                 struct iotsafe_diag *diag)
+static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct iotsafe_diag *diag)
 {
     enum iotsafe_err err = IOTSAFE_OK;
 
@@ -563,7 +563,8 @@ void channel_leave(struct channel *ch, deadline_t deadline)
         return;
     if (!publish(ch) && ch->generation == 0) {
         /* nobody could find this channel again, and a card has but three */
-        trace_note(ch->trace, ch->transport->device, "no record can be written: closing the channel");
+        trace_note(ch->trace, ch->transport->device,
+                   "no record can be written: closing the channel");
         close_channel(ch, deadline_min(deadline, 2000));
     }
 }

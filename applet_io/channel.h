@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One command out, one whole answer back, on the logical channel that carries
  * our applet: opens and finds again the channel, follows 61xx, mends 6Cxx, the
  * class byte and Le, and keeps what it learns (traits.h). Holds no lock: its
@@ -15,23 +16,23 @@ struct aid {
 };
 
 struct channel {
-    struct transport *transport; /* borrowed */
-    int exchange_ms;             /* longest wait for one answer */
-    const char *trace;           /* borrowed; trace.h */
+    struct transport *transport;   /* borrowed */
+    int exchange_ms;               /* longest wait for one answer */
+    const char *trace;             /* borrowed; trace.h */
     struct aid aids[AID_LIST_MAX]; /* to try, in this order */
     size_t n_aids;
-    struct traits default_traits;  /* from the configuration */
+    struct traits default_traits; /* from the configuration */
 
-    char device[128];            /* on which all below was learned */
+    char device[128]; /* on which all below was learned */
     bool open;
-    bool verified;               /* some command showed that our applet is there */
-    bool proved;                 /* the same in this very use, where others share the card */
-    bool stale;                  /* remote administration changed something: 63CF, 6989 */
+    bool verified;                  /* some command showed that our applet is there */
+    bool proved;                    /* the same in this very use, where others share the card */
+    bool stale;                     /* remote administration changed something: 63CF, 6989 */
     char session[SESSION_TEXT_MAX]; /* channel number or the device's handle, as text */
-    uint8_t number;              /* for the class byte; 0 where the device owns channels */
-    struct aid aid;              /* that was selected */
+    uint8_t number;                 /* for the class byte; 0 where the device owns channels */
+    struct aid aid;                 /* that was selected */
     struct traits traits;
-    uint64_t generation;         /* of the record that matches; 0: none */
+    uint64_t generation;            /* of the record that matches; 0: none */
     struct channel_record recorded; /* as last read or written, to write changes only */
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the command files share: reads that the cache may answer, and objects
  * that can be addressed in two ways. */
 #ifndef APPLET_IO_CMD_H
@@ -29,8 +30,8 @@ typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsaf
  * knows no such object, find it in the object list and address it the other
  * way. Failures get the object's name in front.
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iotsafe_name *name,
-              named_fn *fn, void *arg, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind,
+                                                 const struct iotsafe_name *name, named_fn *fn,
+                                                 void *arg, struct iotsafe_diag *diag);
 
 #endif

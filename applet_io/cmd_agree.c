@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE DH (IoT.05 2.5.3): the peer's point goes into a container first. */
 #include "cmd.h"
 

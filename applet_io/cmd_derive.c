@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE HKDF and COMPUTE PRF with a secret of the card (IoT.05 2.5.4). */
 #include "cmd.h"
 
 struct derive_job {
-    struct apdu_cmd cmd;   /* its data begin with the secret's name */
-    const uint8_t *tail;   /* TLVs behind the name; borrowed */
+    struct apdu_cmd cmd; /* its data begin with the secret's name */
+    const uint8_t *tail; /* TLVs behind the name; borrowed */
     size_t tail_len;
-    uint8_t *out;          /* borrowed, n bytes */
+    uint8_t *out; /* borrowed, n bytes */
     size_t n;
 };
 
@@ -65,7 +66,8 @@ static size_t hash_size(uint16_t hash)
 {
     return hash == IOTSAFE_HASH_SHA256   ? 32
            : hash == IOTSAFE_HASH_SHA384 ? 48
-           : hash == IOTSAFE_HASH_SHA512 ? 64 : 0;
+           : hash == IOTSAFE_HASH_SHA512 ? 64
+                                         : 0;
 }
 
 enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secret,
@@ -82,7 +84,8 @@ enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct io
         return IOTSAFE_ERR_DIGEST;
     }
     /* an empty object has never been seen on the wire; zeros mean the same */
-    tlv_put(&w, IOTSAFE_TAG_DERIVE_SALT, salt_len != 0 ? salt : zeros, salt_len != 0 ? salt_len : n);
+    tlv_put(&w, IOTSAFE_TAG_DERIVE_SALT, salt_len != 0 ? salt : zeros,
+            salt_len != 0 ? salt_len : n);
     tlv_put_u16(&w, IOTSAFE_TAG_HASH, hash);
     return derive(card, secret, IOTSAFE_INS_COMPUTE_HKDF, &w, ret_prk, n, diag);
 }

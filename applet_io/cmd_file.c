@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* READ FILE (IoT.05 2.21): pieces until the end, wherever the card says it is. */
 #include <stdlib.h>
 
@@ -16,10 +17,10 @@ struct file_job {
 /* ------------------------------------------------------- where it may end */
 
 enum content_end {
-    END_LATER,      /* the content goes on, up to *ret_end at least */
-    END_HERE,       /* it ends at *ret_end */
-    END_PERHAPS,    /* it may end at *ret_end, where our bytes end, or go on */
-    END_UNKNOWN     /* no certificate: only the card knows */
+    END_LATER,   /* the content goes on, up to *ret_end at least */
+    END_HERE,    /* it ends at *ret_end */
+    END_PERHAPS, /* it may end at *ret_end, where our bytes end, or go on */
+    END_UNKNOWN  /* no certificate: only the card knows */
 };
 
 /* Total length of a DER SEQUENCE from its first bytes; 0: more are needed;
@@ -92,8 +93,7 @@ static size_t known_rest(const struct file_job *job)
 }
 
 /* One piece at the current end. *ret_n is 0 at the end of the file. */
-static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *job,
-                                   size_t *ret_n)
+static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *job, size_t *ret_n)
 {
     struct apdu_cmd cmd = { .p1 = (uint8_t)(job->len >> 8), .p2 = (uint8_t)job->len };
     struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = FILE_CAP - job->len };
@@ -183,11 +183,10 @@ static enum iotsafe_err read_file_named(struct iotsafe_card *card, const struct 
 }
 
 enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                   enum iotsafe_extent extent, size_t size_hint,
-                                   uint8_t **ret_data, size_t *ret_len, struct iotsafe_diag *diag)
+                                   enum iotsafe_extent extent, size_t size_hint, uint8_t **ret_data,
+                                   size_t *ret_len, struct iotsafe_diag *diag)
 {
-    struct file_job job = { .extent = extent, .size_hint = size_hint,
-                            .bytes = malloc(FILE_CAP) };
+    struct file_job job = { .extent = extent, .size_hint = size_hint, .bytes = malloc(FILE_CAP) };
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
 
     if (job.bytes != NULL && size_hint <= IOTSAFE_FILE_MAX)

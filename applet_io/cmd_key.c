@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Public keys: READ, PUT and GENERATE KEY PAIR (IoT.05 2.5.7, 2.11). */
 #include "cmd.h"
 #include "session.h"
@@ -174,9 +175,8 @@ static enum iotsafe_err unreadable(struct iotsafe_card *card, const struct read_
     return IOTSAFE_ERR_PROTOCOL;
 }
 
-static enum iotsafe_err read_point_named(struct iotsafe_card *card,
-                                         const struct iotsafe_name *name, void *arg,
-                                         struct iotsafe_diag *diag)
+static enum iotsafe_err read_point_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                         void *arg, struct iotsafe_diag *diag)
 {
     struct read_key_job job = { .len = 0 };
     struct iotsafe_rsa_key rsa;
@@ -196,8 +196,7 @@ static enum iotsafe_err read_point_named(struct iotsafe_card *card,
     return unreadable(card, &job, "point of a 256-bit curve", diag);
 }
 
-enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
-                                         const struct iotsafe_name *name,
+enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
                                          uint8_t ret_point[static IOTSAFE_POINT_SIZE],
                                          struct iotsafe_diag *diag)
 {
@@ -225,7 +224,7 @@ enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct io
 
 struct generate_job {
     struct apdu_cmd cmd;
-    bool sent;   /* the card may have done it */
+    bool sent; /* the card may have done it */
     uint8_t answer[512];
     size_t len;
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET DATA: the object list, one object, the application (IoT.05 2.12-2.14). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +19,15 @@ struct list_job {
 /* Pages are cut anywhere, even inside a length: join first, parse then. */
 static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *job)
 {
-    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_OBJECT_LIST,
-                            .p2 = IOTSAFE_P2_LIST_FIRST, .ne = APDU_NE_MAX };
+    struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_DATA,
+                            .p1 = IOTSAFE_P1_OBJECT_LIST,
+                            .p2 = IOTSAFE_P2_LIST_FIRST,
+                            .ne = APDU_NE_MAX };
 
     job->len = 0;
     for (unsigned pages = 0; pages < LIST_PAGES_MAX; pages++) {
-        struct apdu_rsp rsp = { .data = job->bytes + job->len,
-                                .cap = LIST_BYTES_MAX - job->len };
-        enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline,
-                                                use->diag);
+        struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = LIST_BYTES_MAX - job->len };
+        enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
 
         if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
             return err;
@@ -94,7 +95,8 @@ static void list_names(struct iotsafe_diag *diag, const struct iotsafe_object *o
     char text[NAME_TEXT_MAX];
 
     for (size_t i = 0; i < n; i++) {
-        if (objects[i].kind != kind || (only != NULL && !iotsafe_name_matches(only, &objects[i].name)))
+        if (objects[i].kind != kind
+            || (only != NULL && !iotsafe_name_matches(only, &objects[i].name)))
             continue;
         name_text(&objects[i].name, text);
         diag_add(diag, "%s %s", separator, text);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET RANDOM (IoT.05; 6300 with data counts as success). */
 #include "cmd.h"
 

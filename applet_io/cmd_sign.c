@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE SIGNATURE (IoT.05 2.10): the form that the applet takes is found by
  * trying, from the cheapest to the dearest, and remembered. */
 #include "cmd.h"
@@ -14,7 +15,8 @@ struct sign_job {
 static uint8_t scheme_bit(enum iotsafe_scheme scheme)
 {
     return scheme == IOTSAFE_RSA_PKCS1 ? IOTSAFE_SIG_RSA_PKCS1
-           : scheme == IOTSAFE_RSA_PSS ? IOTSAFE_SIG_RSA_PSS : IOTSAFE_SIG_ECDSA;
+           : scheme == IOTSAFE_RSA_PSS ? IOTSAFE_SIG_RSA_PSS
+                                       : IOTSAFE_SIG_ECDSA;
 }
 
 /* -------------------------------------------------------------- signature */
@@ -91,8 +93,9 @@ static enum iotsafe_err go_way(const struct card_use *use, struct sign_job *job,
         return err;
     err = input_send(use, &session, way->input, way->mode, NULL, APDU_NE_MAX, &rsp);
     if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
-        diag_set(use->diag, "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
-                            "of this kind (%s)",
+        diag_set(use->diag,
+                 "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
+                 "of this kind (%s)",
                  rsp.len, use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
@@ -169,8 +172,9 @@ static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
     }
     if (tried != 0)
         return first;
-    diag_set(use->diag, "the applet wants to hash the text itself, and only a ready digest is at "
-                        "hand or the text is longer than %d bytes (%s)",
+    diag_set(use->diag,
+             "the applet wants to hash the text itself, and only a ready digest is at "
+             "hand or the text is longer than %d bytes (%s)",
              IOTSAFE_TEXT_MAX, use->channel->transport->device);
     return IOTSAFE_ERR_DIGEST;
 }

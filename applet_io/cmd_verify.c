@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* VERIFY SIGNATURE (IoT.05 2.13) with a public key that the card holds. */
 #include "cmd.h"
 #include "input.h"
@@ -12,7 +13,8 @@ struct verify_job {
 };
 
 /* Tag 33 with a length of one byte or of two: applets differ. */
-static void put_signature(struct tlv_writer *w, const uint8_t sig[static SIG_SIZE], bool short_length)
+static void put_signature(struct tlv_writer *w, const uint8_t sig[static SIG_SIZE],
+                          bool short_length)
 {
     if (short_length) {
         tlv_put(w, IOTSAFE_TAG_SIGNATURE, sig, SIG_SIZE);

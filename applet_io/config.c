@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see iotsafe.h and config.h */
 #include "config.h"
 
@@ -6,7 +7,7 @@
 
 #include "trace.h"
 
-#define DEFAULT_AIDS                                                                              \
+#define DEFAULT_AIDS \
     "A0000005590010,A00000003053F12401770101495341,A0000001157000000000000049534102"
 
 /* ---------------------------------------------------------------- setters */

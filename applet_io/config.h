@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of iotsafe.h's struct iotsafe_config, for this library. */
 #ifndef APPLET_IO_CONFIG_H
 #define APPLET_IO_CONFIG_H
@@ -7,12 +8,12 @@
 struct iotsafe_config {
     iotsafe_lookup_fn *lookup; /* may be NULL */
     void *lookup_arg;
-    char *transport;           /* of the default SIM */
+    char *transport; /* of the default SIM */
     char *trace;
     char *lock_dir;
     struct aid aids[AID_LIST_MAX];
     size_t n_aids;
-    struct traits traits;      /* from quirks */
+    struct traits traits; /* from quirks */
     int timeout_ms;
     bool verify_signature, key_references, card_verify;
     struct iotsafe_uri peer_key, ephemeral_key;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see device_lock.h */
 #include "device_lock.h"
 
@@ -303,7 +304,8 @@ bool channel_record_parse(const char *text, size_t len, struct channel_record *r
     if (line[len - 1] != '\n')
         return false;
     if (sscanf(line, "iotsafe-channel-1 %" SCNu64 " %39s %32s %66s %95s", &r.generation, r.session,
-               aid, atr, traits) != 5)
+               aid, atr, traits)
+        != 5)
         return false;
     if (!session_is_plain(r.session))
         return false;
@@ -382,8 +384,7 @@ bool device_lock_write(const struct device_lock *lock, struct channel_record *re
         return false;
     /* a link that someone laid under our name must not be written through */
     ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1
-         && fchmod(fd, 0644) == 0 && ftruncate(fd, 0) == 0
-         && write(fd, text, len) == (ssize_t)len;
+         && fchmod(fd, 0644) == 0 && ftruncate(fd, 0) == 0 && write(fd, text, len) == (ssize_t)len;
     (void)close(fd);
     return ok;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One device, many processes: who may use it now, and which logical channel
  * all of them share.
  *
@@ -33,12 +34,12 @@ struct channel_record {
 
 struct device_lock {
     char folder[128];
-    char base[96];      /* name of the files without their endings */
-    int dir_fd;         /* -1: not held */
-    int lock_fd;        /* -1: not held */
-    int device_fd;      /* -1, or a device node that is locked instead of a file;
-                           the folder then serves the queue and the record only
-                           and may be missing; borrowed */
+    char base[96]; /* name of the files without their endings */
+    int dir_fd;    /* -1: not held */
+    int lock_fd;   /* -1: not held */
+    int device_fd; /* -1, or a device node that is locked instead of a file;
+                      the folder then serves the queue and the record only
+                      and may be missing; borrowed */
 };
 
 /**
@@ -47,9 +48,8 @@ struct device_lock {
  * @param device  any text that names the device, e.g. the reader's name
  * @retval IOTSAFE_ERR_LOCK  no folder; the diag names both
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-device_lock_init(struct device_lock *lock, const char *preferred, const char *device,
-                 struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferred,
+                                                    const char *device, struct iotsafe_diag *diag);
 
 /** @retval IOTSAFE_ERR_TIMEOUT  another process had it until the deadline; the
  *                               diag names it where the system tells */

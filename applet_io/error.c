@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see error.h */
 #include "error.h"
 
@@ -20,11 +21,13 @@ static const struct {
     { SW_WRONG_LENGTH, 0xffff, IOTSAFE_ERR_LENGTH, "wrong length" },
     { SW_CHANNEL_UNSUPPORTED, 0xffff, IOTSAFE_ERR_CHANNEL_LOST, "logical channel is not open" },
     { SW_SECURE_MESSAGING, 0xffff, IOTSAFE_ERR_CLASS, "secure messaging not supported" },
-    { SW_INCOMPATIBLE_FILE, 0xffff, IOTSAFE_ERR_DATA, "incompatible with the file, or offset outside" },
+    { SW_INCOMPATIBLE_FILE, 0xffff, IOTSAFE_ERR_DATA,
+      "incompatible with the file, or offset outside" },
     { SW_SECURITY_STATUS, 0xffff, IOTSAFE_ERR_ACCESS, "security status not satisfied" },
     { SW_BUSY_ADMIN, 0xffff, IOTSAFE_ERR_BUSY, "object in use by remote administration" },
     { SW_CONDITIONS, 0xffff, IOTSAFE_ERR_CONDITIONS,
-      "conditions of use not satisfied: object deactivated, function not granted, or session state" },
+      "conditions of use not satisfied: object deactivated, function not granted, or session "
+      "state" },
     { SW_LIMIT_OR_CHANGED, 0xffff, IOTSAFE_ERR_CHANGED,
       "object changed by remote administration, or limit of sessions reached" },
     { SW_APPLET_SELECT_FAILED, 0xffff, IOTSAFE_ERR_CHANNEL_LOST, "no applet is selected" },

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Status words of the card as errors, in one table. */
 #ifndef APPLET_IO_ERROR_H
 #define APPLET_IO_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see input.h */
 #include "input.h"
 
@@ -29,8 +30,9 @@ enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest, size_t digest_
             *ret_input = (struct iotsafe_input){ .hash = hashes[i].hash, .digest = digest };
             return IOTSAFE_OK;
         }
-    diag_set(diag, "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
-                   "(SHA-512)",
+    diag_set(diag,
+             "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
+             "(SHA-512)",
              digest_len);
     return IOTSAFE_ERR_DIGEST;
 }

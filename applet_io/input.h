@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is signed or verified, as TLVs of one of the three modes of operation
  * (IoT.05 2.5.14): the finished hash, the state before the last block, the
  * text. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see object.h */
 #include "object.h"
 
@@ -129,7 +130,7 @@ struct parser {
     size_t cap, n;
     struct iotsafe_object current; /* kind 0: none begun */
     bool has_label, has_id, has_attributes;
-    bool spoilt;                   /* the current one makes no sense */
+    bool spoilt; /* the current one makes no sense */
 };
 
 static void finish_object(struct parser *p)

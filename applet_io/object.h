@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The objects of the applet as its lists tell them: a decoder of card bytes.
  * Source: IoT.05 2.14; three layouts are met, read by one parser. */
 #ifndef APPLET_IO_OBJECT_H
@@ -21,8 +22,7 @@ const struct kind_tags *kind_tags(enum iotsafe_kind kind);
  * @param ret_objects  room for `cap` objects, borrowed
  * @return how many were found, at most cap
  */
-size_t objects_parse(const uint8_t *in, size_t len, struct iotsafe_object *ret_objects,
-                     size_t cap);
+size_t objects_parse(const uint8_t *in, size_t len, struct iotsafe_object *ret_objects, size_t cap);
 
 /** Decode GET DATA - application, with the known defects of applets mended.
  *  @return false if not even a version is there; fields are written as found */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see session.h */
 #include "session.h"
 
@@ -22,7 +23,8 @@ static uint8_t update_of(uint8_t init)
 
 void session_close(const struct card_use *use, const struct session *session)
 {
-    struct apdu_cmd cmd = { .ins = session->ins_init, .p1 = IOTSAFE_P1_SESSION_CLOSE,
+    struct apdu_cmd cmd = { .ins = session->ins_init,
+                            .p1 = IOTSAFE_P1_SESSION_CLOSE,
                             .p2 = session->number };
     uint8_t data[APDU_RSP_MAX];
     struct apdu_rsp rsp = APDU_RSP_ON(data);
@@ -34,8 +36,10 @@ void session_close(const struct card_use *use, const struct session *session)
 static enum iotsafe_err open_session(const struct card_use *use, const struct session *session,
                                      const uint8_t *data, size_t data_len, uint16_t *ret_sw)
 {
-    struct apdu_cmd cmd = { .ins = session->ins_init, .p1 = IOTSAFE_P1_SESSION_OPEN,
-                            .p2 = session->number, .data_len = data_len };
+    struct apdu_cmd cmd = { .ins = session->ins_init,
+                            .p1 = IOTSAFE_P1_SESSION_OPEN,
+                            .p2 = session->number,
+                            .data_len = data_len };
     uint8_t answer[APDU_RSP_MAX];
     struct apdu_rsp rsp = APDU_RSP_ON(answer);
     enum iotsafe_err err = IOTSAFE_ERR_ARGUMENT;
@@ -104,7 +108,9 @@ enum iotsafe_err session_update(const struct card_use *use, const struct session
 {
     struct apdu_cmd cmd = { .ins = update_of(session->ins_init),
                             .p1 = last ? IOTSAFE_P1_LAST_BLOCK : IOTSAFE_P1_MORE_BLOCKS,
-                            .p2 = session->number, .data_len = data_len, .ne = ne };
+                            .p2 = session->number,
+                            .data_len = data_len,
+                            .ne = ne };
 
     if (data_len > sizeof(cmd.data))
         return IOTSAFE_ERR_ARGUMENT;

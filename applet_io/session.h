@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions of COMPUTE SIGNATURE, VERIFY SIGNATURE and PUT PUBLIC KEY: opened by
  * the command's INIT, ended by its last UPDATE or by hand (IoT.05; which of
  * both is a card's habit, learned once). One session at a time is open. */
@@ -7,8 +8,8 @@
 #include "card.h"
 
 struct session {
-    uint8_t ins_init;  /* the INIT instruction; UPDATE is the next one but for PUT */
-    uint8_t number;    /* P2 of each command */
+    uint8_t ins_init; /* the INIT instruction; UPDATE is the next one but for PUT */
+    uint8_t number;   /* P2 of each command */
 };
 
 /**

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BER-TLV objects with one-byte tags: a writer for commands, a reader for
  * answers. The only pointer arithmetic on card data. */
 #ifndef APPLET_IO_TLV_H
@@ -11,7 +12,7 @@
 struct tlv_writer {
     uint8_t *out; /* borrowed, cap bytes */
     size_t cap;
-    size_t len;   /* bytes written, <= cap */
+    size_t len; /* bytes written, <= cap */
     bool failed;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see trace.h */
 #include "trace.h"
 
@@ -19,7 +20,7 @@
 
 static const struct {
     uint8_t ins;
-    bool data_secret;   /* of the command */
+    bool data_secret; /* of the command */
     bool answer_secret;
     const char *name;
 } instructions[] = {
@@ -130,8 +131,9 @@ static size_t put_stamp(char *text, size_t cap, const char *device)
     (void)clock_gettime(CLOCK_REALTIME, &ts);
     (void)gmtime_r(&ts.tv_sec, &tm);
     n = strftime(text, cap, "%H:%M:%S", &tm);
-    return n + (size_t)snprintf(text + n, cap - n, ".%03ld %ld %s ", ts.tv_nsec / 1000000,
-                                (long)getpid(), device);
+    return n
+           + (size_t)snprintf(text + n, cap - n, ".%03ld %ld %s ", ts.tv_nsec / 1000000,
+                              (long)getpid(), device);
 }
 
 /* Bytes as hex, those from `visible` on as a count. */
@@ -150,9 +152,8 @@ static size_t put_bytes(char *text, size_t cap, const uint8_t *bytes, size_t n, 
     return len;
 }
 
-static void text_exchange(const char *setting, const char *device, uint8_t ins,
-                          const uint8_t *cmd, size_t cmd_len, const uint8_t *rsp, size_t rsp_len,
-                          int64_t ms)
+static void text_exchange(const char *setting, const char *device, uint8_t ins, const uint8_t *cmd,
+                          size_t cmd_len, const uint8_t *rsp, size_t rsp_len, int64_t ms)
 {
     char text[TEXT_MAX];
     size_t n = put_stamp(text, sizeof(text), device);
@@ -169,10 +170,9 @@ static void text_exchange(const char *setting, const char *device, uint8_t ins,
     } else {
         sw = (uint16_t)(rsp[rsp_len - 2] << 8 | rsp[rsp_len - 1]);
         n += put_bytes(text + n, 700, rsp, rsp_len - 2, answer_is_secret(ins) ? 0 : rsp_len - 2);
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%04X  %s (%lld ms)\n",
-                              rsp_len > 2 ? " " : "", sw,
-                              (sw & 0xff00) == SW_BYTES_WAIT ? "answer waits" : error_sw_meaning(sw),
-                              (long long)ms);
+        n += (size_t)snprintf(
+            text + n, sizeof(text) - n, "%s%04X  %s (%lld ms)\n", rsp_len > 2 ? " " : "", sw,
+            (sw & 0xff00) == SW_BYTES_WAIT ? "answer waits" : error_sw_meaning(sw), (long long)ms);
     }
     write_text(setting, text, n);
 }

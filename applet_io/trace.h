@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The trace: every exchange with the card, for people or for Wireshark.
  * Secrets are masked before anything is written; a write that fails is
  * forgotten. Settings: "stderr", "file:PATH", "pcap:PATH". */

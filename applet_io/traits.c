@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see traits.h */
 #include "traits.h"
 
@@ -10,9 +11,9 @@
 static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
 {
     const unsigned all[FIELDS] = {
-        t->class_plain,    t->class_confirmed,  t->response_as_cmd, (unsigned)t->le,
-        t->session,        t->close_after,      t->close_forced,    t->left_finished,
-        t->hashes_refused, t->no_app_info,      t->modes_refused,   t->text_per_block,
+        t->class_plain,      t->class_confirmed,  t->response_as_cmd, (unsigned)t->le,
+        t->session,          t->close_after,      t->close_forced,    t->left_finished,
+        t->hashes_refused,   t->no_app_info,      t->modes_refused,   t->text_per_block,
         t->short_sig_length, t->verify_confirmed,
     };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the channel needs of the way to a card: one table of functions for each
  * kind of device. A transport moves bytes and keeps time; it knows no TLV, no
  * instruction of the applet and no status word of it.
@@ -70,10 +71,10 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     bool connected;
-    bool one_device;   /* the address names one device: its basic channel may serve
-                          where the card has no other */
-    bool le_never;     /* T=0: no Le behind data */
-    char device[128];  /* what was reached, for messages */
+    bool one_device;  /* the address names one device: its basic channel may serve
+                         where the card has no other */
+    bool le_never;    /* T=0: no Le behind data */
+    char device[128]; /* what was reached, for messages */
     uint8_t atr[ATR_MAX];
     size_t atr_len;
     struct device_lock *lock; /* record of the shared channel; NULL where a
@@ -94,9 +95,9 @@ void transport_add(const struct transport_ops *ops);
 
 /** Make the transport that a configuration string means ("pcsc:NAME").
  *  @retval IOTSAFE_ERR_CONFIG  unknown scheme or bad address; the diag lists what is built in */
-IOTSAFE_NODISCARD enum iotsafe_err
-transport_open(const char *text, const char *lock_dir, struct transport **ret_transport,
-               struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err transport_open(const char *text, const char *lock_dir,
+                                                  struct transport **ret_transport,
+                                                  struct iotsafe_diag *diag);
 
 /** Check the string alone, as transport_open() would. */
 IOTSAFE_NODISCARD enum iotsafe_err transport_check(const char *text, struct iotsafe_diag *diag);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SIMs in cellular modems, by AT commands over a serial port: +CCHO/+CGLA, where
  * the modem owns channel and SELECT, or +CSIM, where we do. Which of both a
  * modem offers is found out once, by trying. The port is shared with our other
@@ -15,7 +16,7 @@
 
 #define COMMAND_MAX (2 * APDU_CMD_MAX + 96) /* characters of a command line */
 #define BUSY_PAUSE_MS 300
-#define PIECE_MIN 16 /* bytes of a file that every modem must get through */
+#define PIECE_MIN 16  /* bytes of a file that every modem must get through */
 #define FILL_MARK '!' /* behind a session id: this modem leaves the class byte to us */
 
 enum at_mode { MODE_AUTO, MODE_CGLA, MODE_CSIM };
@@ -28,14 +29,14 @@ struct at_transport {
     enum at_mode wanted, known, current; /* configured; worked before; in use */
     struct device_lock lock;
     struct at_port port;
-    dev_t dev;                           /* which file the port was when opened */
+    dev_t dev; /* which file the port was when opened */
     ino_t ino;
-    bool talked;                         /* it has answered AT once */
-    bool out_of_step;                    /* an answer is still owed to us */
-    bool in_use;                         /* we hold the lock and have marked the port */
-    bool init_by_ok;                     /* INIT is answered by OK alone */
-    bool le_works;                       /* a command with Le behind data has gone through */
-    size_t piece_max;                    /* bytes of a file in one answer; 0: no limit seen */
+    bool talked;      /* it has answered AT once */
+    bool out_of_step; /* an answer is still owed to us */
+    bool in_use;      /* we hold the lock and have marked the port */
+    bool init_by_ok;  /* INIT is answered by OK alone */
+    bool le_works;    /* a command with Le behind data has gone through */
+    size_t piece_max; /* bytes of a file in one answer; 0: no limit seen */
 };
 
 static const struct transport_ops transport_at_cgla;
@@ -113,8 +114,10 @@ static enum iotsafe_err at_open(const char *address, const char *lock_dir,
     self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     at_port_init(&self->port, -1);
     if (!parse_address(self, address)) {
-        diag_set(diag, "transport \"at:%.100s\": want at:/dev/NAME, then ?mode=auto|csim|cgla and "
-                       "&baud=9600...921600 as needed", address);
+        diag_set(diag,
+                 "transport \"at:%.100s\": want at:/dev/NAME, then ?mode=auto|csim|cgla and "
+                 "&baud=9600...921600 as needed",
+                 address);
         free(self);
         return IOTSAFE_ERR_CONFIG;
     }
@@ -136,7 +139,8 @@ static enum iotsafe_err open_port(struct at_transport *self, struct iotsafe_diag
         diag_set(diag, "cannot open the modem port %s: %s%s", self->path, strerror(errno),
                  errno == EACCES   ? "; is this user in the group of the port (dialout)?"
                  : errno == EBUSY  ? "; another program (ModemManager?) has it for itself"
-                 : errno == ENOENT ? "; is the modem connected?" : "");
+                 : errno == ENOENT ? "; is the modem connected?"
+                                   : "");
         return IOTSAFE_ERR_NO_SERVICE;
     }
     if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || !isatty(fd)) {
@@ -371,8 +375,7 @@ struct outcome {
 /* An emulated modem is known that answers these with OK and no status word. */
 static bool may_be_answered_by_ok(const uint8_t *cmd)
 {
-    return cmd[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT
-           || cmd[1] == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT
+    return cmd[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT || cmd[1] == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT
            || cmd[1] == IOTSAFE_INS_VERIFY_SIGNATURE_INIT;
 }
 
@@ -476,9 +479,8 @@ static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint
 }
 
 static enum iotsafe_err csim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap,
-                                      size_t *ret_len, deadline_t deadline,
-                                      struct iotsafe_diag *diag)
+                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                      deadline_t deadline, struct iotsafe_diag *diag)
 {
     uint8_t bytes[APDU_CMD_MAX];
     enum iotsafe_err err;
@@ -505,9 +507,8 @@ static bool split_session(const char *session, char ret_id[static SESSION_TEXT_M
 }
 
 static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap,
-                                      size_t *ret_len, deadline_t deadline,
-                                      struct iotsafe_diag *diag)
+                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                      deadline_t deadline, struct iotsafe_diag *diag)
 {
     char id[SESSION_TEXT_MAX];
     bool fill = split_session(session, id);
@@ -543,12 +544,14 @@ static void find_who_fills_class(struct at_transport *self, deadline_t deadline,
     if (number < 1 || number > 3 || strlen(session) > 1)
         return; /* an opaque handle: only the modem can know the channel */
     if (cgla_transmit(&self->base, session, probe, sizeof(probe), rsp, sizeof(rsp), &len, deadline,
-                      NULL) != IOTSAFE_OK
+                      NULL)
+            != IOTSAFE_OK
         || len < 2 || (rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e))
         return;
     (void)snprintf(marked, sizeof(marked), "%s%c", session, FILL_MARK);
     if (cgla_transmit(&self->base, marked, probe, sizeof(probe), rsp, sizeof(rsp), &len, deadline,
-                      NULL) == IOTSAFE_OK
+                      NULL)
+            == IOTSAFE_OK
         && len >= 2 && rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e && rsp[len - 2] != 0x68)
         strcpy(session, marked);
 }
@@ -570,8 +573,8 @@ static enum iotsafe_err cgla_open_channel(struct transport *t, const uint8_t *ai
     if (err == IOTSAFE_ERR_CARD) {
         err = at_failure_error(failure);
         /* modems have no word for an AID that is not there */
-        return err == IOTSAFE_ERR_CARD || err == IOTSAFE_ERR_UNSUPPORTED
-                   ? IOTSAFE_ERR_NO_APPLET : err;
+        return err == IOTSAFE_ERR_CARD || err == IOTSAFE_ERR_UNSUPPORTED ? IOTSAFE_ERR_NO_APPLET
+                                                                         : err;
     }
     if (err == IOTSAFE_OK && !at_parse_session(line, ret_session, SESSION_TEXT_MAX)) {
         diag_set(diag, "%s: AT+CCHO answered no session (\"%.40s\")", self->base.device, line);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cards in readers, by pcsc-lite. Our own processes wait for each other on the
  * device lock, which is fair and ends at the deadline; the PC/SC transaction
  * inside it keeps foreign programs out. A call into pcscd itself - a foreign
@@ -13,7 +14,7 @@
 struct pcsc_transport {
     struct transport base;
     const char *lock_dir;
-    char wanted[128];            /* part of the reader's name; empty: any reader */
+    char wanted[128]; /* part of the reader's name; empty: any reader */
     SCARDCONTEXT context;
     SCARDHANDLE card;
     bool have_context, have_card, in_transaction;

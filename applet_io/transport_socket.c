@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* APDUs over a stream socket, each behind a 2-byte big-endian length: the
  * software SIM and the bridge serve this. One connection is one client; its
  * channels end with it, so that no lock and no record are needed. */
@@ -22,8 +23,8 @@ struct socket_transport {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or empty: TCP */
     char host[128];
     char port[8];
-    int fd;             /* -1: not connected */
-    dev_t dev;          /* which file fd was when it was opened */
+    int fd;    /* -1: not connected */
+    dev_t dev; /* which file fd was when it was opened */
     ino_t ino;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A lock between the threads of a process that serves them in the order in
  * which they came and gives up at a deadline. (A plain mutex lets one busy
  * thread starve the others when a turn takes as long as a card needs.) */
@@ -11,7 +12,7 @@
 struct turn_waiter;
 
 struct turn {
-    pthread_mutex_t mutex;            /* held for a few instructions only */
+    pthread_mutex_t mutex; /* held for a few instructions only */
     bool taken;
     struct turn_waiter *first, *last; /* on the stacks of the waiting threads */
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Object URIs and names: see iotsafe.h and iotsafe-uri(7). */
 #include <ctype.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see util.h */
 #include "util.h"
 
@@ -19,8 +20,8 @@ void sleep_ms(int64_t ms, deadline_t deadline)
         ;
 }
 
-__attribute__((format(printf, 3, 0))) static void
-diag_vadd(struct iotsafe_diag *diag, size_t at, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void diag_vadd(struct iotsafe_diag *diag, size_t at,
+                                                            const char *format, va_list args)
 {
     (void)vsnprintf(diag->text + at, sizeof(diag->text) - at, format, args);
     for (char *p = diag->text + at; *p != '\0'; p++)
@@ -108,13 +109,16 @@ bool utf8_valid(const uint8_t *p, size_t len)
 
     while (i < len) {
         uint8_t c = p[i++];
-        size_t more = c < 0x80 ? 0 : (c & 0xe0) == 0xc0 ? 1 : (c & 0xf0) == 0xe0 ? 2
-                      : (c & 0xf8) == 0xf0 ? 3 : 4;
+        size_t more = c < 0x80             ? 0
+                      : (c & 0xe0) == 0xc0 ? 1
+                      : (c & 0xf0) == 0xe0 ? 2
+                      : (c & 0xf8) == 0xf0 ? 3
+                                           : 4;
 
         if (c == 0 || more == 4 || more > len - i || (more == 1 && c < 0xc2) || c > 0xf4)
             return false;
-        if ((c == 0xe0 && p[i] < 0xa0) || (c == 0xed && p[i] > 0x9f)
-            || (c == 0xf0 && p[i] < 0x90) || (c == 0xf4 && p[i] > 0x8f))
+        if ((c == 0xe0 && p[i] < 0xa0) || (c == 0xed && p[i] > 0x9f) || (c == 0xf0 && p[i] < 0x90)
+            || (c == 0xf4 && p[i] > 0x8f))
             return false;
         for (; more > 0; more--)
             if ((p[i++] & 0xc0) != 0x80)

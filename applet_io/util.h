@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Small things that every file here needs: array length, the clock and
  * deadlines, wiping, texts for people. Nothing about cards. */
 #ifndef APPLET_IO_UTIL_H

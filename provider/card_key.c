@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see card_key.h */
 #include "card_key.h"
 
@@ -218,14 +219,15 @@ static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov
 {
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
     size_t sig_len = 0;
-    enum iotsafe_err err =
-        iotsafe_sign(key->card, &key->uri.name, scheme->id, input, sig, &sig_len, diag);
+    enum iotsafe_err err = iotsafe_sign(key->card, &key->uri.name, scheme->id, input, sig, &sig_len,
+                                        diag);
 
     if (err != IOTSAFE_OK)
         return err;
     if (!normalise(key, scheme, sig, sig_len, ret_sig, ret_len)) {
-        isprov_diag_set(diag, "%s: the card's answer is no signature of a key on %s (%zu bytes, "
-                              "%s)",
+        isprov_diag_set(diag,
+                        "%s: the card's answer is no signature of a key on %s (%zu bytes, "
+                        "%s)",
                         isprov_key_name(key).text,
                         key->type->group != NULL ? key->type->group : "RSA-2048", sig_len,
                         iotsafe_card_transport(key->card));
@@ -261,8 +263,8 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct dem
 }
 
 /* The salt of PSS is the card's choice; the caller may have promised another. */
-static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d,
-                                   int wanted, struct iotsafe_diag *diag)
+static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d, int wanted,
+                                   struct iotsafe_diag *diag)
 {
     const struct isprov_half *half = isprov_key_half(key);
     struct isprov_scheme exact = *d->scheme;
@@ -279,8 +281,9 @@ static enum iotsafe_err check_salt(const struct isprov_key *key, const struct de
     for (exact.salt_len = 0; exact.salt_len < most; exact.salt_len++)
         if (verifies(key->prov, half->pkey, &with_salt))
             break;
-    isprov_diag_set(diag, "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
-                          "program asked for %d (%s)",
+    isprov_diag_set(diag,
+                    "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
+                    "program asked for %d (%s)",
                     isprov_key_name(key).text, exact.salt_len, wanted,
                     iotsafe_card_transport(key->card));
     return IOTSAFE_ERR_UNSUPPORTED;
@@ -307,11 +310,13 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
         return;
     usage = listed_usage(key);
     if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
-        isprov_diag_set(diag, "%s: this key is for the TLS 1.%d CertificateVerify message of a "
-                              "client alone, as the SIM says; it does not sign %s (%s)",
+        isprov_diag_set(diag,
+                        "%s: this key is for the TLS 1.%d CertificateVerify message of a "
+                        "client alone, as the SIM says; it does not sign %s (%s)",
                         isprov_key_name(key).text, usage,
                         input->text != NULL    ? "anything else"
-                        : input->state != NULL ? "long texts" : "ready digests",
+                        : input->state != NULL ? "long texts"
+                                               : "ready digests",
                         iotsafe_card_transport(key->card));
 }
 
@@ -450,8 +455,8 @@ bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
 {
     const struct demand d = { .equal_to = other };
     struct iotsafe_diag diag = { "" };
-    enum iotsafe_err err =
-        isprov_key_half(key) != NULL ? settle(key, &d, &diag) : adopt(key, other, &diag);
+    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, &diag)
+                                                        : adopt(key, other, &diag);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
         isprov_raise(key->prov, err, &diag); /* not "no", but "cannot tell" */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a card key can do: be found on the card, sign, and show that it belongs
  * to a public key. The rules about public halves that do not fit are here.
  *

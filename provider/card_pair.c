@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key pairs made on a card, and agreement with them; see card_key.h. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,7 @@
 
 static enum iotsafe_err find_container(struct isprov *prov, const struct iotsafe_uri *uri,
                                        struct iotsafe_card **ret_card,
-                                       struct iotsafe_object *ret_object,
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_object *ret_object, struct iotsafe_diag *diag)
 {
     struct iotsafe_card *card = NULL;
     enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, diag);
@@ -50,7 +50,8 @@ static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
     iotsafe_uri_format(uri, name.text);
     isprov_diag_set(diag, "%s: the container is for keys on %s, not on %.40s", name.text,
                     type == NULL               ? "a curve that this provider does not know"
-                    : isprov_type_is_rsa(type) ? "RSA" : type->group,
+                    : isprov_type_is_rsa(type) ? "RSA"
+                                               : type->group,
                     group[0] != '\0' ? group : "a curve");
     return IOTSAFE_ERR_UNSUPPORTED;
 }
@@ -67,8 +68,9 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
     struct isprov_key *key;
 
     if (half == NULL) {
-        isprov_diag_set(diag, "GENERATE KEY PAIR answered a point on no curve that this provider "
-                              "knows (%s)",
+        isprov_diag_set(diag,
+                        "GENERATE KEY PAIR answered a point on no curve that this provider "
+                        "knows (%s)",
                         iotsafe_card_transport(card));
         return IOTSAFE_ERR_KEY;
     }
@@ -150,11 +152,11 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
     free(objects);
     if (best != 0)
         return IOTSAFE_OK;
-    isprov_diag_set(diag, "%s: key agreement on the SIM needs a public-key container for the "
-                          "peer's point, on %s and with update access; the object list has none, and "
-                          "peer-key in openssl.cnf names none (%s)",
-                    isprov_key_name(key).text, key->type->group,
-                    iotsafe_card_transport(key->card));
+    isprov_diag_set(diag,
+                    "%s: key agreement on the SIM needs a public-key container for the "
+                    "peer's point, on %s and with update access; the object list has none, and "
+                    "peer-key in openssl.cnf names none (%s)",
+                    isprov_key_name(key).text, key->type->group, iotsafe_card_transport(key->card));
     return IOTSAFE_ERR_NOT_FOUND;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Public keys that stand on a card, where card-verify is set: the applet verifies with
  * them (card_key.h). That is of use where the device itself must not be able to
  * change them, so that keys which it may overwrite are refused. */
@@ -38,13 +39,14 @@ bool isprov_card_public_is_fixed(const struct isprov_key *key)
 {
     struct iotsafe_diag diag = { "" };
     struct iotsafe_object object = { .told = 0 };
-    enum iotsafe_err err =
-        iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object, &diag);
+    enum iotsafe_err err = iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object,
+                                        &diag);
     const char *how = err == IOTSAFE_OK ? how_replaceable(&object) : NULL;
 
     if (how != NULL) {
-        isprov_diag_set(&diag, "%s: with card-verify = yes only public keys that this device "
-                               "cannot overwrite are of use; this one %s (%s)",
+        isprov_diag_set(&diag,
+                        "%s: with card-verify = yes only public keys that this device "
+                        "cannot overwrite are of use; this one %s (%s)",
                         isprov_key_name(key).text, how, iotsafe_card_transport(key->card));
         err = IOTSAFE_ERR_ACCESS;
     }

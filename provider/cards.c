@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The SIMs that a provider has used. It keeps a reference to each until it is
  * unloaded, so that a program that loads a key, then a certificate, then another
  * key reaches the SIM once, and what was read lasts from one to the next. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates out of the bytes of a file object. Issuers store them as DER,
  * perhaps padded to the size of the container, perhaps several one after
  * another, and some as PEM text. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see core.h */
 #include "core.h"
 
@@ -64,8 +65,9 @@ void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX])
 }
 
 /* vset_error() takes its arguments as a va_list. */
-__attribute__((format(printf, 3, 4)))
-static void set_error(const struct isprov_core *core, enum iotsafe_err err, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void set_error(const struct isprov_core *core,
+                                                            enum iotsafe_err err,
+                                                            const char *format, ...)
 {
     va_list args;
 
@@ -75,8 +77,7 @@ static void set_error(const struct isprov_core *core, enum iotsafe_err err, cons
 }
 
 void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err,
-                     const struct iotsafe_diag *diag, const char *file, int line,
-                     const char *func)
+                     const struct iotsafe_diag *diag, const char *file, int line, const char *func)
 {
     const struct isprov_core *core = &prov->core;
 

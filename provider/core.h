@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the provider needs of libcrypto's core: settings, the error queue, and
  * core BIOs. Kept for each provider context, since a process may hold several
  * libraries of libcrypto. isprov_raise() is the only border between the two
@@ -50,18 +51,17 @@ void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX]);
  * @param err   not IOTSAFE_OK
  * @param diag  NULL, or an empty text: no data
  */
-#define isprov_raise(prov, err, diag)                                                             \
+#define isprov_raise(prov, err, diag) \
     isprov_raise_at((prov), (err), (diag), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
 void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err,
-                     const struct iotsafe_diag *diag, const char *file, int line,
-                     const char *func);
+                     const struct iotsafe_diag *diag, const char *file, int line, const char *func);
 
 /** The same with a text of our own, as for printf. */
-#define isprov_raise_text(prov, err, ...)                                                         \
-    do {                                                                                          \
-        struct iotsafe_diag isprov_diag_;                                                         \
-        isprov_diag_set(&isprov_diag_, __VA_ARGS__);                                              \
-        isprov_raise((prov), (err), &isprov_diag_);                                               \
+#define isprov_raise_text(prov, err, ...)            \
+    do {                                             \
+        struct iotsafe_diag isprov_diag_;            \
+        isprov_diag_set(&isprov_diag_, __VA_ARGS__); \
+        isprov_raise((prov), (err), &isprov_diag_);  \
     } while (0)
 
 /** Fill a diag (NULL accepted); a text that is too long is cut. */
@@ -78,7 +78,7 @@ void isprov_drop(const struct isprov *prov);
 /** Declares that the function leaves errno as it found it, at every exit.
  *  Callers that look at errno after an OpenSSL error (Python does) would else
  *  report what the transport or the allocator left there. */
-#define ISPROV_KEEP_ERRNO                                                                         \
+#define ISPROV_KEEP_ERRNO \
     const int kept_errno __attribute__((cleanup(isprov_restore_errno), unused)) = errno
 
 static inline void isprov_restore_errno(const int *kept)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The provider's own cryptography: verifying, hashing, ephemeral keys, all by
  * libcrypto's default provider in a library context that nobody else sees. */
 #include <openssl/provider.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decoders for key-reference files, see provider-decoder(7). The first finds our
  * PEM label and unpacks it, the second makes a key of the DER in it. Both are
  * run over whatever PEM and DER any program reads: what is not ours is left
@@ -165,7 +166,7 @@ static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, si
 /* Stands under the names of all key types: which one a reference is of shows only
  * when it was read. */
 static int decoder_der_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
-                             void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+                              void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov *prov = ctx;

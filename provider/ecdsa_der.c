@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see ecdsa_der.h */
 #include "ecdsa_der.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Encoders for keys of this provider, see provider-encoder(7): text, and PEM
  * where a program asks for the PKCS #8 form of a private key. A card key then
  * becomes a key-reference file, so that what programs write they can read again.
@@ -56,10 +57,8 @@ static void encoder_freectx(void *ctx)
 
 static const OSSL_PARAM *encoder_settable_ctx_params(void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        OSSL_PARAM_utf8_string(OSSL_ENCODER_PARAM_CIPHER, NULL, 0),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { OSSL_PARAM_utf8_string(OSSL_ENCODER_PARAM_CIPHER, NULL, 0),
+                                         OSSL_PARAM_END };
 
     (void)provctx;
     return params;
@@ -123,7 +122,8 @@ static int print_number(BIO *out, const char *title, const EVP_PKEY *pkey, const
     if (EVP_PKEY_get_bn_param(pkey, name, &number)
         && (len = BN_num_bytes(number)) <= IOTSAFE_RSA_MODULUS_MAX)
         good = len <= 8 ? BIO_printf(out, "%s: %lu (0x%lx)\n", title, BN_get_word(number),
-                                     BN_get_word(number)) > 0
+                                     BN_get_word(number))
+                              > 0
                         : BN_bn2bin(number, octets + 1) == len && BIO_printf(out, "%s:", title) > 0
                               && print_octets(out, octets, (size_t)len + 1);
     BN_free(number);
@@ -147,8 +147,9 @@ static int print_card_key(BIO *out, struct isprov_key *key, int selection)
     const struct isprov_type *type = key->type;
 
     if ((selection & SELECT_PRIVATE) != 0
-        && BIO_printf(out, "Private-Key: (%d bit, in the IoT SAFE applet of a SIM)\nURI: %s\n"
-                           "transport: %s\n",
+        && BIO_printf(out,
+                      "Private-Key: (%d bit, in the IoT SAFE applet of a SIM)\nURI: %s\n"
+                      "transport: %s\n",
                       type->bits, isprov_key_name(key).text, iotsafe_card_transport(key->card))
                <= 0)
         return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDH, see provider-keyexch(7). With a card key the card computes the shared
  * secret and a key derivation, if one is wanted, is done here with it. With
  * software keys, which are made here when this provider stands before `default`,
@@ -158,8 +159,7 @@ static bool run_kdf(struct exchange *ex, const uint8_t *secret, uint8_t *ret_out
     *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)(uintptr_t)secret,
                                              IOTSAFE_SHARED_SECRET_SIZE);
     if (ex->kdf.ukm != NULL)
-        *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, ex->kdf.ukm,
-                                                 ex->kdf.ukm_len);
+        *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, ex->kdf.ukm, ex->kdf.ukm_len);
     *p = OSSL_PARAM_construct_end();
     good = ctx != NULL && EVP_KDF_derive(ctx, ret_out, ex->kdf.out_len, params) > 0;
     EVP_KDF_CTX_free(ctx);
@@ -248,8 +248,7 @@ static bool set_card_params(struct exchange *ex, const OSSL_PARAM params[])
     char *name = ex->kdf.digest;
 
     return (type == NULL || set_kdf_type(ex, type))
-           && (digest == NULL
-               || OSSL_PARAM_get_utf8_string(digest, &name, sizeof(ex->kdf.digest)))
+           && (digest == NULL || OSSL_PARAM_get_utf8_string(digest, &name, sizeof(ex->kdf.digest)))
            && (out_len == NULL || OSSL_PARAM_get_size_t(out_len, &ex->kdf.out_len))
            && (ukm == NULL || set_ukm(&ex->kdf, ukm));
 }
@@ -325,18 +324,19 @@ static const OSSL_PARAM *exchange_ecdh_gettable_ctx_params(void *ctx, void *prov
     return params;
 }
 
-#define ENTRY(id, function) { OSSL_FUNC_KEYEXCH_##id, (void (*)(void))exchange_ecdh_##function }
+#define ENTRY(id, function)                                              \
+    {                                                                    \
+        OSSL_FUNC_KEYEXCH_##id, (void (*)(void))exchange_ecdh_##function \
+    }
 
-const OSSL_DISPATCH isprov_exchange_ecdh[] = {
-    ENTRY(NEWCTX, newctx),
-    ENTRY(FREECTX, freectx),
-    ENTRY(DUPCTX, dupctx),
-    ENTRY(INIT, init),
-    ENTRY(SET_PEER, set_peer),
-    ENTRY(DERIVE, derive),
-    ENTRY(SET_CTX_PARAMS, set_ctx_params),
-    ENTRY(SETTABLE_CTX_PARAMS, settable_ctx_params),
-    ENTRY(GET_CTX_PARAMS, get_ctx_params),
-    ENTRY(GETTABLE_CTX_PARAMS, gettable_ctx_params),
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_exchange_ecdh[] = { ENTRY(NEWCTX, newctx),
+                                               ENTRY(FREECTX, freectx),
+                                               ENTRY(DUPCTX, dupctx),
+                                               ENTRY(INIT, init),
+                                               ENTRY(SET_PEER, set_peer),
+                                               ENTRY(DERIVE, derive),
+                                               ENTRY(SET_CTX_PARAMS, set_ctx_params),
+                                               ENTRY(SETTABLE_CTX_PARAMS, settable_ctx_params),
+                                               ENTRY(GET_CTX_PARAMS, get_ctx_params),
+                                               ENTRY(GETTABLE_CTX_PARAMS, gettable_ctx_params),
+                                               { 0, NULL } };

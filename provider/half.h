@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Public halves of card keys, made of whatever tells them: a point or an RSA key
  * that the card gives, a certificate's key, a SubjectPublicKeyInfo. */
 #ifndef ISPROV_HALF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The provider seen from a program that links it statically.
  *
  * Such a program registers OSSL_provider_init (declared in <openssl/core.h>)

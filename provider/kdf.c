@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key derivation with secrets of a card, see provider-kdf(7): IOTSAFE-HKDF, of which
  * the card does the extract step, and IOTSAFE-TLS1-PRF. The parameter `secret` is
  * the URI of the secret. The names differ from libcrypto's own, so that no
@@ -35,8 +36,8 @@ struct kdf {
     bool prf;
     bool has_secret;
     struct iotsafe_uri secret;
-    uint16_t hash;       /* IOTSAFE_HASH_...; 0: not set */
-    int mode;            /* EVP_KDF_HKDF_MODE_... */
+    uint16_t hash;            /* IOTSAFE_HASH_...; 0: not set */
+    int mode;                 /* EVP_KDF_HKDF_MODE_... */
     struct octets salt, info; /* info: of HKDF; seed of the PRF, its label included */
 };
 
@@ -224,21 +225,19 @@ static int kdf_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     return good;
 }
 
-#define COMMON_TYPES                                                                              \
-    OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SECRET, NULL, 0),                                      \
-    OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, NULL, 0),                                       \
-    OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_PROPERTIES, NULL, 0)
+#define COMMON_TYPES                                            \
+    OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SECRET, NULL, 0),    \
+        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, NULL, 0), \
+        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_PROPERTIES, NULL, 0)
 
 static const OSSL_PARAM *kdf_hkdf_settable_ctx_params(void *ctx, void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        COMMON_TYPES,
-        OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_MODE, NULL, 0),
-        OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, NULL),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, NULL, 0),
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_INFO, NULL, 0),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { COMMON_TYPES,
+                                         OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_MODE, NULL, 0),
+                                         OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, NULL),
+                                         OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, NULL, 0),
+                                         OSSL_PARAM_octet_string(OSSL_KDF_PARAM_INFO, NULL, 0),
+                                         OSSL_PARAM_END };
 
     (void)ctx;
     (void)provctx;
@@ -247,11 +246,9 @@ static const OSSL_PARAM *kdf_hkdf_settable_ctx_params(void *ctx, void *provctx)
 
 static const OSSL_PARAM *kdf_prf_settable_ctx_params(void *ctx, void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        COMMON_TYPES,
-        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SEED, NULL, 0),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { COMMON_TYPES,
+                                         OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SEED, NULL, 0),
+                                         OSSL_PARAM_END };
 
     (void)ctx;
     (void)provctx;
@@ -344,8 +341,7 @@ static enum iotsafe_err finish_hkdf(struct kdf *kdf, uint8_t *prk, uint8_t *ret_
     return IOTSAFE_ERR_ARGUMENT;
 }
 
-static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len,
-                           const OSSL_PARAM params[])
+static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
@@ -388,26 +384,26 @@ static int kdf_prf_derive(void *ctx, unsigned char *ret_key, size_t len, const O
     return end(kdf, err, &diag);
 }
 
-#define COMMON_ENTRIES                                                                            \
-    { OSSL_FUNC_KDF_DUPCTX, (void (*)(void))kdf_dupctx },                                         \
-    { OSSL_FUNC_KDF_FREECTX, (void (*)(void))kdf_freectx },                                       \
-    { OSSL_FUNC_KDF_RESET, (void (*)(void))kdf_reset },                                           \
-    { OSSL_FUNC_KDF_SET_CTX_PARAMS, (void (*)(void))kdf_set_ctx_params },                         \
-    { OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS, (void (*)(void))kdf_gettable_ctx_params },               \
-    { OSSL_FUNC_KDF_GET_CTX_PARAMS, (void (*)(void))kdf_get_ctx_params }
+#define COMMON_ENTRIES                                                                  \
+    { OSSL_FUNC_KDF_DUPCTX, (void (*)(void))kdf_dupctx },                               \
+        { OSSL_FUNC_KDF_FREECTX, (void (*)(void))kdf_freectx },                         \
+        { OSSL_FUNC_KDF_RESET, (void (*)(void))kdf_reset },                             \
+        { OSSL_FUNC_KDF_SET_CTX_PARAMS, (void (*)(void))kdf_set_ctx_params },           \
+        { OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS, (void (*)(void))kdf_gettable_ctx_params }, \
+    {                                                                                   \
+        OSSL_FUNC_KDF_GET_CTX_PARAMS, (void (*)(void))kdf_get_ctx_params                \
+    }
 
-const OSSL_DISPATCH isprov_kdf_hkdf[] = {
-    { OSSL_FUNC_KDF_NEWCTX, (void (*)(void))kdf_hkdf_newctx },
-    { OSSL_FUNC_KDF_DERIVE, (void (*)(void))kdf_hkdf_derive },
-    { OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS, (void (*)(void))kdf_hkdf_settable_ctx_params },
-    COMMON_ENTRIES,
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_kdf_hkdf[] = { { OSSL_FUNC_KDF_NEWCTX, (void (*)(void))kdf_hkdf_newctx },
+                                          { OSSL_FUNC_KDF_DERIVE, (void (*)(void))kdf_hkdf_derive },
+                                          { OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS,
+                                            (void (*)(void))kdf_hkdf_settable_ctx_params },
+                                          COMMON_ENTRIES,
+                                          { 0, NULL } };
 
-const OSSL_DISPATCH isprov_kdf_prf[] = {
-    { OSSL_FUNC_KDF_NEWCTX, (void (*)(void))kdf_prf_newctx },
-    { OSSL_FUNC_KDF_DERIVE, (void (*)(void))kdf_prf_derive },
-    { OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS, (void (*)(void))kdf_prf_settable_ctx_params },
-    COMMON_ENTRIES,
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_kdf_prf[] = { { OSSL_FUNC_KDF_NEWCTX, (void (*)(void))kdf_prf_newctx },
+                                         { OSSL_FUNC_KDF_DERIVE, (void (*)(void))kdf_prf_derive },
+                                         { OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS,
+                                           (void (*)(void))kdf_prf_settable_ctx_params },
+                                         COMMON_ENTRIES,
+                                         { 0, NULL } };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key objects: what an EVP_PKEY of this provider holds.
  *
  * There are two kinds. A card key stands for a private key on a SIM; its public
@@ -34,8 +35,8 @@ struct isprov_key {
     struct iotsafe_card *card;
     struct iotsafe_uri uri; /* as the application gave it; type private, or public: see below */
     const struct isprov_type *type;
-    atomic_uintptr_t public;                  /* see isprov_key_half() */
-    _Atomic(struct isprov_half *) retired;   /* dropped candidates: others may still use them */
+    atomic_uintptr_t public;               /* see isprov_key_half() */
+    _Atomic(struct isprov_half *) retired; /* dropped candidates: others may still use them */
 };
 
 /** An empty software key with one reference; NULL after an error was raised. */

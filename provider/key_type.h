@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The types that keys on a card can have, one row each: two curves and RSA. */
 #ifndef ISPROV_KEY_TYPE_H
 #define ISPROV_KEY_TYPE_H
@@ -7,15 +8,15 @@
 #define ISPROV_FIELD_MAX 32 /* bytes of a coordinate, of the order, of r and of s */
 
 struct isprov_type {
-    const char *algorithm;  /* libcrypto's name of the key type: "EC" or "RSA" */
-    const char *group;      /* libcrypto's name of the group; NULL: RSA */
-    const char *nist_name;  /* NIST's, for people; NULL if it has none */
+    const char *algorithm; /* libcrypto's name of the key type: "EC" or "RSA" */
+    const char *group;     /* libcrypto's name of the group; NULL: RSA */
+    const char *nist_name; /* NIST's, for people; NULL if it has none */
     int bits;
     int security_bits;
-    size_t field_len;       /* bytes */
-    int max_signature_len;  /* bytes of the longest DER ECDSA-Sig-Value, or of the modulus */
+    size_t field_len;      /* bytes */
+    int max_signature_len; /* bytes of the longest DER ECDSA-Sig-Value, or of the modulus */
     uint8_t order[ISPROV_FIELD_MAX]; /* big-endian, field_len bytes */
-    uint8_t card_types[2];  /* how the object list tells it, struct iotsafe_object.key_type */
+    uint8_t card_types[2]; /* how the object list tells it, struct iotsafe_object.key_type */
 };
 
 /** The type of a key of which the card does not tell any. Static storage. */

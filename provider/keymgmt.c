@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key management that does not depend on the type of the key, see
  * provider-keymgmt(7) and keymgmt.h. */
 #include "keymgmt.h"
@@ -95,8 +96,9 @@ void *isprov_keymgmt_dup(const void *keydata, int selection)
         isprov_key_free(copy);
         return NULL;
     }
-    isprov_key_reset_soft(copy, contents, on_card ? OSSL_KEYMGMT_SELECT_ALL_PARAMETERS
-                                                  : from->soft_parts & selection);
+    isprov_key_reset_soft(copy, contents,
+                          on_card ? OSSL_KEYMGMT_SELECT_ALL_PARAMETERS
+                                  : from->soft_parts & selection);
     return copy;
 }
 
@@ -132,9 +134,8 @@ static bool same_card_key(struct isprov_key *a, struct isprov_key *b)
     if (a == b)
         return true;
     if (isprov_key_is_on_card(b) && isprov_key_half(b) == NULL)
-        return isprov_key_half(a) == NULL
-                   ? same_card_object(a, b)
-                   : isprov_card_key_belongs_to(b, isprov_key_half(a)->pkey);
+        return isprov_key_half(a) == NULL ? same_card_object(a, b)
+                                          : isprov_card_key_belongs_to(b, isprov_key_half(a)->pkey);
     public_b = isprov_key_is_on_card(b) ? isprov_key_half(b)->pkey : isprov_key_public_pkey(b);
     return public_b != NULL && isprov_card_key_belongs_to(a, public_b);
 }

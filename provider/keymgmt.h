@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the key managements of EC (keymgmt_ec.c) and RSA (keymgmt_rsa.c) share. Card
  * keys are loaded by reference from the store and the decoder; software keys come
  * from generation and import (peers' public keys), and wrap a key of the default
@@ -17,14 +18,16 @@ extern OSSL_FUNC_keymgmt_match_fn isprov_keymgmt_match;
 extern OSSL_FUNC_keymgmt_dup_fn isprov_keymgmt_dup;
 extern OSSL_FUNC_keymgmt_validate_fn isprov_keymgmt_validate;
 
-#define ISPROV_KEYMGMT_COMMON                                                                     \
-    { OSSL_FUNC_KEYMGMT_NEW, (void (*)(void))isprov_keymgmt_new },                                \
-    { OSSL_FUNC_KEYMGMT_LOAD, (void (*)(void))isprov_keymgmt_load },                              \
-    { OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))isprov_keymgmt_free },                              \
-    { OSSL_FUNC_KEYMGMT_HAS, (void (*)(void))isprov_keymgmt_has },                                \
-    { OSSL_FUNC_KEYMGMT_MATCH, (void (*)(void))isprov_keymgmt_match },                            \
-    { OSSL_FUNC_KEYMGMT_DUP, (void (*)(void))isprov_keymgmt_dup },                                \
-    { OSSL_FUNC_KEYMGMT_VALIDATE, (void (*)(void))isprov_keymgmt_validate }
+#define ISPROV_KEYMGMT_COMMON                                               \
+    { OSSL_FUNC_KEYMGMT_NEW, (void (*)(void))isprov_keymgmt_new },          \
+        { OSSL_FUNC_KEYMGMT_LOAD, (void (*)(void))isprov_keymgmt_load },    \
+        { OSSL_FUNC_KEYMGMT_FREE, (void (*)(void))isprov_keymgmt_free },    \
+        { OSSL_FUNC_KEYMGMT_HAS, (void (*)(void))isprov_keymgmt_has },      \
+        { OSSL_FUNC_KEYMGMT_MATCH, (void (*)(void))isprov_keymgmt_match },  \
+        { OSSL_FUNC_KEYMGMT_DUP, (void (*)(void))isprov_keymgmt_dup },      \
+    {                                                                       \
+        OSSL_FUNC_KEYMGMT_VALIDATE, (void (*)(void))isprov_keymgmt_validate \
+    }
 
 /** Answer a parameter if it is asked for; false if the place given does not suit. */
 bool isprov_put_int(OSSL_PARAM params[], const char *name, int value);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key management for EC keys, see provider-keymgmt(7) and keymgmt.h; generation is
  * in keymgmt_ec_gen.c. */
 #include <openssl/bn.h>
@@ -23,8 +24,8 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name
 #define SELECT_PAIR OSSL_KEYMGMT_SELECT_KEYPAIR
 #define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
 
-#define PUBLIC_MAX 256     /* bytes; the largest group of libcrypto takes 145 */
-#define SCALAR_MAX 80      /* bytes; the largest takes 72 */
+#define PUBLIC_MAX 256 /* bytes; the largest group of libcrypto takes 145 */
+#define SCALAR_MAX 80  /* bytes; the largest takes 72 */
 
 /* ---------------------------------------------------------- import and export */
 
@@ -58,8 +59,8 @@ static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM para
     if (isprov_key_is_on_card(key) || (key->soft_parts & SELECT_PAIR) != 0
         || (selection & SELECT_DOMAIN) == 0
         || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL || group == NULL
-        || has_explicit_curve(params)
-        || !OSSL_PARAM_get_utf8_string_ptr(group, &name) || isprov_type_by_group(name) == NULL)
+        || has_explicit_curve(params) || !OSSL_PARAM_get_utf8_string_ptr(group, &name)
+        || isprov_type_by_group(name) == NULL)
         return 0;
     taken[0] = *group;
     if (with_pub)
@@ -128,8 +129,8 @@ static int keymgmt_ec_export(void *keydata, int selection, OSSL_CALLBACK *cb, vo
                 && isprov_key_group(key, ex.group);
 
     if (good)
-        ex.params[ex.n++] =
-            OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ex.group, 0);
+        ex.params[ex.n++] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ex.group,
+                                                             0);
     if (good && (selection & SELECT_PUBLIC) != 0
         && (on_card || (key->soft_parts & SELECT_PUBLIC) != 0))
         good = export_pub(key, &ex);
@@ -219,7 +220,7 @@ static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
            && isprov_put_text(params, OSSL_PKEY_PARAM_GROUP_NAME, key->type->group)
            && isprov_put_text(params, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP)
            && isprov_put_text(params, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                       OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
+                              OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
            && put_point(key, params);
 }
 
@@ -252,8 +253,8 @@ static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_key *key = keydata;
-    const bool with_pub =
-        OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY) != NULL;
+    const bool with_pub = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY)
+                          != NULL;
     /* EVP_PKEY_set_params() has no const; it only reads. */
     OSSL_PARAM *given = (OSSL_PARAM *)(uintptr_t)params;
 
@@ -279,8 +280,7 @@ static const OSSL_PARAM *keymgmt_ec_settable_params(void *provctx)
         OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0),
         OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
-        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
-        OSSL_PARAM_END
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0), OSSL_PARAM_END
     };
 
     (void)provctx;

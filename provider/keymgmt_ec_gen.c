@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Generation of EC keys, the part of key management (keymgmt_ec.c) that makes
  * keys: on a card, where a container was named; else in software, as the ephemeral
  * keys of a process in which we stand before `default`, of any group that

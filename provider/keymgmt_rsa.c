@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key management for RSA keys, see provider-keymgmt(7) and keymgmt.h. Keys on a
  * card have 2048 bits. */
 #include <openssl/bn.h>
@@ -32,8 +33,7 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_rsa_query_operation_nam
 static bool is_of_card_size(const OSSL_PARAM *n)
 {
     BIGNUM *modulus = NULL;
-    bool good = OSSL_PARAM_get_BN(n, &modulus)
-                && BN_num_bits(modulus) == isprov_type_rsa()->bits;
+    bool good = OSSL_PARAM_get_BN(n, &modulus) && BN_num_bits(modulus) == isprov_type_rsa()->bits;
 
     BN_free(modulus);
     return good;
@@ -148,16 +148,15 @@ static int keymgmt_rsa_get_params(void *keydata, OSSL_PARAM params[])
 
 static const OSSL_PARAM *keymgmt_rsa_gettable_params(void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
-        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
-        TYPE_N,
-        TYPE_E,
-        TYPE_D, /* of software keys */
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+                                         OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+                                         OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+                                         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST,
+                                                                NULL, 0),
+                                         TYPE_N,
+                                         TYPE_E,
+                                         TYPE_D, /* of software keys */
+                                         OSSL_PARAM_END };
 
     (void)provctx;
     return params;
@@ -182,12 +181,10 @@ static int keymgmt_rsa_gen_set_params(void *genctx, const OSSL_PARAM params[])
 
 static const OSSL_PARAM *keymgmt_rsa_gen_settable_params(void *genctx, void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        OSSL_PARAM_size_t(OSSL_PKEY_PARAM_RSA_BITS, NULL),
-        OSSL_PARAM_size_t(OSSL_PKEY_PARAM_RSA_PRIMES, NULL),
-        OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { OSSL_PARAM_size_t(OSSL_PKEY_PARAM_RSA_BITS, NULL),
+                                         OSSL_PARAM_size_t(OSSL_PKEY_PARAM_RSA_PRIMES, NULL),
+                                         OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0),
+                                         OSSL_PARAM_END };
 
     (void)genctx;
     (void)provctx;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see keyref.h */
 #include "keyref.h"
 
@@ -16,13 +17,12 @@ typedef struct {
     ASN1_STRING *spki; /* the SEQUENCE as it stands, undecoded; NULL: absent */
 } KEYREF;
 
-ASN1_SEQUENCE(KEYREF) = {
-    ASN1_SIMPLE(KEYREF, version, ASN1_VISIBLESTRING),
-    ASN1_SIMPLE(KEYREF, uri, ASN1_UTF8STRING),
-    ASN1_EXP_OPT(KEYREF, spki, ASN1_SEQUENCE, 0)
-} static_ASN1_SEQUENCE_END(KEYREF)
+ASN1_SEQUENCE(KEYREF) = { ASN1_SIMPLE(KEYREF, version, ASN1_VISIBLESTRING),
+                          ASN1_SIMPLE(KEYREF, uri, ASN1_UTF8STRING),
+                          ASN1_EXP_OPT(KEYREF, spki, ASN1_SEQUENCE,
+                                       0) } static_ASN1_SEQUENCE_END(KEYREF)
 
-static void keyref_free(KEYREF *ref)
+    static void keyref_free(KEYREF * ref)
 {
     ASN1_item_free((ASN1_VALUE *)ref, ASN1_ITEM_rptr(KEYREF));
 }
@@ -120,8 +120,8 @@ static enum iotsafe_err read_fields(const KEYREF *ref, struct isprov_keyref *ret
     return ret_ref->spki != NULL ? IOTSAFE_OK : IOTSAFE_ERR_MEMORY;
 }
 
-enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len,
-                                      struct isprov_keyref *ret_ref, struct iotsafe_diag *diag)
+enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len, struct isprov_keyref *ret_ref,
+                                      struct iotsafe_diag *diag)
 {
     struct isprov_keyref found;
     const uint8_t *p = der;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The key-reference file: what stands for a private key on a SIM in programs
  * that read their keys from PEM files only (provider-iotsafe(7)).
  *
@@ -39,9 +40,9 @@ bool isprov_keyref_is_ours(const uint8_t *der, size_t len);
  * @retval IOTSAFE_ERR_REFERENCE  the diag tells what is wrong
  * @retval IOTSAFE_ERR_MEMORY
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_keyref_decode(const uint8_t *der, size_t len, struct isprov_keyref *ret_ref,
-                     struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len,
+                                                        struct isprov_keyref *ret_ref,
+                                                        struct iotsafe_diag *diag);
 void isprov_keyref_clear(struct isprov_keyref *ref); /* frees what it owns; NULL members accepted */
 
 /**
@@ -52,8 +53,7 @@ void isprov_keyref_clear(struct isprov_keyref *ref); /* frees what it owns; NULL
  * @param ret_der  allocated; OPENSSL_free() it
  * @return false when out of memory or `spki` is no DER SEQUENCE
  */
-IOTSAFE_NODISCARD bool
-isprov_keyref_encode(const char *uri, const uint8_t *spki, size_t spki_len, uint8_t **ret_der,
-                     size_t *ret_len);
+IOTSAFE_NODISCARD bool isprov_keyref_encode(const char *uri, const uint8_t *spki, size_t spki_len,
+                                            uint8_t **ret_der, size_t *ret_len);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see message.h */
 #include "message.h"
 
@@ -8,9 +9,9 @@
 struct isprov_message {
     EVP_MD *md;
     EVP_MD_CTX *hash;
-    bool is_sha2;             /* the following is of use */
+    bool is_sha2; /* the following is of use */
     struct isprov_sha2 sha2;
-    uint8_t *text;            /* NULL: none yet, or it was too long */
+    uint8_t *text; /* NULL: none yet, or it was too long */
     size_t text_len, text_cap;
     bool too_long;
     uint8_t digest[EVP_MAX_MD_SIZE], state[64];

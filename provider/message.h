@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A message that a card key will sign, in every form in which an applet may want
  * it: the digest, the state of the hash before the last block, and the text while
  * it is short. Takes the same memory for any length.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see object.h */
 #include "object.h"
 
@@ -179,8 +180,9 @@ static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card
             half = isprov_half_of_rsa(prov, &rsa);
     }
     if (err == IOTSAFE_OK && half == NULL) {
-        isprov_diag_set(diag, "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
-                              "nor an RSA-2048 key",
+        isprov_diag_set(diag,
+                        "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
+                        "nor an RSA-2048 key",
                         object_text(IOTSAFE_URI_PUBLIC, name).text);
         err = IOTSAFE_ERR_KEY;
     }
@@ -198,8 +200,8 @@ static enum iotsafe_err read_direct(struct isprov_candidates *it, struct isprov_
     return err;
 }
 
-enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
-                                        struct isprov_half **ret_half, struct iotsafe_diag *diag)
+enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isprov_half **ret_half,
+                                        struct iotsafe_diag *diag)
 {
     const struct iotsafe_object *object;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
@@ -282,8 +284,8 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
 /* ------------------------------------------------------------- certificates */
 
 enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
-                                   const struct iotsafe_object *object,
-                                   STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+                                   const struct iotsafe_object *object, STACK_OF(X509) **ret_certs,
+                                   struct iotsafe_diag *diag)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     STACK_OF(X509) *certs;
@@ -359,8 +361,8 @@ static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
 }
 
 static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *card,
-                                     const struct iotsafe_object *key,
-                                     STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+                                     const struct iotsafe_object *key, STACK_OF(X509) **ret_certs,
+                                     struct iotsafe_diag *diag)
 {
     struct isprov_candidates it;
     struct isprov_half *half;
@@ -377,16 +379,17 @@ static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *c
     } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_ERR_NOT_FOUND)
-        isprov_diag_set(diag, "%s: no file on the SIM holds a certificate of this private key; its "
-                              "operator puts it there, or give the program a certificate file",
+        isprov_diag_set(diag,
+                        "%s: no file on the SIM holds a certificate of this private key; its "
+                        "operator puts it there, or give the program a certificate file",
                         object_text(IOTSAFE_URI_CERT, &key->name).text);
     return err;
 }
 
 /* The certificates of the file so named. */
 static enum iotsafe_err certs_of_file(struct isprov *prov, struct iotsafe_card *card,
-                                      const struct iotsafe_name *name,
-                                      STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+                                      const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
+                                      struct iotsafe_diag *diag)
 {
     struct iotsafe_object file = { .kind = IOTSAFE_FILE, .name = *name };
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;

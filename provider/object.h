@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From names to what belongs together on a card: public keys that may be the
  * half of a private key, and certificates. The rules are those of
  * iotsafe-uri(7); nothing here is kept, applet_io remembers what it read. */
@@ -15,9 +16,10 @@ bool isprov_refused(enum iotsafe_err err);
 
 /** The card of a URI, with its settings. No I/O. The provider keeps it from then on.
  *  @param ret_card  iotsafe_card_free() it */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_card_of_uri(struct isprov *prov, const struct iotsafe_uri *uri,
-                   struct iotsafe_card **ret_card, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_card_of_uri(struct isprov *prov,
+                                                      const struct iotsafe_uri *uri,
+                                                      struct iotsafe_card **ret_card,
+                                                      struct iotsafe_diag *diag);
 void isprov_cards_free(struct isprov *prov);
 
 /**
@@ -31,8 +33,8 @@ void isprov_cards_free(struct isprov *prov);
  */
 struct isprov_candidates {
     struct isprov *prov;
-    struct iotsafe_card *card;    /* borrowed */
-    struct iotsafe_name name;     /* completed from the list */
+    struct iotsafe_card *card;      /* borrowed */
+    struct iotsafe_name name;       /* completed from the list */
     const struct isprov_type *type; /* as the list tells it, once it was read */
     struct iotsafe_object *objects;
     size_t n_objects;
@@ -57,9 +59,9 @@ void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
  * @retval IOTSAFE_ERR_AMBIGUOUS    there are several
  * @retval IOTSAFE_ERR_UNSUPPORTED  it is of a type that this provider does not know
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_candidates_next(struct isprov_candidates *it, struct isprov_half **ret_half,
-                       struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
+                                                          struct isprov_half **ret_half,
+                                                          struct iotsafe_diag *diag);
 void isprov_candidates_clear(struct isprov_candidates *it);
 
 /**
@@ -68,10 +70,10 @@ void isprov_candidates_clear(struct isprov_candidates *it);
  * @param ret_certs  sk_X509_pop_free() it; not empty
  * @retval IOTSAFE_ERR_CERTIFICATE  the file holds none
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
-                  const struct iotsafe_object *object, STACK_OF(X509) **ret_certs,
-                  struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
+                                                     const struct iotsafe_object *object,
+                                                     STACK_OF(X509) **ret_certs,
+                                                     struct iotsafe_diag *diag);
 
 /**
  * The certificates that a name stands for: those of the file so named, else those
@@ -80,10 +82,11 @@ isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
  * @param ret_certs  as above
  * @retval IOTSAFE_ERR_NOT_FOUND  neither
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
-                   const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
-                   struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_named_certs(struct isprov *prov,
+                                                      struct iotsafe_card *card,
+                                                      const struct iotsafe_name *name,
+                                                      STACK_OF(X509) **ret_certs,
+                                                      struct iotsafe_diag *diag);
 
 /**
  * A public-key object.
@@ -92,10 +95,10 @@ isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
  * @retval IOTSAFE_ERR_KEY          not a point of a curve, or no RSA key of a card
  * @retval IOTSAFE_ERR_UNSUPPORTED  of a type that this provider does not know
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
-                  const struct iotsafe_object *object, struct isprov_half **ret_half,
-                  struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                                     const struct iotsafe_object *object,
+                                                     struct isprov_half **ret_half,
+                                                     struct iotsafe_diag *diag);
 
 /**
  * The public key that a name stands for: the public-key object so named, else the
@@ -103,9 +106,10 @@ isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
  * @param ret_half  as above
  * @retval IOTSAFE_ERR_NOT_FOUND  neither
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
-                        const struct iotsafe_name *name, struct isprov_half **ret_half,
-                        struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_named_public_key(struct isprov *prov,
+                                                           struct iotsafe_card *card,
+                                                           const struct iotsafe_name *name,
+                                                           struct isprov_half **ret_half,
+                                                           struct iotsafe_diag *diag);
 
 #endif

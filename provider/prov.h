@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The provider's context: one for each library context that loaded it. */
 #ifndef ISPROV_PROV_H
 #define ISPROV_PROV_H
@@ -13,8 +14,8 @@ struct isprov_card_slot;
 
 struct isprov {
     struct isprov_core core;
-    OSSL_LIB_CTX *bio_ctx;         /* for BIOs of the core, nothing else */
-    _Atomic(struct isprov_crypto *) crypto; /* see isprov_libctx() */
+    OSSL_LIB_CTX *bio_ctx;                    /* for BIOs of the core, nothing else */
+    _Atomic(struct isprov_crypto *) crypto;   /* see isprov_libctx() */
     _Atomic(struct isprov_card_slot *) cards; /* see isprov_card_of_uri() */
     struct iotsafe_config *config;
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];

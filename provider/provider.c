@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Entry point and operation tables. Nothing here reaches a card: a missing
  * device or a bad setting shows at the first use, not when the module loads. */
 #include <openssl/core_names.h>
@@ -30,10 +31,9 @@ static const OSSL_ALGORITHM signature[] = {
     { NULL, NULL, NULL, NULL }
 };
 
-static const OSSL_ALGORITHM exchange[] = {
-    { "ECDH", PROPERTIES, isprov_exchange_ecdh, "ECDH for EC keys of this provider" },
-    { NULL, NULL, NULL, NULL }
-};
+static const OSSL_ALGORITHM exchange[] = { { "ECDH", PROPERTIES, isprov_exchange_ecdh,
+                                             "ECDH for EC keys of this provider" },
+                                           { NULL, NULL, NULL, NULL } };
 
 static const OSSL_ALGORITHM kdfs[] = {
     { "IOTSAFE-HKDF", PROPERTIES, isprov_kdf_hkdf, "HKDF with a secret of a SIM" },
@@ -41,14 +41,12 @@ static const OSSL_ALGORITHM kdfs[] = {
     { NULL, NULL, NULL, NULL }
 };
 
-static const OSSL_ALGORITHM rands[] = {
-    { "IOTSAFE-SEED-SRC", PROPERTIES, isprov_rand_seed, "Seeds from a SIM and the system" },
-    { NULL, NULL, NULL, NULL }
-};
+static const OSSL_ALGORITHM rands[] = { { "IOTSAFE-SEED-SRC", PROPERTIES, isprov_rand_seed,
+                                          "Seeds from a SIM and the system" },
+                                        { NULL, NULL, NULL, NULL } };
 
 static const OSSL_ALGORITHM store[] = {
-    { "iotsafe", PROPERTIES, isprov_store, "IoT SAFE objects by URI" },
-    { NULL, NULL, NULL, NULL }
+    { "iotsafe", PROPERTIES, isprov_store, "IoT SAFE objects by URI" }, { NULL, NULL, NULL, NULL }
 };
 
 static const OSSL_ALGORITHM decoder[] = {
@@ -102,8 +100,7 @@ static const OSSL_PARAM *provider_gettable_params(void *provctx)
         OSSL_PARAM_DEFN(OSSL_PROV_PARAM_NAME, OSSL_PARAM_UTF8_PTR, NULL, 0),
         OSSL_PARAM_DEFN(OSSL_PROV_PARAM_VERSION, OSSL_PARAM_UTF8_PTR, NULL, 0),
         OSSL_PARAM_DEFN(OSSL_PROV_PARAM_BUILDINFO, OSSL_PARAM_UTF8_PTR, NULL, 0),
-        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, NULL, 0),
-        OSSL_PARAM_END
+        OSSL_PARAM_DEFN(OSSL_PROV_PARAM_STATUS, OSSL_PARAM_INTEGER, NULL, 0), OSSL_PARAM_END
     };
 
     (void)provctx;
@@ -182,9 +179,10 @@ const struct iotsafe_config *isprov_get0_config(void *provctx)
     return prov->config;
 }
 
-__attribute__((visibility("default")))
-int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
-                       const OSSL_DISPATCH **out, void **provctx)
+__attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE *handle,
+                                                              const OSSL_DISPATCH *in,
+                                                              const OSSL_DISPATCH **out,
+                                                              void **provctx)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov *prov = OPENSSL_zalloc(sizeof(*prov));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IOTSAFE-SEED-SRC, a source of seeds for libcrypto's random generators, see
  * provider-rand(7): bytes of the default SIM, always mixed with the system's. It
  * is at work only where openssl.cnf names it in its section [random].
@@ -33,9 +34,9 @@ static OSSL_FUNC_rand_verify_zeroization_fn rand_seed_verify_zeroization;
 static OSSL_FUNC_rand_get_seed_fn rand_seed_get_seed;
 static OSSL_FUNC_rand_clear_seed_fn rand_seed_clear_seed;
 
-#define STRENGTH 1024      /* bits, as libcrypto's own source says of itself */
-#define REQUEST_MAX 1024   /* bytes of one request */
-#define SAMPLE 16          /* bytes that are asked of the SIM at least, to judge them */
+#define STRENGTH 1024    /* bits, as libcrypto's own source says of itself */
+#define REQUEST_MAX 1024 /* bytes of one request */
+#define SAMPLE 16        /* bytes that are asked of the SIM at least, to judge them */
 
 /* The repetition count test of NIST SP 800-90B, 4.4.1, over bytes: random ones
  * repeat so often once in 2^40. */
@@ -279,12 +280,10 @@ static int rand_seed_get_ctx_params(void *ctx, OSSL_PARAM params[])
 
 static const OSSL_PARAM *rand_seed_gettable_ctx_params(void *ctx, void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        OSSL_PARAM_int(OSSL_RAND_PARAM_STATE, NULL),
-        OSSL_PARAM_uint(OSSL_RAND_PARAM_STRENGTH, NULL),
-        OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, NULL),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { OSSL_PARAM_int(OSSL_RAND_PARAM_STATE, NULL),
+                                         OSSL_PARAM_uint(OSSL_RAND_PARAM_STRENGTH, NULL),
+                                         OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, NULL),
+                                         OSSL_PARAM_END };
 
     (void)ctx;
     (void)provctx;
@@ -297,22 +296,23 @@ static int rand_seed_verify_zeroization(void *ctx)
     return 1; /* no secret outlives a call */
 }
 
-#define ENTRY(id, function) { OSSL_FUNC_RAND_##id, (void (*)(void))rand_seed_##function }
+#define ENTRY(id, function)                                       \
+    {                                                             \
+        OSSL_FUNC_RAND_##id, (void (*)(void))rand_seed_##function \
+    }
 
-const OSSL_DISPATCH isprov_rand_seed[] = {
-    ENTRY(NEWCTX, newctx),
-    ENTRY(FREECTX, freectx),
-    ENTRY(INSTANTIATE, instantiate),
-    ENTRY(UNINSTANTIATE, uninstantiate),
-    ENTRY(GENERATE, generate),
-    ENTRY(RESEED, reseed),
-    ENTRY(ENABLE_LOCKING, enable_locking),
-    ENTRY(LOCK, lock),
-    ENTRY(UNLOCK, unlock),
-    ENTRY(GETTABLE_CTX_PARAMS, gettable_ctx_params),
-    ENTRY(GET_CTX_PARAMS, get_ctx_params),
-    ENTRY(VERIFY_ZEROIZATION, verify_zeroization),
-    ENTRY(GET_SEED, get_seed),
-    ENTRY(CLEAR_SEED, clear_seed),
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_rand_seed[] = { ENTRY(NEWCTX, newctx),
+                                           ENTRY(FREECTX, freectx),
+                                           ENTRY(INSTANTIATE, instantiate),
+                                           ENTRY(UNINSTANTIATE, uninstantiate),
+                                           ENTRY(GENERATE, generate),
+                                           ENTRY(RESEED, reseed),
+                                           ENTRY(ENABLE_LOCKING, enable_locking),
+                                           ENTRY(LOCK, lock),
+                                           ENTRY(UNLOCK, unlock),
+                                           ENTRY(GETTABLE_CTX_PARAMS, gettable_ctx_params),
+                                           ENTRY(GET_CTX_PARAMS, get_ctx_params),
+                                           ENTRY(VERIFY_ZEROIZATION, verify_zeroization),
+                                           ENTRY(GET_SEED, get_seed),
+                                           ENTRY(CLEAR_SEED, clear_seed),
+                                           { 0, NULL } };

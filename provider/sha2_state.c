@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see sha2_state.h; FIPS 180-4, whose names of functions and variables these are. */
 #include "sha2_state.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-2 that shows its state. An applet that hashes for itself takes the state
  * before the last block and that block (IoT.05 2.5.14); libcrypto's digests do
  * not give theirs away. The digest itself is libcrypto's business.
@@ -12,11 +13,11 @@
 #define ISPROV_SHA2_BLOCK_MAX 128
 
 struct isprov_sha2 {
-    uint64_t h[8];                         /* SHA-256: 32 bits of each */
-    uint64_t hashed;                       /* bytes in h: a multiple of the block size */
-    size_t block_size;                     /* 64: SHA-256; 128: SHA-384 and SHA-512 */
-    uint8_t rest[ISPROV_SHA2_BLOCK_MAX];   /* what follows; a full block is kept back, too */
-    size_t rest_len;                       /* 0 only if nothing was hashed */
+    uint64_t h[8];                       /* SHA-256: 32 bits of each */
+    uint64_t hashed;                     /* bytes in h: a multiple of the block size */
+    size_t block_size;                   /* 64: SHA-256; 128: SHA-384 and SHA-512 */
+    uint8_t rest[ISPROV_SHA2_BLOCK_MAX]; /* what follows; a full block is kept back, too */
+    size_t rest_len;                     /* 0 only if nothing was hashed */
 };
 
 /** @param digest_len  32, 48 or 64 bytes: SHA-256, SHA-384 or SHA-512 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDSA and RSA signatures, see provider-signature(7). Signing with a card key
  * hashes in software and sends the digest to the card, or what else it wants.
  * All else - verifying, and signing with software keys - is handed to the default
@@ -247,7 +248,7 @@ static bool digest_len_is_signable(const struct isprov_signature *sig, size_t le
 }
 
 static int signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
-                                const unsigned char *tbs, size_t tbs_len)
+                          const unsigned char *tbs, size_t tbs_len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -267,12 +268,13 @@ static int signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, si
         isprov_raise_text(sig->prov, IOTSAFE_ERR_DIGEST,
                           "%zu bytes to sign: a digest of SHA-256, SHA-384 or SHA-512 (32, 48 or "
                           "64 bytes) is needed%s",
-                          tbs_len, sig->md != NULL ? ", the one that was set"
-                                   : sig->rsa      ? ", and which one must be set" : "");
+                          tbs_len,
+                          sig->md != NULL ? ", the one that was set"
+                          : sig->rsa      ? ", and which one must be set"
+                                          : "");
         return 0;
     }
-    return has_room(sig, cap)
-           && iotsafe_input_from_digest(tbs, tbs_len, &input, NULL) == IOTSAFE_OK
+    return has_room(sig, cap) && iotsafe_input_from_digest(tbs, tbs_len, &input, NULL) == IOTSAFE_OK
            && sign_input(sig, &input, ret_sig, ret_len);
 }
 
@@ -290,7 +292,7 @@ static bool begin_message(struct isprov_signature *sig, const char *name)
 
 /* No card is touched here: libssl asks this way which digests a key can sign. */
 static int signature_digest_sign_init(void *ctx, const char *name, void *keydata,
-                                            const OSSL_PARAM params[])
+                                      const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -320,7 +322,7 @@ static int signature_digest_sign_update(void *ctx, const unsigned char *data, si
 }
 
 static int signature_digest_sign_final(void *ctx, unsigned char *ret_sig, size_t *ret_len,
-                                             size_t cap)
+                                       size_t cap)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -340,8 +342,8 @@ static int signature_digest_sign_final(void *ctx, unsigned char *ret_sig, size_t
            && sign_input(sig, &input, ret_sig, ret_len);
 }
 
-static int signature_digest_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len,
-                                       size_t cap, const unsigned char *tbs, size_t tbs_len)
+static int signature_digest_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
+                                 const unsigned char *tbs, size_t tbs_len)
 {
     if (ret_sig != NULL && !signature_digest_sign_update(ctx, tbs, tbs_len))
         return 0;
@@ -369,7 +371,7 @@ static int signature_verify_init(void *ctx, void *keydata, const OSSL_PARAM para
 }
 
 static int signature_verify(void *ctx, const unsigned char *given, size_t given_len,
-                                  const unsigned char *tbs, size_t tbs_len)
+                            const unsigned char *tbs, size_t tbs_len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -384,8 +386,7 @@ static int signature_verify(void *ctx, const unsigned char *given, size_t given_
     return EVP_PKEY_verify(sig->other, given, given_len, tbs, tbs_len) == 1;
 }
 
-static int signature_verify_recover_init(void *ctx, void *keydata,
-                                               const OSSL_PARAM params[])
+static int signature_verify_recover_init(void *ctx, void *keydata, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -394,8 +395,8 @@ static int signature_verify_recover_init(void *ctx, void *keydata,
            && isprov_signature_set_ctx_params(sig, params);
 }
 
-static int signature_verify_recover(void *ctx, unsigned char *ret_data, size_t *ret_len,
-                                          size_t cap, const unsigned char *given, size_t given_len)
+static int signature_verify_recover(void *ctx, unsigned char *ret_data, size_t *ret_len, size_t cap,
+                                    const unsigned char *given, size_t given_len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -407,7 +408,7 @@ static int signature_verify_recover(void *ctx, unsigned char *ret_data, size_t *
 }
 
 static int signature_digest_verify_init(void *ctx, const char *name, void *keydata,
-                                              const OSSL_PARAM params[])
+                                        const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -437,8 +438,7 @@ static int signature_digest_verify_update(void *ctx, const unsigned char *data, 
     return EVP_DigestVerifyUpdate(sig->hash, data, len) > 0;
 }
 
-static int signature_digest_verify_final(void *ctx, const unsigned char *given,
-                                               size_t given_len)
+static int signature_digest_verify_final(void *ctx, const unsigned char *given, size_t given_len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -452,34 +452,34 @@ static int signature_digest_verify_final(void *ctx, const unsigned char *given,
     return EVP_DigestVerifyFinal(sig->hash, given, given_len) == 1;
 }
 
-#define ENTRY(id, function) { OSSL_FUNC_SIGNATURE_##id, (void (*)(void))function }
+#define ENTRY(id, function)                                \
+    {                                                      \
+        OSSL_FUNC_SIGNATURE_##id, (void (*)(void))function \
+    }
 
-#define COMMON_ENTRIES                                                                            \
-    ENTRY(FREECTX, signature_freectx), ENTRY(DUPCTX, signature_dupctx),                           \
-    ENTRY(SIGN_INIT, signature_sign_init), ENTRY(SIGN, signature_sign),                           \
-    ENTRY(VERIFY_INIT, signature_verify_init), ENTRY(VERIFY, signature_verify),                   \
-    ENTRY(DIGEST_SIGN_INIT, signature_digest_sign_init),                                          \
-    ENTRY(DIGEST_SIGN_UPDATE, signature_digest_sign_update),                                      \
-    ENTRY(DIGEST_SIGN_FINAL, signature_digest_sign_final),                                        \
-    ENTRY(DIGEST_SIGN, signature_digest_sign),                                                    \
-    ENTRY(DIGEST_VERIFY_INIT, signature_digest_verify_init),                                      \
-    ENTRY(DIGEST_VERIFY_UPDATE, signature_digest_verify_update),                                  \
-    ENTRY(DIGEST_VERIFY_FINAL, signature_digest_verify_final),                                    \
-    ENTRY(GET_CTX_PARAMS, isprov_signature_get_ctx_params),                                       \
-    ENTRY(GETTABLE_CTX_PARAMS, isprov_signature_gettable_ctx_params),                             \
-    ENTRY(SET_CTX_PARAMS, isprov_signature_set_ctx_params),                                       \
-    ENTRY(SETTABLE_CTX_PARAMS, isprov_signature_settable_ctx_params)
+#define COMMON_ENTRIES                                                              \
+    ENTRY(FREECTX, signature_freectx), ENTRY(DUPCTX, signature_dupctx),             \
+        ENTRY(SIGN_INIT, signature_sign_init), ENTRY(SIGN, signature_sign),         \
+        ENTRY(VERIFY_INIT, signature_verify_init), ENTRY(VERIFY, signature_verify), \
+        ENTRY(DIGEST_SIGN_INIT, signature_digest_sign_init),                        \
+        ENTRY(DIGEST_SIGN_UPDATE, signature_digest_sign_update),                    \
+        ENTRY(DIGEST_SIGN_FINAL, signature_digest_sign_final),                      \
+        ENTRY(DIGEST_SIGN, signature_digest_sign),                                  \
+        ENTRY(DIGEST_VERIFY_INIT, signature_digest_verify_init),                    \
+        ENTRY(DIGEST_VERIFY_UPDATE, signature_digest_verify_update),                \
+        ENTRY(DIGEST_VERIFY_FINAL, signature_digest_verify_final),                  \
+        ENTRY(GET_CTX_PARAMS, isprov_signature_get_ctx_params),                     \
+        ENTRY(GETTABLE_CTX_PARAMS, isprov_signature_gettable_ctx_params),           \
+        ENTRY(SET_CTX_PARAMS, isprov_signature_set_ctx_params),                     \
+        ENTRY(SETTABLE_CTX_PARAMS, isprov_signature_settable_ctx_params)
 
-const OSSL_DISPATCH isprov_signature_ecdsa[] = {
-    ENTRY(NEWCTX, signature_ecdsa_newctx),
-    COMMON_ENTRIES,
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_signature_ecdsa[] = { ENTRY(NEWCTX, signature_ecdsa_newctx),
+                                                 COMMON_ENTRIES,
+                                                 { 0, NULL } };
 
-const OSSL_DISPATCH isprov_signature_rsa[] = {
-    ENTRY(NEWCTX, signature_rsa_newctx),
-    COMMON_ENTRIES,
-    ENTRY(VERIFY_RECOVER_INIT, signature_verify_recover_init),
-    ENTRY(VERIFY_RECOVER, signature_verify_recover),
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_signature_rsa[] = { ENTRY(NEWCTX, signature_rsa_newctx),
+                                               COMMON_ENTRIES,
+                                               ENTRY(VERIFY_RECOVER_INIT,
+                                                     signature_verify_recover_init),
+                                               ENTRY(VERIFY_RECOVER, signature_verify_recover),
+                                               { 0, NULL } };

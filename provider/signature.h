@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inside of the signature operations: what signature.c and signature_params.c
  * share. See provider-signature(7). */
 #ifndef ISPROV_SIGNATURE_H
@@ -20,13 +21,13 @@ struct isprov_signature {
     struct isprov_key *key; /* a reference */
     bool rsa;
     enum {
-        ISPROV_IDLE,          /* not initialised, or in vain */
-        ISPROV_CARD_DIGEST,   /* the card signs a ready digest */
-        ISPROV_CARD_MESSAGE,  /* the card signs the digest of what we hash */
-        ISPROV_CARD_VERIFY_DIGEST,  /* the card verifies, as above: card-verify */
+        ISPROV_IDLE,               /* not initialised, or in vain */
+        ISPROV_CARD_DIGEST,        /* the card signs a ready digest */
+        ISPROV_CARD_MESSAGE,       /* the card signs the digest of what we hash */
+        ISPROV_CARD_VERIFY_DIGEST, /* the card verifies, as above: card-verify */
         ISPROV_CARD_VERIFY_MESSAGE,
-        ISPROV_OTHER_DIGEST,  /* the default provider signs or verifies a ready digest */
-        ISPROV_OTHER_MESSAGE  /* the default provider hashes and signs or verifies */
+        ISPROV_OTHER_DIGEST, /* the default provider signs or verifies a ready digest */
+        ISPROV_OTHER_MESSAGE /* the default provider hashes and signs or verifies */
     } mode;
 
     /* ISPROV_CARD_... */
@@ -34,11 +35,11 @@ struct isprov_signature {
     const struct isprov_digest *digest; /* of md */
     struct isprov_message *message;     /* ISPROV_CARD_..._MESSAGE */
     bool pss;
-    int salt_len;                       /* bytes, or RSA_PSS_SALTLEN_... */
-    char mgf1_digest[80];               /* empty: that of the message */
+    int salt_len;         /* bytes, or RSA_PSS_SALTLEN_... */
+    char mgf1_digest[80]; /* empty: that of the message */
 
-    EVP_MD_CTX *hash;                   /* ISPROV_OTHER_MESSAGE */
-    EVP_PKEY_CTX *other;                /* ISPROV_OTHER_DIGEST */
+    EVP_MD_CTX *hash;    /* ISPROV_OTHER_MESSAGE */
+    EVP_PKEY_CTX *other; /* ISPROV_OTHER_DIGEST */
 };
 
 /** Take the digest that a card key signs with, by any of libcrypto's names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of the signature operations (signature.c): digests, the paddings of
  * RSA, and the AlgorithmIdentifier that goes into certificates. */
 #include <openssl/core_names.h>
@@ -87,8 +88,7 @@ bool isprov_signature_scheme(const struct isprov_signature *sig, struct isprov_s
     if (sig->mgf1_digest[0] == '\0' || EVP_MD_is_a(sig->md, sig->mgf1_digest))
         return true;
     isprov_raise_text(sig->prov, IOTSAFE_ERR_UNSUPPORTED,
-                      "%s for MGF1: applets use the digest of the message there",
-                      sig->mgf1_digest);
+                      "%s for MGF1: applets use the digest of the message there", sig->mgf1_digest);
     return false;
 }
 
@@ -195,7 +195,7 @@ static bool put_rsa(const struct isprov_signature *sig, OSSL_PARAM params[])
     return (padding == NULL || put_padding(sig, padding)) && (salt == NULL || put_salt(sig, salt))
            && (mgf1 == NULL
                || OSSL_PARAM_set_utf8_string(mgf1, sig->mgf1_digest[0] != '\0' ? sig->mgf1_digest
-                                                                              : digest));
+                                                                               : digest));
 }
 
 int isprov_signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
@@ -212,33 +212,30 @@ int isprov_signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
     if (p != NULL && !algorithm_id(sig, p))
         return 0;
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST_SIZE);
-    if (p != NULL && !OSSL_PARAM_set_size_t(p, sig->md != NULL ? (size_t)EVP_MD_get_size(sig->md)
-                                                               : 0))
+    if (p != NULL
+        && !OSSL_PARAM_set_size_t(p, sig->md != NULL ? (size_t)EVP_MD_get_size(sig->md) : 0))
         return 0;
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST);
     return p == NULL
            || OSSL_PARAM_set_utf8_string(p, sig->md != NULL ? EVP_MD_get0_name(sig->md) : "");
 }
 
-#define RSA_TYPES                                                                                 \
-    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),                               \
-    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0),                            \
-    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0)
+#define RSA_TYPES                                                          \
+    OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL, 0),        \
+        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL, 0), \
+        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0)
 
 const OSSL_PARAM *isprov_signature_gettable_ctx_params(void *ctx, void *provctx)
 {
     static const OSSL_PARAM params[] = {
         OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, NULL, 0),
         OSSL_PARAM_size_t(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, NULL),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0),
-        OSSL_PARAM_END, /* of ECDSA */
+        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), OSSL_PARAM_END, /* of ECDSA */
     };
     static const OSSL_PARAM rsa_params[] = {
         OSSL_PARAM_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, NULL, 0),
         OSSL_PARAM_size_t(OSSL_SIGNATURE_PARAM_DIGEST_SIZE, NULL),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0),
-        RSA_TYPES,
-        OSSL_PARAM_END
+        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0), RSA_TYPES, OSSL_PARAM_END
     };
     const struct isprov_signature *sig = ctx;
 
@@ -383,8 +380,7 @@ const OSSL_PARAM *isprov_signature_settable_ctx_params(void *ctx, void *provctx)
     static const OSSL_PARAM rsa_params[] = {
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, NULL, 0),
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_PROPERTIES, NULL, 0),
-        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES, NULL, 0),
-        RSA_TYPES,
+        OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES, NULL, 0), RSA_TYPES,
         OSSL_PARAM_END
     };
     const struct isprov_signature *sig = ctx;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see soft_key.h */
 #include "soft_key.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of libcrypto's default provider in our own library context: the contents
  * of software keys. Failures leave libcrypto's own errors in the queue. */
 #ifndef ISPROV_SOFT_KEY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store loader for iotsafe: URIs, see provider-storemgmt(7). Private keys
  * are given as references to key objects, public keys and certificates as DER.
  *
@@ -75,10 +76,8 @@ static int store_close(void *ctx)
 
 static const OSSL_PARAM *store_settable_ctx_params(void *provctx)
 {
-    static const OSSL_PARAM params[] = {
-        OSSL_PARAM_int(OSSL_STORE_PARAM_EXPECT, NULL),
-        OSSL_PARAM_END
-    };
+    static const OSSL_PARAM params[] = { OSSL_PARAM_int(OSSL_STORE_PARAM_EXPECT, NULL),
+                                         OSSL_PARAM_END };
 
     (void)provctx;
     return params;
@@ -191,8 +190,9 @@ static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all
             continue;
         if (all_types && type == IOTSAFE_URI_PUBLIC && is_given_already(store, object))
             continue;
-        store->items[store->n_items++] =
-            (struct item){ .type = type, .listed = true, .object = *object };
+        store->items[store->n_items++] = (struct item){ .type = type,
+                                                        .listed = true,
+                                                        .object = *object };
     }
 }
 
@@ -309,8 +309,8 @@ static enum outcome give_reference(const struct receiver *to, struct isprov_key 
     int type = OSSL_OBJECT_PKEY;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
-                                         text_of(key->type->algorithm), 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of(key->type->algorithm),
+                                         0),
         OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key)),
         OSSL_PARAM_construct_end(),
     };
@@ -402,10 +402,9 @@ static bool is_object(const struct store *store, const struct item *item)
 static enum iotsafe_err read_public_key(const struct store *store, const struct item *item,
                                         struct isprov_half **ret_half, struct iotsafe_diag *diag)
 {
-    return item->listed
-               ? isprov_public_key(store->prov, store->card, &item->object, ret_half, diag)
-               : isprov_named_public_key(store->prov, store->card, &item->object.name, ret_half,
-                                         diag);
+    return item->listed ? isprov_public_key(store->prov, store->card, &item->object, ret_half, diag)
+                        : isprov_named_public_key(store->prov, store->card, &item->object.name,
+                                                  ret_half, diag);
 }
 
 static enum outcome give_public_key(struct store *store, const struct item *item,

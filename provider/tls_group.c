@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The capability TLS-GROUP, see provider-base(7). libssl keeps an EC group only
  * if the provider that advertises it is the one whose EC keys it would use. So
  * these lines are for processes in which we stand before `default`; they name

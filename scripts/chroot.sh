@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the tests in another Debian: scripts/chroot.sh RELEASE OUTPUT
 #
 # Makes a chroot in build-RELEASE/ (once; it stays for the next run), copies the

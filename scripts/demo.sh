@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Shows the provider at work without a card: builds it, starts a software SIM and a
 # TLS server that demands a client certificate, connects with `openssl s_client` whose
 # key is on the SIM, shows what happened, and cleans up. Exit status 0 only when the

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing; where it may not, says which to
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
@@ -19,7 +20,7 @@ for group in "$@"; do
 	test)
 		packages+=(
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
-			python3 clang libclang-rt-dev shellcheck mandoc socat
+			python3 clang clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:

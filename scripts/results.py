@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Adds up what `meson test` noted in its testlog.json files.
 
 usage: results.py [--passed N] [--failed N] [--figures] FILE...

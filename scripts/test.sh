@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds with warnings as errors, runs every test, then
 # all of them again with the address and undefined-behaviour sanitizers. The last
 # line tells the sum: `N passed, N failed`, perhaps `, N skipped`. Exit status 0
@@ -151,6 +152,7 @@ fi
 if command -v shellcheck >/dev/null; then
 	check 'shellcheck' shellcheck -S warning -x -P SCRIPTDIR .ci/run scripts/*.sh tests/*/*.sh
 fi
+check 'format' scripts/format.sh --check
 if [ -n "$chroot" ]; then
 	rm -rf build-chroot-results
 	title "tests in a chroot with $chroot"

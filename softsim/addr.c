@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing addresses and listening on them. */
 #include "addr.h"
 
@@ -44,8 +45,8 @@ bool addr_parse_tcp(const char *text, struct addr *ret, struct err *err)
     char host[64];
     long port;
 
-    if (colon == NULL || (size_t)(colon - text) >= sizeof(host) ||
-        !number_parse(colon + 1, 0, 65535, &port))
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host)
+        || !number_parse(colon + 1, 0, 65535, &port))
         return err_set(err, "%s: not HOST:PORT", text);
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = '\0';
@@ -119,9 +120,9 @@ static bool bind_tcp(int fd, const struct addr *a, struct err *err)
 {
     int on = 1;
 
-    return (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-            bind(fd, (const struct sockaddr *)&a->sa, a->len) == 0) ||
-           err_set(err, "bind: %s", strerror(errno));
+    return (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
+            && bind(fd, (const struct sockaddr *)&a->sa, a->len) == 0)
+           || err_set(err, "bind: %s", strerror(errno));
 }
 
 int addr_listen(const struct addr *a, unsigned mode, struct err *err)
@@ -132,8 +133,8 @@ int addr_listen(const struct addr *a, unsigned mode, struct err *err)
         err_set(err, "socket: %s", strerror(errno));
         return -1;
     }
-    if (!(a->is_tcp ? bind_tcp(fd, a, err) : bind_unix(fd, a, mode, err)) ||
-        (listen(fd, BACKLOG) != 0 && !err_set(err, "listen: %s", strerror(errno)))) {
+    if (!(a->is_tcp ? bind_tcp(fd, a, err) : bind_unix(fd, a, mode, err))
+        || (listen(fd, BACKLOG) != 0 && !err_set(err, "listen: %s", strerror(errno)))) {
         close(fd);
         return -1;
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses of front ends: unix sockets, and TCP on loopback only, because whoever
  * reaches the card may use its keys. */
 #ifndef SOFTSIM_ADDR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The admin socket: connections, request lines, replies. */
 #include "admin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operator's over-the-air side and the tester's hand. Requests and replies are
  * JSON objects, one a line, on a unix socket:
  *

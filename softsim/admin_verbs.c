@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the verbs do. Objects are changed as the operator would over the air: at once,
  * persistently, and noticed by open sessions. */
 #include "admin.h"
@@ -113,8 +114,7 @@ static bool verb_put_key(struct sim *sim, const struct admin_request *req, struc
                          struct err *err)
 {
     (void)text;
-    return operator_put_key(sim->card.store, req->arg[0], admin_option(req, "id"), &req->data,
-                            err);
+    return operator_put_key(sim->card.store, req->arg[0], admin_option(req, "id"), &req->data, err);
 }
 
 static bool verb_put_secret(struct sim *sim, const struct admin_request *req, struct buf *text,
@@ -229,12 +229,10 @@ static json_t *counters_json(const struct sim *sim)
                                 json_integer((json_int_t)sim->by_row[i]));
     for (const struct sim_user *u = sim->users; u != NULL; u = u->next)
         json_array_append_new(clients, json_pack("{s:i, s:s, s:I}", "client", (int)u->id, "front",
-                                                 u->front, "exchanges",
-                                                 (json_int_t)u->exchanges));
-    return json_pack("{s:I, s:I, s:b, s:i, s:o, s:o}", "exchanges",
-                     (json_int_t)sim->n_exchanges, "resets", (json_int_t)sim->n_resets, "present",
-                     sim->present, "faults_armed", (int)sim->faults.n, "instructions",
-                     instructions, "clients", clients);
+                                                 u->front, "exchanges", (json_int_t)u->exchanges));
+    return json_pack("{s:I, s:I, s:b, s:i, s:o, s:o}", "exchanges", (json_int_t)sim->n_exchanges,
+                     "resets", (json_int_t)sim->n_resets, "present", sim->present, "faults_armed",
+                     (int)sim->faults.n, "instructions", instructions, "clients", clients);
 }
 
 static bool verb_counters(struct sim *sim, const struct admin_request *req, struct buf *text,
@@ -261,8 +259,8 @@ static bool fault_number(const struct admin_request *req, const char *name, long
 
     if (text == NULL)
         return true;
-    return number_parse(text, min, 1000000000, ret) ||
-           err_set(err, "--%s %s: not a number from %ld", name, text, min);
+    return number_parse(text, min, 1000000000, ret)
+           || err_set(err, "--%s %s: not a number from %ld", name, text, min);
 }
 
 static bool verb_fault(struct sim *sim, const struct admin_request *req, struct buf *text,
@@ -276,8 +274,8 @@ static bool verb_fault(struct sim *sim, const struct admin_request *req, struct 
         sim->faults.n = 0;
         return true;
     }
-    if (!fault_parse(req->arg[0], &f, err) || !fault_number(req, "skip", 0, &f.skip, err) ||
-        !fault_number(req, "count", 1, &f.count, err))
+    if (!fault_parse(req->arg[0], &f, err) || !fault_number(req, "skip", 0, &f.skip, err)
+        || !fault_number(req, "count", 1, &f.count, err))
         return false;
     if (ins != NULL && (strlen(ins) >= sizeof(f.ins) || !fault_name_known(ins)))
         return err_set(err, "--ins %s: no such instruction", ins);
@@ -363,7 +361,8 @@ static bool read_request(const json_t *root, struct admin_request *ret, struct e
     ret->options = json_object_get(root, "options");
     if (ret->verb == NULL)
         return err_set(err, "no verb");
-    json_array_foreach(args, i, item) {
+    json_array_foreach(args, i, item)
+    {
         if (i == ARRAY_LEN(ret->arg) || !json_is_string(item))
             return err_set(err, "too many arguments, or one that is no text");
         ret->arg[i] = json_string_value(item);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Answer modes: ISO/IEC 7816-4 status bytes 61 and 6C, and what the profile makes of them. */
 #include "answer.h"
 
@@ -128,9 +129,8 @@ static bool same_command(const struct pending *p, const struct apdu *a)
 {
     const uint8_t header[APDU_HEADER_SIZE] = { a->cla, a->ins, a->p1, a->p2 };
 
-    return p->cmd_len == APDU_HEADER_SIZE + a->lc &&
-           memcmp(p->cmd, header, APDU_HEADER_SIZE) == 0 &&
-           (a->lc == 0 || memcmp(p->cmd + APDU_HEADER_SIZE, a->data, a->lc) == 0);
+    return p->cmd_len == APDU_HEADER_SIZE + a->lc && memcmp(p->cmd, header, APDU_HEADER_SIZE) == 0
+           && (a->lc == 0 || memcmp(p->cmd + APDU_HEADER_SIZE, a->data, a->lc) == 0);
 }
 
 size_t answer_corrected(struct exchange *x, uint8_t ret_rsp[static APDU_RSP_MAX])
@@ -144,8 +144,8 @@ size_t answer_corrected(struct exchange *x, uint8_t ret_rsp[static APDU_RSP_MAX]
 
 static bool carries_data(uint16_t sw)
 {
-    return sw == SW_OK || sw == SW_MORE_DATA || sw == SW_ADMIN_ENDED ||
-           (sw & 0xff00) == SW_PROACTIVE;
+    return sw == SW_OK || sw == SW_MORE_DATA || sw == SW_ADMIN_ENDED
+           || (sw & 0xff00) == SW_PROACTIVE;
 }
 
 size_t answer_send(struct exchange *x, uint16_t sw, uint8_t ret_rsp[static APDU_RSP_MAX])

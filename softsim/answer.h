@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How an answer travels: at once, or by 61xx and GET RESPONSE, or after 6Cxx. */
 #ifndef SOFTSIM_ANSWER_H
 #define SOFTSIM_ANSWER_H

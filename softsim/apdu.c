@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Command APDUs and class bytes. */
 #include "apdu.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A command APDU taken apart: class byte and the four short cases of
  * ISO/IEC 7816-3. Knows no instruction. */
 #ifndef SOFTSIM_APDU_H

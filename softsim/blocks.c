@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Values in several blocks; see blocks.h. */
 #include "blocks.h"
 

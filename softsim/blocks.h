@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A value that comes in several commands: text to sign, a large public key. */
 #ifndef SOFTSIM_BLOCKS_H
 #define SOFTSIM_BLOCKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* X.509 with libcrypto. */
 #include "ca.h"
 
@@ -35,8 +36,8 @@ static bool add_extension(X509 *cert, X509 *issuer, struct extension e)
 static bool set_serial(X509 *cert)
 {
     BIGNUM *n = BN_new();
-    bool ok = n != NULL && BN_rand(n, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
-              BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert)) != NULL;
+    bool ok = n != NULL && BN_rand(n, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1
+              && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert)) != NULL;
 
     BN_free(n);
     return ok;
@@ -45,8 +46,8 @@ static bool set_serial(X509 *cert)
 /* The clock of a device that makes its own SIM may be behind: valid since yesterday. */
 static bool set_validity(X509 *cert)
 {
-    return X509_time_adj_ex(X509_getm_notBefore(cert), -1, 0, NULL) != NULL &&
-           X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) != NULL;
+    return X509_time_adj_ex(X509_getm_notBefore(cert), -1, 0, NULL) != NULL
+           && X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) != NULL;
 }
 
 static X509 *make(EVP_PKEY *key, const char *cn)
@@ -54,10 +55,11 @@ static X509 *make(EVP_PKEY *key, const char *cn)
     X509 *cert = X509_new();
     X509_NAME *name = cert == NULL ? NULL : X509_get_subject_name(cert);
 
-    if (cert == NULL || X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert) ||
-        !set_validity(cert) || X509_set_pubkey(cert, key) != 1 ||
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1,
-                                   0) != 1) {
+    if (cert == NULL || X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert)
+        || !set_validity(cert) || X509_set_pubkey(cert, key) != 1
+        || X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1,
+                                      0)
+               != 1) {
         X509_free(cert);
         return NULL;
     }
@@ -103,8 +105,7 @@ void ca_clear(struct ca *ca)
     *ca = (struct ca){ NULL, NULL };
 }
 
-X509 *ca_issue(const struct ca *ca, EVP_PKEY *key, const char *cn, const char *san,
-               struct err *err)
+X509 *ca_issue(const struct ca *ca, EVP_PKEY *key, const char *cn, const char *san, struct err *err)
 {
     const struct extension ext[] = {
         { NID_subject_key_identifier, "hash" },
@@ -159,7 +160,7 @@ bool ca_key_pem(EVP_PKEY *key, struct buf *out)
     BIO *bio = BIO_new(BIO_s_secmem());
 
     return take_bio(bio,
-                    bio != NULL &&
-                        PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1,
+                    bio != NULL
+                        && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1,
                     out);
 }

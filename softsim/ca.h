@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The test CA of a software SIM, and the certificates it gives out. Not for production:
  * its key lies beside the store in plain PEM. */
 #ifndef SOFTSIM_CA_H

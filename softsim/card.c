@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The card's front door: the instruction table and the order of checks, from the
  * channel to the object. What an instruction does is in cmd_*.c. */
 #include "card.h"
@@ -54,8 +55,8 @@ static const struct command commands[] = {
       NO_ANSWER, OP_NONE, NO_DIM, cmd_put_update },
     { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, "PUT PUBLIC KEY UPDATE", P1_MORE, 0, P2_SESSION, 1, 255,
       NO_ANSWER, OP_NONE, NO_DIM, cmd_put_update },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, "COMPUTE SIGNATURE INIT", P1_IS,
-      IOTSAFE_P1_SESSION_OPEN, P2_SESSION, 2, 255, NO_ANSWER, OP_NONE, NO_DIM, cmd_sign_open },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, "COMPUTE SIGNATURE INIT", P1_IS, IOTSAFE_P1_SESSION_OPEN,
+      P2_SESSION, 2, 255, NO_ANSWER, OP_NONE, NO_DIM, cmd_sign_open },
     { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, "COMPUTE SIGNATURE CLOSE", P1_IS,
       IOTSAFE_P1_SESSION_CLOSE, P2_SESSION, 0, 0, NO_ANSWER, OP_NONE, NO_DIM, cmd_sign_close },
     { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, "COMPUTE SIGNATURE UPDATE", P1_LAST, 0, P2_SESSION, 1,
@@ -64,9 +65,8 @@ static const struct command commands[] = {
       255, NO_ANSWER, OP_NONE, NO_DIM, cmd_sign_update },
     { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, "VERIFY SIGNATURE INIT", P1_IS, IOTSAFE_P1_SESSION_OPEN,
       P2_SESSION, 2, 255, NO_ANSWER, OP_NONE, DIM_VERIFY, cmd_verify_open },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, "VERIFY SIGNATURE CLOSE", P1_IS,
-      IOTSAFE_P1_SESSION_CLOSE, P2_SESSION, 0, 0, NO_ANSWER, OP_NONE, DIM_VERIFY,
-      cmd_verify_close },
+    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, "VERIFY SIGNATURE CLOSE", P1_IS, IOTSAFE_P1_SESSION_CLOSE,
+      P2_SESSION, 0, 0, NO_ANSWER, OP_NONE, DIM_VERIFY, cmd_verify_close },
     { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, "VERIFY SIGNATURE UPDATE", P1_LAST, 0, P2_SESSION, 1,
       255, NO_ANSWER, OP_VERIFY, DIM_VERIFY, cmd_verify_update },
     { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, "VERIFY SIGNATURE UPDATE", P1_MORE, 0, P2_SESSION, 1,
@@ -84,10 +84,9 @@ static const struct command commands[] = {
 
 /* Inter-industry commands that the card's operating system executes, on every channel. */
 static const struct command system_commands[] = {
-    { ISO_INS_MANAGE_CHANNEL, "MANAGE CHANNEL", P1_ANY, 0, P2_ANY, 0, 0, NO_ANSWER, OP_NONE,
-      NO_DIM, cmd_manage_channel },
-    { ISO_INS_SELECT, "SELECT", P1_ANY, 0, P2_ANY, 0, 255, NO_ANSWER, OP_NONE, NO_DIM,
-      cmd_select },
+    { ISO_INS_MANAGE_CHANNEL, "MANAGE CHANNEL", P1_ANY, 0, P2_ANY, 0, 0, NO_ANSWER, OP_NONE, NO_DIM,
+      cmd_manage_channel },
+    { ISO_INS_SELECT, "SELECT", P1_ANY, 0, P2_ANY, 0, 255, NO_ANSWER, OP_NONE, NO_DIM, cmd_select },
 };
 
 #define NAME_GET_RESPONSE "GET RESPONSE"
@@ -151,8 +150,8 @@ static void lose_volatile_keys(struct card *card)
     if (card->profile.v[DIM_VOLATILE_RESET] == VOLATILE_KEEP)
         return;
     for (size_t i = 0; i < card->store->n_objects; i++)
-        if (card->store->objects[i]->kind != KIND_SECRET &&
-            crypto_type_is_volatile(card->store->objects[i]->key_type))
+        if (card->store->objects[i]->kind != KIND_SECRET
+            && crypto_type_is_volatile(card->store->objects[i]->key_type))
             object_set_key(card->store->objects[i], NULL);
 }
 
@@ -199,8 +198,9 @@ static bool p2_fits(const struct card *card, const struct command *c, uint8_t p2
     case P2_ZERO:
         return p2 == 0;
     case P2_SESSION:
-        return card->profile.v[DIM_SESSION_NUMBER] == NUMBER_IGNORED ||
-               (p2 >= card->profile.v[DIM_SESSION_MIN] && p2 <= card->profile.v[DIM_SESSION_MAX]);
+        return card->profile.v[DIM_SESSION_NUMBER] == NUMBER_IGNORED
+               || (p2 >= card->profile.v[DIM_SESSION_MIN]
+                   && p2 <= card->profile.v[DIM_SESSION_MAX]);
     case P2_LIST:
         return p2 <= IOTSAFE_P2_LIST_NEXT;
     case P2_ANY:
@@ -259,8 +259,8 @@ static bool class_fits(const struct exchange *x)
 
 static bool chance(struct card *card, enum dim percent)
 {
-    return card->profile.v[percent] != 0 &&
-           (int)rng_below(&card->rng, 100) < card->profile.v[percent];
+    return card->profile.v[percent] != 0
+           && (int)rng_below(&card->rng, 100) < card->profile.v[percent];
 }
 
 /* What remote administration and the toolkit do to a command that succeeded. */
@@ -393,8 +393,8 @@ size_t card_exchange(struct card *card, struct client *client, const uint8_t *cm
                      uint8_t ret_rsp[static APDU_RSP_MAX], struct exchange_info *ret_info)
 {
     struct exchange x = { .card = card, .client = client };
-    bool sane = apdu_parse(cmd, cmd_len, &x.apdu) &&
-                (x.apdu.stray == 0 || card->profile.v[DIM_STRAY_BYTES] == STRAY_IGNORE);
+    bool sane = apdu_parse(cmd, cmd_len, &x.apdu)
+                && (x.apdu.stray == 0 || card->profile.v[DIM_STRAY_BYTES] == STRAY_IGNORE);
     size_t n;
 
     *ret_info = (struct exchange_info){ .name = card_command_name(cmd, cmd_len), .op = OP_NONE };

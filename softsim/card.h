@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The card: command bytes in, answer bytes out. It knows clients (whoever is at
  * the other end of a front end), their logical channels and pending answers; it
  * knows nothing of sockets, time, faults or logs. One exchange at a time. */
@@ -42,10 +43,10 @@ struct card {
     struct store *store; /* owned by whoever made the card */
     struct client *clients;
     struct session sessions[SESSION_SLOTS];
-    bool admin_busy;      /* remote administration is working on the objects */
-    bool admin_ended;     /* ... has ended: the next success says so */
-    bool case4_by_61;     /* the timing profile wants 61xx for case-4 answers */
-    uint64_t rng;         /* of the random dimensions; from the seed */
+    bool admin_busy;  /* remote administration is working on the objects */
+    bool admin_ended; /* ... has ended: the next success says so */
+    bool case4_by_61; /* the timing profile wants 61xx for case-4 answers */
+    uint64_t rng;     /* of the random dimensions; from the seed */
     bool random_flip;
 };
 
@@ -53,7 +54,7 @@ struct card {
 enum operation { OP_NONE, OP_SIGN, OP_VERIFY, OP_GENERATE, OP_AGREE };
 
 struct exchange_info {
-    const char *name; /* static: "COMPUTE SIGNATURE INIT", "OTHER" ... */
+    const char *name;  /* static: "COMPUTE SIGNATURE INIT", "OTHER" ... */
     enum operation op; /* OP_NONE when it did not succeed */
 };
 

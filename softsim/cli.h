@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Subcommands of iotsafe-softsim. Each returns the exit status: 0 done, 1 failed,
  * 2 wrong usage. argv[0] is the subcommand's name. */
 #ifndef SOFTSIM_CLI_H

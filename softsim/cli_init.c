@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe-softsim init and info. */
 #include <dirent.h>
 #include <errno.h>
@@ -101,16 +102,16 @@ static bool take_option(struct init_options *o, int c)
 static bool parse_init(int argc, char **argv, struct init_options *ret)
 {
     static const struct option options[] = {
-        { "store", required_argument, NULL, 's' },    { "profile", required_argument, NULL, 'p' },
-        { "set", required_argument, NULL, 'S' },      { "cn", required_argument, NULL, 'c' },
-        { "san", required_argument, NULL, 'n' },      { "key-type", required_argument, NULL, 'k' },
-        { "with", required_argument, NULL, 'w' },
-        { "import-key", required_argument, NULL, 'i' },
-        { "force", no_argument, NULL, 'f' },          { NULL, 0, NULL, 0 },
+        { "store", required_argument, NULL, 's' }, { "profile", required_argument, NULL, 'p' },
+        { "set", required_argument, NULL, 'S' },   { "cn", required_argument, NULL, 'c' },
+        { "san", required_argument, NULL, 'n' },   { "key-type", required_argument, NULL, 'k' },
+        { "with", required_argument, NULL, 'w' },  { "import-key", required_argument, NULL, 'i' },
+        { "force", no_argument, NULL, 'f' },       { NULL, 0, NULL, 0 },
     };
     struct init_options o = {
         .profile = PROFILE_DEFAULT,
-        .how = { .cn = PERSONALISE_CN, .san = PERSONALISE_SAN,
+        .how = { .cn = PERSONALISE_CN,
+                 .san = PERSONALISE_SAN,
                  .client_key_type = IOTSAFE_KEY_P256 },
     };
     int c;
@@ -125,8 +126,7 @@ static bool parse_init(int argc, char **argv, struct init_options *ret)
 /* What an init that failed half-way leaves behind does not count. */
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = { ".", "..", "lock", "ca.pem", "ca.key",
-                                         "client-cert.pem" };
+    static const char *const names[] = { ".", "..", "lock", "ca.pem", "ca.key", "client-cert.pem" };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
@@ -169,8 +169,7 @@ static bool prepare_dir(const struct init_options *o, struct err *err)
 }
 
 /* RSA is switched on in the applet when there is an RSA key to use. */
-static bool add_settings(struct store *s, const struct init_options *o, bool rsa,
-                         struct err *err)
+static bool add_settings(struct store *s, const struct init_options *o, bool rsa, struct err *err)
 {
     if (rsa && !store_add_setting(s, "sig_algs=7"))
         return err_set(err, "too many settings");
@@ -185,8 +184,8 @@ static bool make_sim(struct store *s, struct init_options *o, struct err *err)
     struct profile profile;
     bool rsa = o->how.with_rsa || o->how.client_key_type == IOTSAFE_KEY_RSA2048;
 
-    if (!add_settings(s, o, rsa && strcmp(o->profile, "thales-p11") != 0, err) ||
-        !store_profile(s, &profile, err))
+    if (!add_settings(s, o, rsa && strcmp(o->profile, "thales-p11") != 0, err)
+        || !store_profile(s, &profile, err))
         return false;
     /* this vendor's applet is known for its RSA keys */
     o->how.with_rsa = o->how.with_rsa || strcmp(o->profile, "thales-p11") == 0;

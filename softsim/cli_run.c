@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe-softsim run: open the front ends, serve until a signal comes. */
 #include <errno.h>
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE DH, COMPUTE PRF, COMPUTE HKDF. */
 #include "crypto.h"
 #include "derive.h"
@@ -7,7 +8,8 @@ uint16_t cmd_compute_dh(struct exchange *x)
 {
     static const uint8_t allowed[] = { IOTSAFE_TAG_PRIVATE_KEY_ID, IOTSAFE_TAG_PRIVATE_KEY_LABEL,
                                        IOTSAFE_TAG_PUBLIC_KEY_ID, IOTSAFE_TAG_PUBLIC_KEY_LABEL, 0 };
-    static const struct need need = { .active = true, .functions = IOTSAFE_FUNCTION_AGREE,
+    static const struct need need = { .active = true,
+                                      .functions = IOTSAFE_FUNCTION_AGREE,
                                       .agreement = IOTSAFE_AGREEMENT_ECKA };
     uint8_t secret[EC_FIELD_BYTES];
     struct tlv_list list;
@@ -40,15 +42,16 @@ static struct octet_view view_of(const struct tlv *t)
 
 static bool names_secret(const struct tlv_list *list)
 {
-    return tlv_find(list, IOTSAFE_TAG_SECRET_ID) != NULL ||
-           tlv_find(list, IOTSAFE_TAG_SECRET_LABEL) != NULL;
+    return tlv_find(list, IOTSAFE_TAG_SECRET_ID) != NULL
+           || tlv_find(list, IOTSAFE_TAG_SECRET_LABEL) != NULL;
 }
 
 /* The secret is in the card (86, 76) or in the command (D1), not both. */
 static uint16_t find_secret(struct exchange *x, const struct tlv_list *list, uint8_t derivation,
                             struct octet_view *ret)
 {
-    const struct need need = { .active = true, .functions = IOTSAFE_FUNCTION_DERIVE,
+    const struct need need = { .active = true,
+                               .functions = IOTSAFE_FUNCTION_DERIVE,
                                .derivation = derivation };
     const struct tlv *given = tlv_find(list, IOTSAFE_TAG_DERIVE_SECRET);
     struct object *o;
@@ -92,9 +95,12 @@ static bool prf_output(struct exchange *x, struct octet_view secret, struct octe
 
 uint16_t cmd_compute_prf(struct exchange *x)
 {
-    static const uint8_t allowed[] = { IOTSAFE_TAG_SECRET_ID, IOTSAFE_TAG_SECRET_LABEL,
-                                       IOTSAFE_TAG_DERIVE_SECRET, IOTSAFE_TAG_DERIVE_PREMASTER,
-                                       IOTSAFE_TAG_DERIVE_LABEL_SEED, IOTSAFE_TAG_DERIVE_LENGTH,
+    static const uint8_t allowed[] = { IOTSAFE_TAG_SECRET_ID,
+                                       IOTSAFE_TAG_SECRET_LABEL,
+                                       IOTSAFE_TAG_DERIVE_SECRET,
+                                       IOTSAFE_TAG_DERIVE_PREMASTER,
+                                       IOTSAFE_TAG_DERIVE_LABEL_SEED,
+                                       IOTSAFE_TAG_DERIVE_LENGTH,
                                        0 };
     struct octet_view secret;
     struct buf premaster = { 0 };
@@ -107,8 +113,8 @@ uint16_t cmd_compute_prf(struct exchange *x)
         return sw;
     seed = tlv_find(&list, IOTSAFE_TAG_DERIVE_LABEL_SEED);
     length = tlv_find(&list, IOTSAFE_TAG_DERIVE_LENGTH);
-    if (!prf_form_is_sane(&list, x->apdu.p1) || seed == NULL || length == NULL ||
-        length->len != 1 || length->val[0] == 0)
+    if (!prf_form_is_sane(&list, x->apdu.p1) || seed == NULL || length == NULL || length->len != 1
+        || length->val[0] == 0)
         return x_malformed(x);
     sw = find_secret(x, &list, IOTSAFE_DERIVATION_PRF, &secret);
     if (sw != SW_OK)
@@ -125,9 +131,9 @@ uint16_t cmd_compute_prf(struct exchange *x)
 
 uint16_t cmd_compute_hkdf(struct exchange *x)
 {
-    static const uint8_t allowed[] = { IOTSAFE_TAG_SECRET_ID, IOTSAFE_TAG_SECRET_LABEL,
+    static const uint8_t allowed[] = { IOTSAFE_TAG_SECRET_ID,     IOTSAFE_TAG_SECRET_LABEL,
                                        IOTSAFE_TAG_DERIVE_SECRET, IOTSAFE_TAG_DERIVE_SALT,
-                                       IOTSAFE_TAG_HASH, 0 };
+                                       IOTSAFE_TAG_HASH,          0 };
     uint8_t prk[HASH_BYTES_MAX];
     struct octet_view ikm;
     const struct tlv *salt, *hash;

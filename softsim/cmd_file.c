@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* READ FILE and GET RANDOM: the commands whose Le says how much is wanted. */
 #include <openssl/rand.h>
 

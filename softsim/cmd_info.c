@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET DATA: application information, object list, single object. */
 #include <string.h>
 
@@ -5,8 +6,8 @@
 
 static uint8_t all_functions(void)
 {
-    return IOTSAFE_FUNCTION_SIGN | IOTSAFE_FUNCTION_GENERATE | IOTSAFE_FUNCTION_AGREE |
-           IOTSAFE_FUNCTION_DERIVE;
+    return IOTSAFE_FUNCTION_SIGN | IOTSAFE_FUNCTION_GENERATE | IOTSAFE_FUNCTION_AGREE
+           | IOTSAFE_FUNCTION_DERIVE;
 }
 
 static void put_applet_id(struct exchange *x)
@@ -120,8 +121,7 @@ uint16_t cmd_get_data_list(struct exchange *x)
 static void put_minimal(struct exchange *x, const struct object *o)
 {
     tlv_put(&x->out, IOTSAFE_TAG_FILE_ID, o->id, o->id_len, TLV_LEN_RAW);
-    tlv_put_u16(&x->out, IOTSAFE_TAG_FILE_SIZE,
-                (uint16_t)object_file_size(o, &x->card->profile));
+    tlv_put_u16(&x->out, IOTSAFE_TAG_FILE_SIZE, (uint16_t)object_file_size(o, &x->card->profile));
 }
 
 uint16_t cmd_get_data_object(struct exchange *x)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MANAGE CHANNEL and SELECT (ISO/IEC 7816-4), and the version command of one applet. */
 #include <string.h>
 

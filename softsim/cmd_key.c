@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* READ PUBLIC KEY and GENERATE KEY PAIR. */
 #include "crypto.h"
 #include "exchange.h"
@@ -25,8 +26,8 @@ static uint16_t may_generate(const struct exchange *x, const struct object *priv
     static const struct need of_public = { .functions = IOTSAFE_FUNCTION_GENERATE,
                                            .access = IOTSAFE_ACCESS_READ };
 
-    if (public_key == NULL || session_uses_object(x->card, private_key->uid) ||
-        session_uses_object(x->card, public_key->uid))
+    if (public_key == NULL || session_uses_object(x->card, private_key->uid)
+        || session_uses_object(x->card, public_key->uid))
         return SW_CONDITIONS;
     if (private_key->key_type != public_key->key_type)
         return SW_CONDITIONS;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PUT PUBLIC KEY: a session that fills a public-key container. */
 #include "blocks.h"
 #include "crypto.h"
@@ -84,8 +85,8 @@ static uint16_t take_block(struct exchange *x, struct session *s, struct object 
     bool last = (x->apdu.p1 & IOTSAFE_P1_LAST_BLOCK) != 0;
     struct tlv_list rest;
 
-    if (!blocks_take(s, IOTSAFE_TAG_PUBLIC_KEY_DATA, x->apdu.data, x->apdu.lc, &rest) ||
-        !tlv_only(&rest, allowed) || (last && s->text_missing != 0))
+    if (!blocks_take(s, IOTSAFE_TAG_PUBLIC_KEY_DATA, x->apdu.data, x->apdu.lc, &rest)
+        || !tlv_only(&rest, allowed) || (last && s->text_missing != 0))
         return x_malformed(x);
     return last ? finish_put(x, s, o) : SW_OK;
 }

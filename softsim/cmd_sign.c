@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE SIGNATURE and VERIFY SIGNATURE: INIT, UPDATE, close. Both collect the same
  * input in the same three modes and part only at the last block. */
 #include <string.h>
@@ -40,8 +41,8 @@ static bool read_algorithms(const struct exchange *x, const struct tlv_list *lis
     const struct tlv *hash = tlv_find(list, IOTSAFE_TAG_HASH);
     struct algorithms a = { 0 };
 
-    if (!byte_tlv(list, IOTSAFE_TAG_MODE, &a.mode) ||
-        !byte_tlv(list, IOTSAFE_TAG_SIGNATURE_ALG, &a.sig_alg))
+    if (!byte_tlv(list, IOTSAFE_TAG_MODE, &a.mode)
+        || !byte_tlv(list, IOTSAFE_TAG_SIGNATURE_ALG, &a.sig_alg))
         return false;
     if (a.mode < IOTSAFE_MODE_FULL_TEXT || a.mode > IOTSAFE_MODE_PAD_AND_SIGN)
         return false;
@@ -83,18 +84,20 @@ static uint16_t may_use(const struct exchange *x, const struct object *o,
         return SW_OK;
     if ((o->sig_algs & a->sig_alg) == 0 || (o->hash_algs & a->hash) != a->hash)
         return SW_CONDITIONS;
-    if (dim(x, DIM_ENFORCE_USAGE) == USAGE_TLS && o->usage != IOTSAFE_USAGE_GENERAL &&
-        a->mode != IOTSAFE_MODE_FULL_TEXT)
+    if (dim(x, DIM_ENFORCE_USAGE) == USAGE_TLS && o->usage != IOTSAFE_USAGE_GENERAL
+        && a->mode != IOTSAFE_MODE_FULL_TEXT)
         return SW_CONDITIONS; /* without the text the card cannot see what it signs */
     return SW_OK;
 }
 
 static uint16_t open_session(struct exchange *x, enum session_use use, enum kind kind)
 {
-    const uint8_t allowed[] = { kind_tags[kind].id_tag, kind_tags[kind].label_tag,
-                                IOTSAFE_TAG_MODE, IOTSAFE_TAG_HASH, IOTSAFE_TAG_SIGNATURE_ALG,
-                                use == SESSION_SIGN ? IOTSAFE_TAG_SECRET_ID : (uint8_t)0,
-                                IOTSAFE_TAG_SECRET_LABEL, 0 };
+    const uint8_t allowed[] = {
+        kind_tags[kind].id_tag,    kind_tags[kind].label_tag,
+        IOTSAFE_TAG_MODE,          IOTSAFE_TAG_HASH,
+        IOTSAFE_TAG_SIGNATURE_ALG, use == SESSION_SIGN ? IOTSAFE_TAG_SECRET_ID : (uint8_t)0,
+        IOTSAFE_TAG_SECRET_LABEL,  0
+    };
     struct algorithms a;
     struct tlv_list list;
     struct object *o;
@@ -154,15 +157,16 @@ static uint16_t input_full_text(struct exchange *x, struct input *in, struct tlv
                                 0 };
     unsigned len = 0;
 
-    if (!blocks_take(in->s, allowed[0], x->apdu.data, x->apdu.lc, rest) ||
-        !tlv_only(rest, allowed) || (in->last && in->s->text_missing != 0))
+    if (!blocks_take(in->s, allowed[0], x->apdu.data, x->apdu.lc, rest) || !tlv_only(rest, allowed)
+        || (in->last && in->s->text_missing != 0))
         return x_malformed(x);
     if (!in->last || in->s->sig_alg == SIG_CMAC)
         return SW_OK;
     if (!usage_allows_text(x, in->o, &in->s->text))
         return SW_CONDITIONS;
-    if (EVP_Digest(in->s->text.data, in->s->text.len, in->digest, &len,
-                   crypto_hash(in->s->hash), NULL) != 1)
+    if (EVP_Digest(in->s->text.data, in->s->text.len, in->digest, &len, crypto_hash(in->s->hash),
+                   NULL)
+        != 1)
         return SW_UNKNOWN_ERROR;
     in->digest_len = len;
     return SW_OK;
@@ -286,8 +290,7 @@ static uint16_t finish_verify(struct exchange *x, const struct input *in)
 {
     struct sign_request req = request_for(x, in);
 
-    return crypto_verify(&req, in->signature->val, in->signature->len) ? SW_OK
-                                                                        : SW_SIGNATURE_WRONG;
+    return crypto_verify(&req, in->signature->val, in->signature->len) ? SW_OK : SW_SIGNATURE_WRONG;
 }
 
 static uint16_t update(struct exchange *x, enum session_use use)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys, signatures and key agreement over libcrypto. */
 #include "crypto.h"
 
@@ -59,10 +60,10 @@ bool crypto_key_has_type(EVP_PKEY *key, uint8_t key_type)
         return false;
     if (t->rsa)
         return EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) == 2048;
-    return EVP_PKEY_is_a(key, "EC") &&
-           EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group),
-                                          &len) &&
-           strcmp(group, t->group) == 0;
+    return EVP_PKEY_is_a(key, "EC")
+           && EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group),
+                                             &len)
+           && strcmp(group, t->group) == 0;
 }
 
 /* A failed call leaves reasons behind that nobody will read. */
@@ -92,8 +93,8 @@ static EVP_PKEY *from_params(const char *alg, int selection, OSSL_PARAM_BLD *bld
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
     EVP_PKEY *key = NULL;
 
-    if (ctx == NULL || params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, selection, params) != 1)
+    if (ctx == NULL || params == NULL || EVP_PKEY_fromdata_init(ctx) != 1
+        || EVP_PKEY_fromdata(ctx, &key, selection, params) != 1)
         key = NULL;
     OSSL_PARAM_free(params);
     EVP_PKEY_CTX_free(ctx);
@@ -123,9 +124,8 @@ EVP_PKEY *crypto_from_point(uint8_t key_type, const uint8_t *point, size_t len)
     if (t == NULL || t->rsa || len != EC_POINT_BYTES || point[0] != 0x04)
         return NULL;
     bld = OSSL_PARAM_BLD_new();
-    if (bld != NULL &&
-        OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, t->group, 0) &&
-        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, len))
+    if (bld != NULL && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, t->group, 0)
+        && OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, len))
         key = from_params("EC", EVP_PKEY_PUBLIC_KEY, bld);
     OSSL_PARAM_BLD_free(bld);
     return checked(key);
@@ -136,10 +136,11 @@ static bool point_of(const char *group_name, const BIGNUM *d, uint8_t point[stat
 {
     EC_GROUP *group = EC_GROUP_new_by_curve_name(OBJ_sn2nid(group_name));
     EC_POINT *p = group == NULL ? NULL : EC_POINT_new(group);
-    bool ok = p != NULL && !BN_is_zero(d) && BN_cmp(d, EC_GROUP_get0_order(group)) < 0 &&
-              EC_POINT_mul(group, p, d, NULL, NULL, NULL) == 1 &&
-              EC_POINT_point2oct(group, p, POINT_CONVERSION_UNCOMPRESSED, point, EC_POINT_BYTES,
-                                 NULL) == EC_POINT_BYTES;
+    bool ok = p != NULL && !BN_is_zero(d) && BN_cmp(d, EC_GROUP_get0_order(group)) < 0
+              && EC_POINT_mul(group, p, d, NULL, NULL, NULL) == 1
+              && EC_POINT_point2oct(group, p, POINT_CONVERSION_UNCOMPRESSED, point, EC_POINT_BYTES,
+                                    NULL)
+                     == EC_POINT_BYTES;
 
     EC_POINT_free(p);
     EC_GROUP_free(group);
@@ -154,11 +155,11 @@ EVP_PKEY *crypto_from_scalar(uint8_t key_type, const uint8_t scalar[static EC_FI
     uint8_t point[EC_POINT_BYTES];
     EVP_PKEY *key = NULL;
 
-    if (t != NULL && !t->rsa && d != NULL && bld != NULL &&
-        BN_bin2bn(scalar, EC_FIELD_BYTES, d) != NULL && point_of(t->group, d, point) &&
-        OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, t->group, 0) &&
-        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d))
+    if (t != NULL && !t->rsa && d != NULL && bld != NULL
+        && BN_bin2bn(scalar, EC_FIELD_BYTES, d) != NULL && point_of(t->group, d, point)
+        && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, t->group, 0)
+        && OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point))
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d))
         key = from_params("EC", EVP_PKEY_KEYPAIR, bld);
     OSSL_PARAM_BLD_free(bld);
     BN_clear_free(d);
@@ -177,9 +178,9 @@ EVP_PKEY *crypto_from_rsa(const uint8_t *n, size_t n_len, const uint8_t *e, size
     bld = OSSL_PARAM_BLD_new();
     bn_n = BN_bin2bn(n, (int)n_len, NULL);
     bn_e = BN_bin2bn(e, (int)e_len, NULL);
-    if (bld != NULL && bn_n != NULL && bn_e != NULL &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n) &&
-        OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e))
+    if (bld != NULL && bn_n != NULL && bn_e != NULL
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n)
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e))
         key = from_params("RSA", EVP_PKEY_PUBLIC_KEY, bld);
     OSSL_PARAM_BLD_free(bld);
     BN_free(bn_n);
@@ -307,10 +308,10 @@ static bool der_to_raw(const uint8_t *der, size_t len, uint8_t raw[static EC_SIG
 {
     const uint8_t *p = der;
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &p, (long)len);
-    bool ok = sig != NULL &&
-              BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, EC_FIELD_BYTES) == EC_FIELD_BYTES &&
-              BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + EC_FIELD_BYTES, EC_FIELD_BYTES) ==
-                  EC_FIELD_BYTES;
+    bool ok = sig != NULL
+              && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, EC_FIELD_BYTES) == EC_FIELD_BYTES
+              && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + EC_FIELD_BYTES, EC_FIELD_BYTES)
+                     == EC_FIELD_BYTES;
 
     ECDSA_SIG_free(sig);
     return ok;
@@ -321,18 +322,18 @@ static bool set_rsa_padding(EVP_PKEY_CTX *ctx, const struct sign_request *req)
 {
     bool pss = req->sig_alg == IOTSAFE_SIG_RSA_PSS;
 
-    return EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0 &&
-           EVP_PKEY_CTX_set_signature_md(ctx, req->md) > 0 &&
-           (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0);
+    return EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) > 0
+           && EVP_PKEY_CTX_set_signature_md(ctx, req->md) > 0
+           && (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0);
 }
 
 static bool sign_evp(const struct sign_request *req, uint8_t *sig, size_t *ret_len)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, req->key, NULL);
     size_t len = SIG_BYTES_MAX;
-    bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
-              (req->sig_alg == IOTSAFE_SIG_ECDSA || set_rsa_padding(ctx, req)) &&
-              EVP_PKEY_sign(ctx, sig, &len, req->digest, req->digest_len) == 1;
+    bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1
+              && (req->sig_alg == IOTSAFE_SIG_ECDSA || set_rsa_padding(ctx, req))
+              && EVP_PKEY_sign(ctx, sig, &len, req->digest, req->digest_len) == 1;
 
     EVP_PKEY_CTX_free(ctx);
     if (ok)
@@ -374,8 +375,8 @@ bool crypto_verify(const struct sign_request *req, const uint8_t *sig, size_t si
         sig = der.data;
         sig_len = der.len;
     }
-    ok = ok && (req->sig_alg == IOTSAFE_SIG_ECDSA || set_rsa_padding(ctx, req)) &&
-         EVP_PKEY_verify(ctx, sig, sig_len, req->digest, req->digest_len) == 1;
+    ok = ok && (req->sig_alg == IOTSAFE_SIG_ECDSA || set_rsa_padding(ctx, req))
+         && EVP_PKEY_verify(ctx, sig, sig_len, req->digest, req->digest_len) == 1;
     buf_clear(&der);
     EVP_PKEY_CTX_free(ctx);
     return done(ok);
@@ -386,9 +387,9 @@ bool crypto_agree(EVP_PKEY *own, EVP_PKEY *peer, uint8_t ret_secret[static EC_FI
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
     uint8_t secret[EC_FIELD_BYTES];
     size_t len = sizeof(secret);
-    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-              EVP_PKEY_derive_set_peer(ctx, peer) == 1 &&
-              EVP_PKEY_derive(ctx, secret, &len) == 1 && len == sizeof(secret);
+    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1
+              && EVP_PKEY_derive_set_peer(ctx, peer) == 1 && EVP_PKEY_derive(ctx, secret, &len) == 1
+              && len == sizeof(secret);
 
     EVP_PKEY_CTX_free(ctx);
     if (ok)
@@ -403,8 +404,9 @@ bool crypto_cmac(const uint8_t key[static 16], const uint8_t *data, size_t len,
     size_t mac_len = 0;
     uint8_t mac[16];
     bool ok = EVP_Q_mac(NULL, "CMAC", NULL, "AES-128-CBC", NULL, key, 16, data, len, mac,
-                        sizeof(mac), &mac_len) != NULL &&
-              mac_len == sizeof(mac);
+                        sizeof(mac), &mac_len)
+                  != NULL
+              && mac_len == sizeof(mac);
 
     if (ok)
         memcpy(ret_mac, mac, sizeof(mac));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the card computes, over libcrypto. Speaks of keys and bytes, not of tags or
  * status words. Every function returns false on failure and then leaves its outputs
  * untouched; nothing stays in OpenSSL's error queue. */
@@ -46,7 +47,7 @@ const EVP_MD *crypto_hash(uint16_t hash);
 
 struct sign_request {
     EVP_PKEY *key;
-    uint8_t sig_alg;   /* one bit of tag 92 */
+    uint8_t sig_alg; /* one bit of tag 92 */
     const EVP_MD *md;
     const uint8_t *digest;
     size_t digest_len;

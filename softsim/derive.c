@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS 1.2 PRF, HKDF-Extract, PSK premaster secrets. */
 #include "derive.h"
 
@@ -13,7 +14,8 @@ static bool hmac(const EVP_MD *md, struct octet_view key, struct octet_view data
     static const uint8_t none = 0;
 
     return HMAC(md, key.len == 0 ? &none : key.p, (int)key.len, data.len == 0 ? &none : data.p,
-                data.len, out, NULL) != NULL;
+                data.len, out, NULL)
+           != NULL;
 }
 
 /* A(i) stands in front of the seed in one buffer, so that each round is two HMACs. */
@@ -29,8 +31,8 @@ static bool prf_rounds(struct octet_view secret, struct buf *work, uint8_t *ret,
         memcpy(ret, block, n);
         ret += n;
         len -= n;
-        ok = ok && hmac(EVP_sha256(), secret, (struct octet_view){ work->data, SHA256_BYTES },
-                        block);
+        ok = ok
+             && hmac(EVP_sha256(), secret, (struct octet_view){ work->data, SHA256_BYTES }, block);
         memcpy(work->data, block, sizeof(block));
     }
     OPENSSL_cleanse(block, sizeof(block));

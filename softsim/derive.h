@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key derivation of COMPUTE PRF and COMPUTE HKDF. */
 #ifndef SOFTSIM_DERIVE_H
 #define SOFTSIM_DERIVE_H

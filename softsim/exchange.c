@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the command handlers share. */
 #include "exchange.h"
 
@@ -11,8 +12,8 @@ uint16_t x_malformed(const struct exchange *x)
 
 static bool is_key_name(uint8_t tag)
 {
-    return tag == IOTSAFE_TAG_PRIVATE_KEY_ID || tag == IOTSAFE_TAG_PUBLIC_KEY_ID ||
-           tag == IOTSAFE_TAG_PRIVATE_KEY_LABEL || tag == IOTSAFE_TAG_PUBLIC_KEY_LABEL;
+    return tag == IOTSAFE_TAG_PRIVATE_KEY_ID || tag == IOTSAFE_TAG_PUBLIC_KEY_ID
+           || tag == IOTSAFE_TAG_PRIVATE_KEY_LABEL || tag == IOTSAFE_TAG_PUBLIC_KEY_LABEL;
 }
 
 static bool tag_allowed(const uint8_t *tags, uint8_t tag)
@@ -112,9 +113,9 @@ uint16_t x_permit(const struct exchange *x, const struct object *o, const struct
         return SW_OK;
     if (need->active && o->state != IOTSAFE_STATE_ACTIVATED)
         return SW_CONDITIONS;
-    return has_bits(o->functions, need->functions) && has_bits(o->access, need->access) &&
-                   has_bits(o->agreement, need->agreement) &&
-                   has_bits(o->derivation, need->derivation)
+    return has_bits(o->functions, need->functions) && has_bits(o->access, need->access)
+                   && has_bits(o->agreement, need->agreement)
+                   && has_bits(o->derivation, need->derivation)
                ? SW_OK
                : SW_CONDITIONS;
 }

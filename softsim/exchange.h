@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One command on its way through the card, and what handlers share: reading names
  * of objects from command data and judging access rules. Inside softsim/cmd_*.c and
  * card.c only. A handler returns a status word and appends its answer to x->out. */

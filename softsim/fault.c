@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fault injection. */
 #include "fault.h"
 
@@ -56,8 +57,10 @@ bool fault_parse(const char *effect, struct fault *ret, struct err *err)
         *ret = f;
         return true;
     }
-    return err_set(err, "%s: the effects are sw=XXXX, reset, truncate=N, flip=BIT, garbage=N, "
-                   "delay=MS, mute", effect);
+    return err_set(err,
+                   "%s: the effects are sw=XXXX, reset, truncate=N, flip=BIT, garbage=N, "
+                   "delay=MS, mute",
+                   effect);
 }
 
 /* Letters and digits only, lower case. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Faults that the tester arms: what, on which command, how often. */
 #ifndef SOFTSIM_FAULT_H
 #define SOFTSIM_FAULT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Length-framed messages over a non-blocking socket. */
 #include "frame.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Frames of the socket and vpcd front ends: two length bytes, big-endian, then so
  * many bytes, in both directions. */
 #ifndef SOFTSIM_FRAME_H

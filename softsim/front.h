@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Front ends: ways for the outside to reach the card. Each adds itself to the sim and
  * is stopped with it. A new kind needs one function like these and a row in main.c. */
 #ifndef SOFTSIM_FRONT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem's AT port as a pty. The name that clients use is a symbolic link, as udev
  * makes them, so that a modem plugged in again keeps it. */
 #include <errno.h>
@@ -20,8 +21,8 @@ struct port {
     char *path;             /* the link */
     char tty[PTY_NAME_MAX]; /* what it leads to; "" while unplugged */
     unsigned mode;
-    int fd;                 /* the modem's end */
-    int far_fd;             /* the clients' end, kept open: no hang-up between them */
+    int fd;     /* the modem's end */
+    int far_fd; /* the clients' end, kept open: no hang-up between them */
     struct watch *watch;
     struct timer stranger_timer;
     char line[MODEM_LINE_MAX + 1];
@@ -47,8 +48,8 @@ static bool set_raw(int fd)
 static bool open_pty(struct port *p, struct err *err)
 {
     p->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    if (p->fd >= 0 && grantpt(p->fd) == 0 && unlockpt(p->fd) == 0 &&
-        ptsname_r(p->fd, p->tty, sizeof(p->tty)) == 0)
+    if (p->fd >= 0 && grantpt(p->fd) == 0 && unlockpt(p->fd) == 0
+        && ptsname_r(p->fd, p->tty, sizeof(p->tty)) == 0)
         p->far_fd = open(p->tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (p->far_fd < 0 || !set_raw(p->far_fd) || fchmod(p->far_fd, p->mode) != 0)
         return err_set(err, "no pseudo-terminal: %s", strerror(errno));
@@ -152,8 +153,9 @@ static void watch_for(struct port *p)
 {
     if (p->watch == NULL)
         return;
-    loop_watch_events(p->watch, (short)(p->modem.line.blocked ? POLLOUT :
-                                        ready_for_input(p)    ? POLLIN : 0));
+    loop_watch_events(p->watch, (short)(p->modem.line.blocked ? POLLOUT
+                                        : ready_for_input(p)  ? POLLIN
+                                                              : 0));
 }
 
 static void go_on(void *arg)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Unix and TCP sockets: any number of clients, framed APDUs, no control frames. */
 #include <errno.h>
 #include <netinet/in.h>

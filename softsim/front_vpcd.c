@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vpcd: the virtual reader of vsmartcard in pcscd. We are the card and connect to it. */
 #include <errno.h>
 #include <netinet/in.h>
@@ -178,8 +179,8 @@ static void connect_now(void *arg)
         connect_later(r);
         return;
     }
-    if (connect(r->fd, (const struct sockaddr *)&r->addr.sa, r->addr.len) != 0 &&
-        errno != EINPROGRESS) {
+    if (connect(r->fd, (const struct sockaddr *)&r->addr.sa, r->addr.len) != 0
+        && errno != EINPROGRESS) {
         lost(r);
         return;
     }
@@ -213,8 +214,7 @@ static void stop(void *arg)
     free(r);
 }
 
-bool front_vpcd_open(struct sim *sim, const char *spec, char ret_where[static 160],
-                     struct err *err)
+bool front_vpcd_open(struct sim *sim, const char *spec, char ret_where[static 160], struct err *err)
 {
     struct reader *r = calloc(1, sizeof(*r));
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Timing profiles as a table. */
 #include "latency.h"
 
@@ -65,14 +66,19 @@ bool latency_set(struct latency *l, const char *setting, struct err *err)
         memcpy(field, &v, sizeof(v));
         return true;
     }
-    return err_set(err, "%s: the figures are overhead, rate, sign, verify, generate, ecdh, "
-                   "case4-61", setting);
+    return err_set(err,
+                   "%s: the figures are overhead, rate, sign, verify, generate, ecdh, "
+                   "case4-61",
+                   setting);
 }
 
 uint64_t latency_us(const struct latency *l, size_t bytes, enum operation op)
 {
-    const long of_op[] = { [OP_NONE] = 0, [OP_SIGN] = l->sign_ms, [OP_VERIFY] = l->verify_ms,
-                           [OP_GENERATE] = l->generate_ms, [OP_AGREE] = l->ecdh_ms };
+    const long of_op[] = { [OP_NONE] = 0,
+                           [OP_SIGN] = l->sign_ms,
+                           [OP_VERIFY] = l->verify_ms,
+                           [OP_GENERATE] = l->generate_ms,
+                           [OP_AGREE] = l->ecdh_ms };
     uint64_t us = 1000u * (uint64_t)(l->overhead_ms + of_op[op]);
 
     if (l->rate > 0)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How long a real SIM would take: overhead per exchange + bytes / rate + the operation. */
 #ifndef SOFTSIM_LATENCY_H
 #define SOFTSIM_LATENCY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines are written whole, in one write(), so that readers never see half a line
  * and other processes may append to the same file. */
 #include "log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The log: one JSON object a line, one line an exchange or event. */
 #ifndef SOFTSIM_LOG_H
 #define SOFTSIM_LOG_H
@@ -5,7 +6,7 @@
 #include "util.h"
 
 struct log {
-    int fd; /* -1: no log */
+    int fd;          /* -1: no log */
     unsigned long n; /* exchanges written */
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* poll() and a short list of timers. */
 #include "loop.h"
 

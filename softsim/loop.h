@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: descriptors and timers, one thread. A callback may add and delete
  * any watch or timer, its own included. */
 #ifndef SOFTSIM_LOOP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe-softsim: a software SIM with an IoT SAFE applet. */
 #include <stdio.h>
 #include <string.h>

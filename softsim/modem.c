@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AT commands: the line, the settings, who the modem is. */
 #include "modem.h"
 
@@ -143,7 +144,7 @@ static bool family_offered(const struct modem *m, int family)
 
 static const struct extended {
     const char *name;
-    int family;                                    /* COMMANDS_BOTH: always offered */
+    int family;                                     /* COMMANDS_BOTH: always offered */
     void (*set)(struct modem *m, const char *args); /* NAME=... */
     void (*read)(struct modem *m);                  /* NAME? */
     void (*execute)(struct modem *m);               /* NAME */
@@ -169,8 +170,8 @@ static const struct extended *find_extended(const struct modem *m, const char *t
         bool missing = e->set == modem_cchc && modem_habit(m, HABIT_CCHC) == CCHC_MISSING;
 
         *ret_rest = text + n;
-        if (strncasecmp(text, e->name, n) == 0 && strchr("=?", text[n]) != NULL && !missing &&
-            family_offered(m, e->family))
+        if (strncasecmp(text, e->name, n) == 0 && strchr("=?", text[n]) != NULL && !missing
+            && family_offered(m, e->family))
             return e;
     }
     return NULL;
@@ -318,8 +319,9 @@ static void on_answer(void *arg, const uint8_t *rsp, size_t len)
 void modem_init(struct modem *m, struct sim *sim, const struct habits *habits,
                 void (*done)(void *arg), void (*drained)(void *arg), void *arg)
 {
-    *m = (struct modem){ .sim = sim, .habits = *habits, .done = done, .drained = drained,
-                         .arg = arg };
+    *m = (struct modem){
+        .sim = sim, .habits = *habits, .done = done, .drained = drained, .arg = arg
+    };
     line_init(&m->line, sim->loop, &m->habits, drained, arg);
 }
 

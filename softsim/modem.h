@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem with the SIM in it: AT command lines in, answers out by modem_line. Knows
  * +CSIM and +CCHO/+CGLA/+CCHC and what a client asks to get into step; nothing of
  * ports. One command at a time.
@@ -24,20 +25,20 @@ typedef void modem_step(struct modem *m, const uint8_t *rsp, size_t len);
 struct modem {
     struct sim *sim;
     struct sim_user user;
-    bool plugged;         /* user is in use */
+    bool plugged; /* user is in use */
     struct habits habits;
     struct modem_line line;
     bool echo, verbose;
-    int cmee;             /* 0, 1, 2 */
-    int busy_left;        /* commands that find the SIM busy */
+    int cmee;      /* 0, 1, 2 */
+    int busy_left; /* commands that find the SIM busy */
     struct modem_session sessions[N_CHANNELS];
     unsigned last_handle;
     /* the exchange under way */
-    modem_step *next;     /* NULL: none */
-    const char *prefix;   /* of the answer: "+CSIM", "+CGLA" */
-    struct buf cmd;       /* the APDU as sent to the card */
-    struct buf data;      /* of the answer, while the modem fetches the rest */
-    struct buf aid;       /* of +CCHO */
+    modem_step *next;   /* NULL: none */
+    const char *prefix; /* of the answer: "+CSIM", "+CGLA" */
+    struct buf cmd;     /* the APDU as sent to the card */
+    struct buf data;    /* of the answer, while the modem fetches the rest */
+    struct buf aid;     /* of +CCHO */
     unsigned rounds;
     uint8_t channel;
     /** A command is over, perhaps before modem_command() returns. */

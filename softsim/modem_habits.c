@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The switches and the known modems, both as tables. */
 #include "modem_habits.h"
 
@@ -10,7 +11,7 @@ static const struct {
     const char *name;
     const char *words; /* separated by '|'; NULL for a number */
     int min, max, preset;
-    const char *unit;  /* of a number, for people */
+    const char *unit; /* of a number, for people */
 } switches[HABIT_COUNT] = {
     [HABIT_ECHO] = { .name = "echo", .words = "off|on", .preset = YES },
     [HABIT_QUOTES] = { .name = "quotes", .words = "off|on", .preset = YES },
@@ -33,15 +34,21 @@ static const struct {
     [HABIT_OK_GAP] = { .name = "ok_gap", .max = 60000, .preset = 50, .unit = "ms" },
     [HABIT_OLD_ANSWERS] = { .name = "old_answers", .max = 4, .unit = "answers" },
     [HABIT_UNSOLICITED] = { .name = "unsolicited", .max = 100, .unit = "% of the places" },
-    [HABIT_UNSOLICITED_EVERY] = { .name = "unsolicited_every", .max = 60000,
+    [HABIT_UNSOLICITED_EVERY] = { .name = "unsolicited_every",
+                                  .max = 60000,
                                   .unit = "ms, 0: never" },
     [HABIT_PIECES] = { .name = "pieces", .min = 1, .max = 16, .preset = 1, .unit = "at most" },
-    [HABIT_PIECE_GAP] = { .name = "piece_gap", .max = 1000000, .preset = 100,
+    [HABIT_PIECE_GAP] = { .name = "piece_gap",
+                          .max = 1000000,
+                          .preset = 100,
                           .unit = "microseconds" },
     [HABIT_LOST] = { .name = "lost", .max = 1000000, .unit = "one in so many, 0: none" },
     [HABIT_LOST_PART] = { .name = "lost_part", .words = "all|ok" },
     [HABIT_DELAY] = { .name = "delay", .max = 600000, .unit = "ms" },
-    [HABIT_DELAY_ONE_IN] = { .name = "delay_one_in", .min = 1, .max = 1000000, .preset = 1,
+    [HABIT_DELAY_ONE_IN] = { .name = "delay_one_in",
+                             .min = 1,
+                             .max = 1000000,
+                             .preset = 1,
                              .unit = "answers" },
     [HABIT_BUSY] = { .name = "busy", .max = 1000, .unit = "first commands to the SIM" },
     [HABIT_CME] = { .name = "cme", .words = "as-asked|number|text|plain" },
@@ -90,8 +97,9 @@ static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
 
     if (switches[i].words != NULL) {
         *ret = word_index(switches[i].words, value);
-        return *ret >= 0 || err_set(err, "%s=%s: the value is one of %s", switches[i].name, value,
-                                    switches[i].words);
+        return *ret >= 0
+               || err_set(err, "%s=%s: the value is one of %s", switches[i].name, value,
+                          switches[i].words);
     }
     if (!number_parse(value, switches[i].min, switches[i].max, &number))
         return err_set(err, "%s=%s: the value is a number from %d to %d", switches[i].name, value,
@@ -106,7 +114,8 @@ static bool set_one(struct habits *h, const char *name, size_t name_len, const c
     for (size_t i = 0; i < HABIT_COUNT; i++)
         if (strlen(switches[i].name) == name_len && strncmp(switches[i].name, name, name_len) == 0)
             return parse_value(i, value, &h->v[i], err);
-    return err_set(err, "%.*s: no such habit of a modem (see --help-settings)", (int)name_len, name);
+    return err_set(err, "%.*s: no such habit of a modem (see --help-settings)", (int)name_len,
+                   name);
 }
 
 static bool set_like(struct habits *h, const char *name, struct err *err)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Habits of modems, as switches: how they spell, what they lack, what they lose. Only
  * names and values; what a value does is decided where it is read. */
 #ifndef SOFTSIM_MODEM_HABITS_H

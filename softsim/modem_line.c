@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see modem_line.h */
 #include "modem_line.h"
 
@@ -10,16 +11,30 @@ struct chunk {
     struct chunk *next;
     uint64_t delay_us; /* after the one before */
     size_t len, at;
-    char text[];       /* len characters */
+    char text[]; /* len characters */
 };
 
 /* Lines that belong to no command. None of them says that the SIM started anew. */
 static const char *const strangers[] = {
-    "RING", "+CREG: 1", "+CREG: 5,\"00C1\",\"0001A2B3\",7", "+CEREG: 1", "+CGREG: 0",
-    "+CMTI: \"SM\",3", "+CTZV: 8", "+CTZE: \"+08\",0,\"2026/11/24,10:00:00\"",
-    "+QIND: \"csq\",21,99", "^HCSQ: \"LTE\",50,41,126,24", "^RSSI: 18", "#NITZ: 26/11/24",
-    "$QCRMCALL: 1", "%CNTI: 0", "+CUSATP: \"D0148103010500\"", "+CCLK: \"26/11/24,10:00:00\"",
-    "OKAY", "ERRORS: 0", "+CSQ: 17,99",
+    "RING",
+    "+CREG: 1",
+    "+CREG: 5,\"00C1\",\"0001A2B3\",7",
+    "+CEREG: 1",
+    "+CGREG: 0",
+    "+CMTI: \"SM\",3",
+    "+CTZV: 8",
+    "+CTZE: \"+08\",0,\"2026/11/24,10:00:00\"",
+    "+QIND: \"csq\",21,99",
+    "^HCSQ: \"LTE\",50,41,126,24",
+    "^RSSI: 18",
+    "#NITZ: 26/11/24",
+    "$QCRMCALL: 1",
+    "%CNTI: 0",
+    "+CUSATP: \"D0148103010500\"",
+    "+CCLK: \"26/11/24,10:00:00\"",
+    "OKAY",
+    "ERRORS: 0",
+    "+CSQ: 17,99",
 };
 
 static int habit(const struct modem_line *l, enum habit h)
@@ -250,8 +265,9 @@ void line_unsolicited(struct modem_line *l)
 void line_init(struct modem_line *l, struct loop *loop, const struct habits *habits,
                void (*drained)(void *arg), void *arg)
 {
-    *l = (struct modem_line){ .loop = loop, .habits = habits, .fd = -1, .drained = drained,
-                              .arg = arg };
+    *l = (struct modem_line){
+        .loop = loop, .habits = habits, .fd = -1, .drained = drained, .arg = arg
+    };
 }
 
 void line_clear(struct modem_line *l)

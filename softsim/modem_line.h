@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The way out of a modem: lines become pieces of text, late, lost, interrupted by
  * unsolicited ones, as the habits say, and go to a descriptor in their order. */
 #ifndef SOFTSIM_MODEM_LINE_H
@@ -13,12 +14,12 @@ struct chunk;
 struct modem_line {
     struct loop *loop;
     const struct habits *habits;
-    int fd;                /* the front end's; non-blocking */
+    int fd; /* the front end's; non-blocking */
     struct chunk *first, *last;
-    struct timer timer;    /* set while the first chunk is not due */
-    bool blocked;          /* the descriptor takes nothing now */
+    struct timer timer; /* set while the first chunk is not due */
+    bool blocked;       /* the descriptor takes nothing now */
     uint64_t rng;
-    int seed;              /* that rng began with */
+    int seed;                   /* that rng began with */
     char *old[OLD_ANSWERS_MAX]; /* the youngest first */
     /** Called when all is written; may add more. */
     void (*drained)(void *arg);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* +CSIM, +CCHO, +CGLA, +CCHC: APDUs in hexadecimal to the card and back. */
 #include "modem.h"
 
@@ -95,10 +96,10 @@ static bool says_ok(uint8_t sw1)
 
 static bool is_init(const struct buf *cmd)
 {
-    return cmd->len > 1 &&
-           (cmd->data[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT ||
-            cmd->data[1] == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT ||
-            cmd->data[1] == IOTSAFE_INS_VERIFY_SIGNATURE_INIT);
+    return cmd->len > 1
+           && (cmd->data[1] == IOTSAFE_INS_PUT_PUBLIC_KEY_INIT
+               || cmd->data[1] == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT
+               || cmd->data[1] == IOTSAFE_INS_VERIFY_SIGNATURE_INIT);
 }
 
 static void lower(char *text)
@@ -118,9 +119,10 @@ static void answer_apdu(struct modem *m, const uint8_t *rsp, size_t len)
 
     if (hex != NULL && modem_habit(m, HABIT_HEX) == HEX_LOWER)
         lower(hex);
-    if (hex != NULL && asprintf(&info, "%s:%s%zu,%s%s%s", m->prefix,
-                                modem_habit(m, HABIT_SPACE) == YES ? " " : "", 2 * len, quote, hex,
-                                quote) < 0)
+    if (hex != NULL
+        && asprintf(&info, "%s:%s%zu,%s%s%s", m->prefix,
+                    modem_habit(m, HABIT_SPACE) == YES ? " " : "", 2 * len, quote, hex, quote)
+               < 0)
         info = NULL;
     if (info != NULL)
         modem_info(m, info, true);
@@ -135,10 +137,11 @@ static void answer_card(struct modem *m, const uint8_t *rsp, size_t len)
     const uint8_t *sw = rsp + len - 2;
     bool mismatch = len >= 2 && sw[0] == 0x6d && sw[1] == 0x01;
 
-    if (len >= 2 && modem_habit(m, HABIT_ERROR_STYLE) == STYLE_ERROR && !says_ok(sw[0]) && !mismatch)
+    if (len >= 2 && modem_habit(m, HABIT_ERROR_STYLE) == STYLE_ERROR && !says_ok(sw[0])
+        && !mismatch)
         modem_error(m, CME_PLAIN_ERROR);
-    else if (len == 2 && modem_habit(m, HABIT_INIT_REPLY) == INIT_OK && is_init(&m->cmd) &&
-             says_ok(sw[0]))
+    else if (len == 2 && modem_habit(m, HABIT_INIT_REPLY) == INIT_OK && is_init(&m->cmd)
+             && says_ok(sw[0]))
         modem_ok(m);
     else
         answer_apdu(m, rsp, len);
@@ -221,8 +224,8 @@ void modem_csim(struct modem *m, const char *args)
 static struct modem_session *find_session(struct modem *m, const char *id, size_t len)
 {
     for (size_t i = 0; i < ARRAY_LEN(m->sessions); i++)
-        if (m->sessions[i].open && strlen(m->sessions[i].id) == len &&
-            strncasecmp(m->sessions[i].id, id, len) == 0)
+        if (m->sessions[i].open && strlen(m->sessions[i].id) == len
+            && strncasecmp(m->sessions[i].id, id, len) == 0)
             return &m->sessions[i];
     return NULL;
 }
@@ -265,8 +268,10 @@ static void on_selected(struct modem *m, const uint8_t *rsp, size_t len)
     *s = (struct modem_session){ .open = true, .channel = m->channel };
     name_session(m, s);
     snprintf(info, sizeof(info), "%s%s",
-             modem_habit(m, HABIT_SESSION_PREFIX) == NO ? "" :
-             modem_habit(m, HABIT_SPACE) == YES         ? "+CCHO: " : "+CCHO:", s->id);
+             modem_habit(m, HABIT_SESSION_PREFIX) == NO ? ""
+             : modem_habit(m, HABIT_SPACE) == YES       ? "+CCHO: "
+                                                        : "+CCHO:",
+             s->id);
     modem_info(m, info, false);
 }
 

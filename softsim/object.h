@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The four kinds of objects of the applet, their names and attributes. */
 #ifndef SOFTSIM_OBJECT_H
 #define SOFTSIM_OBJECT_H
@@ -34,9 +35,9 @@ struct object {
     uint8_t state, access, key_type, usage, functions, sig_algs, agreement, derivation;
     uint16_t hash_algs;
     uint8_t file_usage;
-    size_t size;         /* of a file's container; the content may be shorter */
-    struct buf content;  /* of a file or secret */
-    EVP_PKEY *key;       /* of a key; NULL while the container is empty */
+    size_t size;        /* of a file's container; the content may be shorter */
+    struct buf content; /* of a file or secret */
+    EVP_PKEY *key;      /* of a key; NULL while the container is empty */
 };
 
 struct object *object_new(enum kind kind, const char *label, const uint8_t *id, size_t id_len);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The issuer's hand on the objects. */
 #include "operator.h"
 
@@ -261,8 +262,8 @@ bool operator_put_key(struct store *s, const char *name, const char *id, const s
     return ok && store_save(s, err);
 }
 
-bool operator_put_secret(struct store *s, const char *name, const char *id,
-                         const struct buf *bytes, struct err *err)
+bool operator_put_secret(struct store *s, const char *name, const char *id, const struct buf *bytes,
+                         struct err *err)
 {
     struct object *o = find(s, KIND_SECRET, name);
 
@@ -294,8 +295,7 @@ static bool change_one(struct store *s, struct object *o, enum operator_action a
         return true;
     case OPERATOR_ACTIVATE:
         if (!object_has_content(o))
-            return err_set(err, "%s %s: the container is empty", kind_tags[o->kind].name,
-                           o->label);
+            return err_set(err, "%s %s: the container is empty", kind_tags[o->kind].name, o->label);
         o->state = IOTSAFE_STATE_ACTIVATED;
         break;
     case OPERATOR_DEACTIVATE:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Changes to objects that only the issuer can make. Each takes effect at once, is
  * written to the store, and marks the object as changed for open sessions. NAME is a
  * label, or else an identifier in hexadecimal. */
@@ -26,8 +27,8 @@ bool operator_put_file(struct store *s, const char *name, const struct operator_
 bool operator_put_key(struct store *s, const char *name, const char *id, const struct buf *pem,
                       struct err *err);
 
-bool operator_put_secret(struct store *s, const char *name, const char *id,
-                         const struct buf *bytes, struct err *err);
+bool operator_put_secret(struct store *s, const char *name, const char *id, const struct buf *bytes,
+                         struct err *err);
 
 enum operator_action { OPERATOR_DELETE, OPERATOR_DEACTIVATE, OPERATOR_ACTIVATE };
 

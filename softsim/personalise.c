@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The default objects as a table, numbered as the profile's cards number them. */
 #include "personalise.h"
 
@@ -25,8 +26,8 @@ static const struct row {
     uint8_t number;
     uint8_t key_type;
     uint8_t functions;
-    uint8_t access; /* of a public half or container */
-    bool filled;    /* else the container is empty */
+    uint8_t access;        /* of a public half or container */
+    bool filled;           /* else the container is empty */
     const char *certified; /* of a certificate file: the key */
 } rows[] = {
     { "client-key", PAIR, ALWAYS, 0x01, IOTSAFE_KEY_P256, IOTSAFE_FUNCTION_SIGN,
@@ -62,8 +63,8 @@ static const struct {
     const char *label;
     uint8_t number;
 } renumbered[] = {
-    { "zariot", "client-key", 6 },   { "zariot", "spare-1", 1 },
-    { "zariot", "peer-key", 8 },     { "quantag-1.4", "client-key", 2 },
+    { "zariot", "client-key", 6 },    { "zariot", "spare-1", 1 },
+    { "zariot", "peer-key", 8 },      { "quantag-1.4", "client-key", 2 },
     { "quantag-1.4", "peer-key", 3 }, { "quantag-1.4", "client-cert", 1 },
     { "quantag-1.4", "psk", 4 },
 };
@@ -79,8 +80,8 @@ struct job {
 static unsigned number_of(const struct job *j, const struct row *r)
 {
     for (size_t i = 0; i < ARRAY_LEN(renumbered); i++)
-        if (strcmp(renumbered[i].profile, j->profile->name) == 0 &&
-            strcmp(renumbered[i].label, r->label) == 0)
+        if (strcmp(renumbered[i].profile, j->profile->name) == 0
+            && strcmp(renumbered[i].label, r->label) == 0)
             return renumbered[i].number;
     return r->number;
 }
@@ -247,9 +248,9 @@ static bool cert_bytes(const struct job *j, X509 *cert, struct buf *out)
 static bool write_pem(const struct job *j, const char *name, X509 *cert)
 {
     struct buf pem = { 0 };
-    bool ok = ca_cert_pem(cert, &pem) &&
-              (j->store->dir == NULL ||
-               store_write_file(j->store->dir, name, pem.data, pem.len, 0644, j->err));
+    bool ok = ca_cert_pem(cert, &pem)
+              && (j->store->dir == NULL
+                  || store_write_file(j->store->dir, name, pem.data, pem.len, 0644, j->err));
 
     buf_clear(&pem);
     return ok;
@@ -287,8 +288,7 @@ static bool add_file(struct job *j, const struct row *r)
 {
     struct object *o = add(j, r, KIND_FILE, number_of(j, r));
     struct buf bytes = { 0 };
-    bool ok = o != NULL && file_bytes(j, r, &bytes) &&
-              object_set_content(o, bytes.data, bytes.len);
+    bool ok = o != NULL && file_bytes(j, r, &bytes) && object_set_content(o, bytes.data, bytes.len);
 
     buf_clear(&bytes);
     if (!ok)
@@ -333,9 +333,9 @@ static bool wanted(const struct job *j, enum when when)
 static bool write_ca(const struct job *j)
 {
     struct buf key = { 0 };
-    bool ok = write_pem(j, "ca.pem", j->ca.cert) && ca_key_pem(j->ca.key, &key) &&
-              (j->store->dir == NULL ||
-               store_write_file(j->store->dir, "ca.key", key.data, key.len, 0600, j->err));
+    bool ok = write_pem(j, "ca.pem", j->ca.cert) && ca_key_pem(j->ca.key, &key)
+              && (j->store->dir == NULL
+                  || store_write_file(j->store->dir, "ca.key", key.data, key.len, 0600, j->err));
 
     buf_clear(&key);
     return ok;

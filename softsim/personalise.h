@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the issuer does: fill a new SIM with objects, keys and certificates. */
 #ifndef SOFTSIM_PERSONALISE_H
 #define SOFTSIM_PERSONALISE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cards differ; a profile says how. Every difference is one named dimension with
  * a value, and a profile is a list of NAME=VALUE settings over the defaults, so
  * that any combination can also be made by hand (--set NAME=VALUE). */

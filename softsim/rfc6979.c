@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RFC 6979, section 3.2, for curves of 256 bits, and the ECDSA equations of
  * section 2.4 (FIPS 186-4, 6.4) around it. */
 #include "rfc6979.h"
@@ -62,9 +63,9 @@ static bool drbg_init(struct drbg *g, const EVP_MD *md, const BIGNUM *d, const B
     g->md_len = (size_t)EVP_MD_get_size(md);
     memset(g->k, 0x00, sizeof(g->k));
     memset(g->v, 0x01, sizeof(g->v));
-    ok = BN_bn2binpad(d, seed, ORDER_BYTES) == ORDER_BYTES &&
-         BN_bn2binpad(h, seed + ORDER_BYTES, ORDER_BYTES) == ORDER_BYTES &&
-         drbg_update(g, 0x00, seed, sizeof(seed)) && drbg_update(g, 0x01, seed, sizeof(seed));
+    ok = BN_bn2binpad(d, seed, ORDER_BYTES) == ORDER_BYTES
+         && BN_bn2binpad(h, seed + ORDER_BYTES, ORDER_BYTES) == ORDER_BYTES
+         && drbg_update(g, 0x00, seed, sizeof(seed)) && drbg_update(g, 0x01, seed, sizeof(seed));
     OPENSSL_cleanse(seed, sizeof(seed));
     return ok;
 }
@@ -99,13 +100,13 @@ static bool sign_with_nonce(struct numbers *w)
 {
     const BIGNUM *n = EC_GROUP_get0_order(w->group);
 
-    return EC_POINT_mul(w->group, w->point, w->k, NULL, NULL, w->ctx) == 1 &&
-           EC_POINT_get_affine_coordinates(w->group, w->point, w->r, NULL, w->ctx) == 1 &&
-           BN_nnmod(w->r, w->r, n, w->ctx) == 1 && !BN_is_zero(w->r) &&
-           BN_mod_mul(w->s, w->r, w->d, n, w->ctx) == 1 &&
-           BN_mod_add(w->s, w->s, w->h, n, w->ctx) == 1 &&
-           BN_mod_inverse(w->k, w->k, n, w->ctx) != NULL &&
-           BN_mod_mul(w->s, w->s, w->k, n, w->ctx) == 1 && !BN_is_zero(w->s);
+    return EC_POINT_mul(w->group, w->point, w->k, NULL, NULL, w->ctx) == 1
+           && EC_POINT_get_affine_coordinates(w->group, w->point, w->r, NULL, w->ctx) == 1
+           && BN_nnmod(w->r, w->r, n, w->ctx) == 1 && !BN_is_zero(w->r)
+           && BN_mod_mul(w->s, w->r, w->d, n, w->ctx) == 1
+           && BN_mod_add(w->s, w->s, w->h, n, w->ctx) == 1
+           && BN_mod_inverse(w->k, w->k, n, w->ctx) != NULL
+           && BN_mod_mul(w->s, w->s, w->k, n, w->ctx) == 1 && !BN_is_zero(w->s);
 }
 
 static bool numbers_init(struct numbers *w, EVP_PKEY *key)
@@ -122,8 +123,8 @@ static bool numbers_init(struct numbers *w, EVP_PKEY *key)
     w->k = BN_secure_new();
     w->r = BN_new();
     w->s = BN_new();
-    return w->ctx != NULL && w->point != NULL && w->h != NULL && w->k != NULL && w->r != NULL &&
-           w->s != NULL && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &w->d) == 1;
+    return w->ctx != NULL && w->point != NULL && w->h != NULL && w->k != NULL && w->r != NULL
+           && w->s != NULL && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &w->d) == 1;
 }
 
 static void numbers_clear(struct numbers *w)
@@ -147,10 +148,10 @@ bool rfc6979_sign(const struct sign_request *req, uint8_t ret_sig[static EC_SIG_
 
     if (ok) {
         order = EC_GROUP_get0_order(w.group);
-        ok = digest_number(req, order, w.h) && drbg_init(&g, req->md, w.d, w.h) &&
-             drbg_next(&g, order, w.k) && sign_with_nonce(&w) &&
-             BN_bn2binpad(w.r, ret_sig, EC_FIELD_BYTES) == EC_FIELD_BYTES &&
-             BN_bn2binpad(w.s, ret_sig + EC_FIELD_BYTES, EC_FIELD_BYTES) == EC_FIELD_BYTES;
+        ok = digest_number(req, order, w.h) && drbg_init(&g, req->md, w.d, w.h)
+             && drbg_next(&g, order, w.k) && sign_with_nonce(&w)
+             && BN_bn2binpad(w.r, ret_sig, EC_FIELD_BYTES) == EC_FIELD_BYTES
+             && BN_bn2binpad(w.s, ret_sig + EC_FIELD_BYTES, EC_FIELD_BYTES) == EC_FIELD_BYTES;
         OPENSSL_cleanse(&g, sizeof(g));
     }
     numbers_clear(&w);

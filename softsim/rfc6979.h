@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDSA with the deterministic nonce of RFC 6979, which libcrypto does not offer
  * before 3.2. Only for reproducing published signatures. */
 #ifndef SOFTSIM_RFC6979_H

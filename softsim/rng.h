@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A small generator for the random dimensions: the same seed gives the same card. Not for keys. */
 #ifndef SOFTSIM_RNG_H
 #define SOFTSIM_RNG_H

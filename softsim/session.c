@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Session table. */
 #include "session.h"
 
@@ -7,8 +8,8 @@
 /* A session belongs to the logical channel that opened it, or to the whole card. */
 static bool in_scope(const struct exchange *x, const struct session *s)
 {
-    return x->card->profile.v[DIM_SESSION_SCOPE] == SCOPE_CARD ||
-           (s->client == x->client && s->channel == x->channel_no);
+    return x->card->profile.v[DIM_SESSION_SCOPE] == SCOPE_CARD
+           || (s->client == x->client && s->channel == x->channel_no);
 }
 
 static uint8_t number_of(const struct exchange *x)
@@ -24,8 +25,8 @@ static struct session *find(struct exchange *x, enum session_use use)
     for (size_t i = 0; i < SESSION_SLOTS; i++) {
         struct session *s = &x->card->sessions[i];
 
-        if (s->state != SESSION_CLOSED && s->number == number_of(x) && in_scope(x, s) &&
-            (shared || s->use == use))
+        if (s->state != SESSION_CLOSED && s->number == number_of(x) && in_scope(x, s)
+            && (shared || s->use == use))
             return s;
     }
     return NULL;

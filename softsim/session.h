@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions of COMPUTE SIGNATURE, VERIFY SIGNATURE and PUT PUBLIC KEY: closed, open,
  * finished. How they are numbered, shared and ended depends on the profile. */
 #ifndef SOFTSIM_SESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Compression functions of FIPS 180-4. The constants of SHA-256 are the upper
  * halves of the first 64 of SHA-512, so one table serves both. */
 #include "sha2.h"
@@ -64,16 +65,16 @@ static void compress256(uint64_t state[static WORDS], const uint8_t *block)
     for (size_t t = 0; t < 16; t++)
         w[t] = (uint32_t)load_be(block + 4 * t, 4);
     for (size_t t = 16; t < 64; t++)
-        w[t] = (ror32(w[t - 2], 17) ^ ror32(w[t - 2], 19) ^ w[t - 2] >> 10) + w[t - 7] +
-               (ror32(w[t - 15], 7) ^ ror32(w[t - 15], 18) ^ w[t - 15] >> 3) + w[t - 16];
+        w[t] = (ror32(w[t - 2], 17) ^ ror32(w[t - 2], 19) ^ w[t - 2] >> 10) + w[t - 7]
+               + (ror32(w[t - 15], 7) ^ ror32(w[t - 15], 18) ^ w[t - 15] >> 3) + w[t - 16];
     for (size_t i = 0; i < WORDS; i++)
         s[i] = (uint32_t)state[i];
     for (size_t t = 0; t < 64; t++) {
         uint32_t e = s[4], a = s[0];
-        uint32_t t1 = s[7] + (ror32(e, 6) ^ ror32(e, 11) ^ ror32(e, 25)) +
-                      ((e & s[5]) ^ (~e & s[6])) + (uint32_t)(k512[t] >> 32) + w[t];
-        uint32_t t2 = (ror32(a, 2) ^ ror32(a, 13) ^ ror32(a, 22)) +
-                      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+        uint32_t t1 = s[7] + (ror32(e, 6) ^ ror32(e, 11) ^ ror32(e, 25))
+                      + ((e & s[5]) ^ (~e & s[6])) + (uint32_t)(k512[t] >> 32) + w[t];
+        uint32_t t2 = (ror32(a, 2) ^ ror32(a, 13) ^ ror32(a, 22))
+                      + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
 
         memmove(s + 1, s, 7 * sizeof(s[0]));
         s[4] += t1;
@@ -91,15 +92,15 @@ static void compress512(uint64_t state[static WORDS], const uint8_t *block)
     for (size_t t = 0; t < 16; t++)
         w[t] = load_be(block + 8 * t, 8);
     for (size_t t = 16; t < 80; t++)
-        w[t] = (ror64(w[t - 2], 19) ^ ror64(w[t - 2], 61) ^ w[t - 2] >> 6) + w[t - 7] +
-               (ror64(w[t - 15], 1) ^ ror64(w[t - 15], 8) ^ w[t - 15] >> 7) + w[t - 16];
+        w[t] = (ror64(w[t - 2], 19) ^ ror64(w[t - 2], 61) ^ w[t - 2] >> 6) + w[t - 7]
+               + (ror64(w[t - 15], 1) ^ ror64(w[t - 15], 8) ^ w[t - 15] >> 7) + w[t - 16];
     memcpy(s, state, sizeof(s));
     for (size_t t = 0; t < 80; t++) {
         uint64_t e = s[4], a = s[0];
-        uint64_t t1 = s[7] + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) +
-                      ((e & s[5]) ^ (~e & s[6])) + k512[t] + w[t];
-        uint64_t t2 = (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) +
-                      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+        uint64_t t1 = s[7] + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41))
+                      + ((e & s[5]) ^ (~e & s[6])) + k512[t] + w[t];
+        uint64_t t2 = (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39))
+                      + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
 
         memmove(s + 1, s, 7 * sizeof(s[0]));
         s[4] += t1;
@@ -138,8 +139,7 @@ bool sha2_finish(const struct sha2_rest *rest, uint8_t ret_digest[static 64], si
     if (v == NULL)
         return false;
     block = 16 * v->word;
-    if (rest->chain_len != WORDS * v->word || rest->hashed % block != 0 ||
-        rest->block_len > block)
+    if (rest->chain_len != WORDS * v->word || rest->hashed % block != 0 || rest->block_len > block)
         return false;
     for (size_t i = 0; i < WORDS; i++)
         state[i] = load_be(rest->chain + i * v->word, v->word);

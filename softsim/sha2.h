@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-2 resumed from a chaining value, which EVP does not offer: in mode 02 of
  * COMPUTE SIGNATURE the host has hashed all full blocks but the last. */
 #ifndef SOFTSIM_SHA2_H
@@ -6,11 +7,11 @@
 #include "util.h"
 
 struct sha2_rest {
-    uint16_t hash;         /* one bit of tag 91 */
-    const uint8_t *chain;  /* 32 bytes for SHA-256, 64 for SHA-384 and SHA-512 */
+    uint16_t hash;        /* one bit of tag 91 */
+    const uint8_t *chain; /* 32 bytes for SHA-256, 64 for SHA-384 and SHA-512 */
     size_t chain_len;
-    uint32_t hashed;       /* bytes behind the chaining value: a multiple of the block */
-    const uint8_t *block;  /* the rest of the text, at most one block, unpadded */
+    uint32_t hashed;      /* bytes behind the chaining value: a multiple of the block */
+    const uint8_t *block; /* the rest of the text, at most one block, unpadded */
     size_t block_len;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The queue: a card is serial, so one exchange runs at a time, whoever sent it.
  * An exchange is computed when it begins, and answered when its time is over. */
 #include "sim.h"
@@ -57,8 +58,9 @@ void sim_clear(struct sim *sim)
 void sim_user_begin(struct sim *sim, struct sim_user *user, const char *front,
                     sim_answer_fn *answer, void *arg)
 {
-    *user = (struct sim_user){ .front = front, .id = ++sim->last_user_id, .answer = answer,
-                               .arg = arg, .next = sim->users };
+    *user = (struct sim_user){
+        .front = front, .id = ++sim->last_user_id, .answer = answer, .arg = arg, .next = sim->users
+    };
     sim->users = user;
     card_attach(&sim->card, &user->client);
 }
@@ -131,8 +133,11 @@ static void finish(struct sim *sim)
 {
     struct exchange_job *job = sim->current;
     struct log_exchange entry = {
-        .ins = job->name, .cmd = job->cmd, .cmd_len = job->cmd_len,
-        .rsp = job->mute ? NULL : job->rsp, .rsp_len = job->mute ? 0 : job->rsp_len,
+        .ins = job->name,
+        .cmd = job->cmd,
+        .cmd_len = job->cmd_len,
+        .rsp = job->mute ? NULL : job->rsp,
+        .rsp_len = job->mute ? 0 : job->rsp_len,
         .us = now_us() - job->arrived_us,
     };
 

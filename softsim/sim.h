@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A SIM in use: the card, and around it the queue of exchanges, timing, faults,
  * counters and the log. Front ends bring commands and take answers here. */
 #ifndef SOFTSIM_SIM_H

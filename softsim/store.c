@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Objects of a SIM: finding, adding, and the folder's files and lock.
  * The JSON text itself is store_json.c. */
 #include "store.h"
@@ -101,8 +102,8 @@ static bool sync_dir(const char *dir)
 static bool write_synced(const char *path, const void *data, size_t len, unsigned mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && fchmod(fd, (mode_t)mode) == 0 && write_all(fd, data, len) &&
-              fsync(fd) == 0;
+    bool ok = fd >= 0 && fchmod(fd, (mode_t)mode) == 0 && write_all(fd, data, len)
+              && fsync(fd) == 0;
     int saved = errno;
 
     if (fd >= 0 && close(fd) != 0)
@@ -150,8 +151,8 @@ static struct store *load(const char *dir, bool locked, struct err *err)
     struct store *s = store_new(dir, "");
 
     err_set(err, "out of memory");
-    if (s == NULL || !in_dir(dir, STORE_FILE, path, err) || (locked && !store_lock(s, err)) ||
-        !store_from_json_file(s, path, err)) {
+    if (s == NULL || !in_dir(dir, STORE_FILE, path, err) || (locked && !store_lock(s, err))
+        || !store_from_json_file(s, path, err)) {
         store_free(s);
         return NULL;
     }
@@ -193,10 +194,9 @@ bool store_add(struct store *s, struct object *o)
 {
     struct object **grown;
 
-    if (store_by_id(s, o->kind, o->id, o->id_len) != NULL ||
-        (o->label[0] != '\0' &&
-         store_by_label(s, o->kind, o->label, strlen(o->label)) != NULL) ||
-        store_count(s, o->kind) >= STORE_OBJECTS_PER_KIND)
+    if (store_by_id(s, o->kind, o->id, o->id_len) != NULL
+        || (o->label[0] != '\0' && store_by_label(s, o->kind, o->label, strlen(o->label)) != NULL)
+        || store_count(s, o->kind) >= STORE_OBJECTS_PER_KIND)
         return false;
     grown = realloc(s->objects, (s->n_objects + 1) * sizeof(*grown));
     if (grown == NULL)
@@ -212,8 +212,7 @@ void store_remove(struct store *s, struct object *o)
     for (size_t i = 0; i < s->n_objects; i++) {
         if (s->objects[i] != o)
             continue;
-        memmove(&s->objects[i], &s->objects[i + 1],
-                (s->n_objects - i - 1) * sizeof(s->objects[0]));
+        memmove(&s->objects[i], &s->objects[i + 1], (s->n_objects - i - 1) * sizeof(s->objects[0]));
         s->n_objects--;
         object_free(o);
         return;
@@ -236,8 +235,8 @@ struct object *store_by_label(const struct store *s, enum kind kind, const char 
     for (size_t i = 0; i < s->n_objects; i++) {
         struct object *o = s->objects[i];
 
-        if (o->kind == kind && len != 0 && strlen(o->label) == len &&
-            memcmp(o->label, label, len) == 0)
+        if (o->kind == kind && len != 0 && strlen(o->label) == len
+            && memcmp(o->label, label, len) == 0)
             return o;
     }
     return NULL;

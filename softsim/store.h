@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The objects of one SIM, and the file they live in.
  *
  * A store is a folder (0700) with sim.json (0600). It is written whole at each
@@ -13,7 +14,7 @@
 #define STORE_SETTINGS_MAX 80
 
 struct store {
-    char *dir;  /* NULL: in memory */
+    char *dir;   /* NULL: in memory */
     int lock_fd; /* -1: not locked */
     char profile[PROFILE_NAME_MAX];
     char *settings[STORE_SETTINGS_MAX]; /* NAME=VALUE over the profile */

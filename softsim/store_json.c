@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A store as JSON: an object of format, profile, settings and objects. Numbers of
  * attributes stand under the names of the table below; bytes are hexadecimal. */
 #include "store_json.h"
@@ -45,8 +46,8 @@ static bool put_content(json_t *obj, const struct object *o)
     if (o->content.len != 0)
         ok = put_hex(obj, "content", o->content.data, o->content.len);
     if (o->key != NULL && !crypto_type_is_volatile(o->key_type))
-        ok = ok && crypto_encode(o->key, o->kind == KIND_PRIVATE, &der) &&
-             put_hex(obj, "key", der.data, der.len);
+        ok = ok && crypto_encode(o->key, o->kind == KIND_PRIVATE, &der)
+             && put_hex(obj, "key", der.data, der.len);
     buf_clear(&der);
     return ok;
 }
@@ -54,18 +55,18 @@ static bool put_content(json_t *obj, const struct object *o)
 static json_t *object_to_json(const struct object *o)
 {
     json_t *obj = json_object();
-    bool ok = json_object_set_new(obj, "kind", json_string(kind_tags[o->kind].name)) == 0 &&
-              json_object_set_new(obj, "label", json_string(o->label)) == 0 &&
-              put_hex(obj, "id", o->id, o->id_len);
+    bool ok = json_object_set_new(obj, "kind", json_string(kind_tags[o->kind].name)) == 0
+              && json_object_set_new(obj, "label", json_string(o->label)) == 0
+              && put_hex(obj, "id", o->id, o->id_len);
 
     for (size_t i = 0; ok && i < ARRAY_LEN(byte_fields); i++) {
         const uint8_t *v = (const uint8_t *)o + byte_fields[i].offset;
 
         ok = *v == 0 || json_object_set_new(obj, byte_fields[i].name, json_integer(*v)) == 0;
     }
-    ok = ok && json_object_set_new(obj, "hash_algs", json_integer(o->hash_algs)) == 0 &&
-         json_object_set_new(obj, "size", json_integer((json_int_t)o->size)) == 0 &&
-         put_content(obj, o);
+    ok = ok && json_object_set_new(obj, "hash_algs", json_integer(o->hash_algs)) == 0
+         && json_object_set_new(obj, "size", json_integer((json_int_t)o->size)) == 0
+         && put_content(obj, o);
     if (!ok) {
         json_decref(obj);
         return NULL;
@@ -79,15 +80,15 @@ char *store_to_json(const struct store *s)
     json_t *settings = json_array();
     json_t *objects = json_array();
     char *text = NULL;
-    bool ok = json_object_set_new(root, "format", json_string(STORE_FORMAT)) == 0 &&
-              json_object_set_new(root, "profile", json_string(s->profile)) == 0;
+    bool ok = json_object_set_new(root, "format", json_string(STORE_FORMAT)) == 0
+              && json_object_set_new(root, "profile", json_string(s->profile)) == 0;
 
     for (size_t i = 0; ok && i < s->n_settings; i++)
         ok = json_array_append_new(settings, json_string(s->settings[i])) == 0;
     for (size_t i = 0; ok && i < s->n_objects; i++)
         ok = json_array_append_new(objects, object_to_json(s->objects[i])) == 0;
-    ok = json_object_set(root, "settings", settings) == 0 &&
-         json_object_set(root, "objects", objects) == 0 && ok;
+    ok = json_object_set(root, "settings", settings) == 0
+         && json_object_set(root, "objects", objects) == 0 && ok;
     if (ok)
         text = json_dumps(root, JSON_INDENT(1));
     json_decref(settings);
@@ -166,8 +167,8 @@ static struct object *object_from_json(const json_t *obj)
     struct buf id = { 0 };
     struct object *o = NULL;
 
-    if (kind != NULL && label != NULL && kind_by_name(kind) != KIND_COUNT &&
-        get_hex(obj, "id", &id))
+    if (kind != NULL && label != NULL && kind_by_name(kind) != KIND_COUNT
+        && get_hex(obj, "id", &id))
         o = object_new(kind_by_name(kind), label, id.data, id.len);
     buf_clear(&id);
     if (o != NULL && !(get_fields(obj, o) && get_content(obj, o))) {
@@ -189,10 +190,14 @@ static bool from_root(struct store *s, const json_t *root, const char *path, str
     if (profile == NULL)
         return err_set(err, "%s: no profile", path);
     snprintf(s->profile, sizeof(s->profile), "%s", profile);
-    json_array_foreach(json_object_get(root, "settings"), i, item)
-        if (!json_is_string(item) || !store_add_setting(s, json_string_value(item)))
-            return err_set(err, "%s: bad setting %zu", path, i);
-    json_array_foreach(json_object_get(root, "objects"), i, item) {
+    json_array_foreach(
+        json_object_get(root, "settings"), i,
+        item) if (!json_is_string(item)
+                  || !store_add_setting(s, json_string_value(
+                                               item))) return err_set(err, "%s: bad setting %zu",
+                                                                      path, i);
+    json_array_foreach(json_object_get(root, "objects"), i, item)
+    {
         struct object *o = object_from_json(item);
 
         if (o == NULL || !store_add(s, o)) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store file's text. */
 #ifndef SOFTSIM_STORE_JSON_H
 #define SOFTSIM_STORE_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLV reader and writer of the card. */
 #include "tlv.h"
 
@@ -100,8 +101,8 @@ static bool tag_in(const uint8_t *tags, uint8_t tag)
 bool tlv_only(const struct tlv_list *list, const uint8_t *allowed)
 {
     for (size_t i = 0; i < list->n; i++)
-        if (!tag_in(allowed, list->item[i].tag) ||
-            tlv_find(list, list->item[i].tag) != &list->item[i])
+        if (!tag_in(allowed, list->item[i].tag)
+            || tlv_find(list, list->item[i].tag) != &list->item[i])
             return false;
     return true;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLVs as the card reads and writes them. The length forms in the field disagree
  * above 127 bytes; what the card accepts and sends is said at each function.
  * This file shares nothing with the client's TLV code on purpose. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Byte buffers, hex, error texts, clock. */
 #include "util.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Small things every file of the software SIM needs: byte buffers, hex, error
  * texts. Knows nothing of cards. */
 #ifndef SOFTSIM_UTIL_H

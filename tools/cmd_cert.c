@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe cert, iotsafe pubkey: certificates and public keys of the SIM in PEM,
  * found as every program finds them that uses the provider. */
 #include <openssl/pem.h>
@@ -36,7 +37,7 @@ static int print_name(BIO *bio, const X509_NAME *name)
 {
     /* RFC 2253, but letters beyond ASCII as they are */
     return X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
-         >= 0;
+           >= 0;
 }
 
 static int print_subject(BIO *bio, const X509 *cert)

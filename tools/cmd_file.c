@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe file: the bytes of a file object, a certificate's too. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ static bool parse_operand(const char *text, struct iotsafe_uri *ret_uri)
         && iotsafe_uri_parse(uri, ret_uri, NULL) == IOTSAFE_OK)
         return true;
     report_error("file: '%s' is neither a URI nor an identifier in hex digits; a label stands in "
-                 "a URI: 'iotsafe://label=...'", text);
+                 "a URI: 'iotsafe://label=...'",
+                 text);
     return false;
 }
 
@@ -52,7 +54,8 @@ static enum tool_status print_file(const uint8_t *data, size_t len)
 {
     if (isatty(STDOUT_FILENO) && !text_is_harmless(data, len)) {
         report_error("file: this file is no text, %zu raw bytes are not written to a terminal; "
-                     "redirect the output, or pipe it to xxd", len);
+                     "redirect the output, or pipe it to xxd",
+                     len);
         return TOOL_USAGE;
     }
     output_bytes(data, len);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe info: what the applet is and can do. */
 #include <ctype.h>
 #include <stddef.h>
@@ -35,7 +36,10 @@ static const struct limit {
     const char *json, *one, *many;
     size_t offset;
 } limits[] = {
-#define LIMIT(name, one, many) { #name, one, many, offsetof(struct iotsafe_info, max_##name) }
+#define LIMIT(name, one, many)                                      \
+    {                                                               \
+#name, one, many, offsetof(struct iotsafe_info, max_##name) \
+    }
     LIMIT(private_keys, "private key", "private keys"),
     LIMIT(public_keys, "public key", "public keys"),
     LIMIT(files, "file", "files"),

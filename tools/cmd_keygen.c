@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe keygen: a new key pair, made by the SIM in one of its containers. */
 #include <openssl/err.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *
     if ((container->told & IOTSAFE_TOLD_STATE) != 0)
         return container->state != IOTSAFE_STATE_DEACTIVATED;
     return object_public_half(card, container, &public_half, NULL) == IOTSAFE_OK
-        && iotsafe_read_public_key(card, &public_half.name, point, NULL) == IOTSAFE_OK;
+           && iotsafe_read_public_key(card, &public_half.name, point, NULL) == IOTSAFE_OK;
 }
 
 static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object *container,
@@ -42,7 +43,8 @@ static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object 
     }
     if (!force && is_occupied(card, container)) {
         report_error("%s: this container holds a key, which would be lost for ever; "
-                     "--force replaces it", uri);
+                     "--force replaces it",
+                     uri);
         return false;
     }
     return true;
@@ -114,7 +116,8 @@ static enum tool_status finish(const struct tool *tool, struct iotsafe_card *car
     object_uri(&object, sim, uri);
     if (key == NULL) {
         report_error("%s: a key pair was generated, but the public key that the applet tells is "
-                     "not on its curve; do not use it", uri);
+                     "not on its curve; do not use it",
+                     uri);
         return TOOL_FAILED;
     }
     pubkey_type(key, type);
@@ -128,7 +131,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
                            struct iotsafe_diag *diag)
 {
     bool cannot = (container->told & IOTSAFE_TOLD_FUNCTIONS) != 0
-               && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
+                  && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
 
     if (object_refused(err) && cannot && diag->text[0] != '\0')
         report_error("%s (the applet lists this key as none that it generates)", diag->text);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe key-ref: a key-reference file, for programs that read keys from PEM
  * files only. Its encoding is provider/keyref.h's. */
 #include <openssl/pem.h>
@@ -62,7 +63,8 @@ static bool encode_public_key(const struct args *args, const EVP_PKEY *key, unsi
 
     if (!pubkey_type(key, type)) {
         report_error("key-ref: a key of type %s cannot be the key of an IoT SAFE applet "
-                     "(P-256, brainpoolP256r1, RSA-2048)", type);
+                     "(P-256, brainpoolP256r1, RSA-2048)",
+                     type);
         return false;
     }
     if (pubkey_encode(key, ret_der, ret_len))
@@ -113,8 +115,7 @@ static enum tool_status key_ref_run(struct tool *tool, const struct args *args)
     size_t spki_len = 0;
     EVP_PKEY *key;
 
-    if (!check_options(args)
-        || !key_uri_from_operand(args->operand[0], IOTSAFE_URI_PRIVATE, &uri))
+    if (!check_options(args) || !key_uri_from_operand(args->operand[0], IOTSAFE_URI_PRIVATE, &uri))
         return TOOL_USAGE;
     if (args->option[OPTION_NO_PUBKEY] != NULL)
         return print_reference(tool, &uri, NULL, 0);

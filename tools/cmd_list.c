@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe list: the objects of the applet, with the URIs that find them. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,9 +167,9 @@ static void add_attribute(json_t *json, const struct iotsafe_object *object,
     if (words == &words_function && object->kind == IOTSAFE_PUBLIC_KEY)
         words = &words_public_function;
     json_object_set_new(json, attribute->name,
-                        words == NULL          ? json_integer(value)
-                        : attribute->is_bits   ? words_bits_json(words, value)
-                                               : words_value_json(words, value));
+                        words == NULL        ? json_integer(value)
+                        : attribute->is_bits ? words_bits_json(words, value)
+                                             : words_value_json(words, value));
     if (words == &words_key_type)
         json_object_set_new(json, "volatile", json_boolean(words_key_is_volatile(value)));
 }

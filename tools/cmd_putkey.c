@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe put-key: somebody's public key into a container of the SIM. */
 #include <string.h>
 
@@ -27,7 +28,8 @@ static bool read_offer(const struct tool *tool, const char *path, struct offer *
     ret_offer->key_type = pubkey_card_type(key);
     if (!pubkey_type_is_curve(ret_offer->key_type)) {
         report_error("%s: a key of type %s cannot be put into an applet "
-                     "(P-256, brainpoolP256r1)", path, type);
+                     "(P-256, brainpoolP256r1)",
+                     path, type);
     } else {
         if (pubkey_to_point(key, ret_offer->point))
             checked = pubkey_from_point(tool, ret_offer->key_type, ret_offer->point);
@@ -58,7 +60,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
                            struct iotsafe_diag *diag)
 {
     bool cannot = (container->told & IOTSAFE_TOLD_ACCESS) != 0
-               && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
+                  && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
 
     if (object_refused(err) && cannot && diag->text[0] != '\0')
         report_error("%s (the applet lists this key as none that the device may write)",

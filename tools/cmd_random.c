@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe random: bytes from the SIM's random generator. */
 #include <errno.h>
 #include <stdio.h>

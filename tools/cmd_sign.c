@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe sign: a private key of the SIM signs a file, by the way of every program
  * that uses the provider. */
 #include <openssl/evp.h>
@@ -39,8 +40,9 @@ static bool begin(const struct tool *tool, struct signing *signing, EVP_PKEY *ke
 {
     signing->ctx = EVP_MD_CTX_new();
     if (signing->ctx != NULL
-        && EVP_DigestSignInit_ex(signing->ctx, NULL, signing->digest->name, tool->libctx, NULL,
-                                 key, NULL) > 0)
+        && EVP_DigestSignInit_ex(signing->ctx, NULL, signing->digest->name, tool->libctx, NULL, key,
+                                 NULL)
+               > 0)
         return true;
     report_failure(signing);
     return false;

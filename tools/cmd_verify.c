@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe verify: does a signature belong to a file and a key? The applet says so
  * where it can, with its copy of the public key; else software does, with what
  * the SIM gives out. */
@@ -30,7 +31,7 @@ static const struct command_option options[] = {
 struct question {
     const char *operand; /* the URI as the user gave it */
     struct iotsafe_uri uri;
-    bool only_applet;    /* --applet */
+    bool only_applet; /* --applet */
     const struct digest *digest;
     unsigned char md[EVP_MAX_MD_SIZE];
     unsigned md_len;
@@ -40,11 +41,7 @@ struct question {
 };
 
 /* Can this device put another key in the place of the public key? */
-enum replaceable {
-    REPLACEABLE_UNKNOWN,
-    REPLACEABLE_NO,
-    REPLACEABLE_YES
-};
+enum replaceable { REPLACEABLE_UNKNOWN, REPLACEABLE_NO, REPLACEABLE_YES };
 
 struct verdict {
     bool valid;
@@ -85,7 +82,8 @@ static bool is_worth_it(const struct question *question, enum replaceable replac
     if (!question->only_applet || replaceable == REPLACEABLE_NO)
         return true;
     report_error("%s: %s, so the applet's word is worth no more than the device's; "
-                 "without --applet it is asked all the same", question->operand,
+                 "without --applet it is asked all the same",
+                 question->operand,
                  replaceable == REPLACEABLE_YES
                      ? "this device can replace the public key"
                      : "the applet does not tell whether this device can replace the public key");
@@ -120,7 +118,7 @@ static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iots
 static bool put_number(const BIGNUM *number, uint8_t ret_bytes[static RAW_SIZE / 2])
 {
     return !BN_is_negative(number) && !BN_is_zero(number)
-        && BN_bn2binpad(number, ret_bytes, RAW_SIZE / 2) == RAW_SIZE / 2;
+           && BN_bn2binpad(number, ret_bytes, RAW_SIZE / 2) == RAW_SIZE / 2;
 }
 
 /* One DER ECDSA-Sig-Value, and nothing but DER, to r || s. */
@@ -131,8 +129,8 @@ static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[s
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
     int again_len = sig != NULL ? i2d_ECDSA_SIG(sig, &again) : -1;
     bool good = again_len > 0 && (size_t)again_len == len && memcmp(again, der, len) == 0
-             && put_number(ECDSA_SIG_get0_r(sig), ret_raw)
-             && put_number(ECDSA_SIG_get0_s(sig), ret_raw + RAW_SIZE / 2);
+                && put_number(ECDSA_SIG_get0_r(sig), ret_raw)
+                && put_number(ECDSA_SIG_get0_s(sig), ret_raw + RAW_SIZE / 2);
 
     OPENSSL_free(again);
     ECDSA_SIG_free(sig);
@@ -307,8 +305,8 @@ static bool hash_file(const struct tool *tool, const char *path, struct question
     bool read = true, good;
 
     good = input != NULL && md != NULL && ctx != NULL && EVP_DigestInit_ex2(ctx, md, NULL) > 0
-        && input_digest(input, EVP_DigestUpdate, ctx, &read)
-        && EVP_DigestFinal_ex(ctx, question->md, &question->md_len) > 0;
+           && input_digest(input, EVP_DigestUpdate, ctx, &read)
+           && EVP_DigestFinal_ex(ctx, question->md, &question->md_len) > 0;
     if (!good && read && input != NULL)
         report_error("verify: OpenSSL cannot hash by %s", question->digest->spelling);
     input_close(input);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenSSL context of the tool: this build's provider, with the settings that
  * openssl.cnf gives to the installed one. */
 #include <openssl/conf.h>
@@ -76,8 +77,8 @@ void tool_close(struct tool *tool)
 
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
 {
-    const struct iotsafe_config *cfg =
-        isprov_get0_config(OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
+    const struct iotsafe_config *cfg = isprov_get0_config(
+        OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
     struct iotsafe_card *card = NULL;
     struct iotsafe_diag diag = { .text = "" };
     enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &diag);
@@ -95,7 +96,8 @@ bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
 
     if (!iotsafe_uri_is_ours(text)) {
         report_error("%s: not a URI of an object; it would look like iotsafe://id=01 "
-                     "('iotsafe list' shows all)", text);
+                     "('iotsafe list' shows all)",
+                     text);
         return false;
     }
     err = iotsafe_uri_parse(text, ret_uri, &diag);
@@ -105,8 +107,7 @@ bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
     return false;
 }
 
-bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type,
-                          struct iotsafe_uri *ret_uri)
+bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type, struct iotsafe_uri *ret_uri)
 {
     if (!uri_from_operand(text, ret_uri))
         return false;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The digests that applets sign. */
 #ifndef DIGEST_H
 #define DIGEST_H
@@ -5,14 +6,16 @@
 #include "tool.h"
 
 struct digest {
-    const char *name;      /* OpenSSL's */
-    unsigned hash;         /* IOTSAFE_HASH_..., one bit */
-    const char *spelling;  /* how we write it: as words_hash does */
+    const char *name;     /* OpenSSL's */
+    unsigned hash;        /* IOTSAFE_HASH_..., one bit */
+    const char *spelling; /* how we write it: as words_hash does */
 };
 
 /* The row of the commands that sign and verify. */
-#define COMMAND_OPTION_DIGEST \
-    { "digest", "NAME", "SHA-256 (if not given), SHA-384 or SHA-512" }
+#define COMMAND_OPTION_DIGEST                                          \
+    {                                                                  \
+        "digest", "NAME", "SHA-256 (if not given), SHA-384 or SHA-512" \
+    }
 
 /**
  * @param name  in any of OpenSSL's spellings; NULL: SHA-256

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files that the user names: read whole, if small, or piece by piece. "-" is
  * standard input. Failures are reported here. */
 #ifndef INPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line: finds the command's row, parses options by it, runs it, and
  * writes the help. What a command does is in cmd_*.c. */
 #include <getopt.h>
@@ -10,17 +11,9 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-    &command_info,
-    &command_list,
-    &command_cert,
-    &command_pubkey,
-    &command_key_ref,
-    &command_file,
-    &command_random,
-    &command_keygen,
-    &command_put_key,
-    &command_sign,
-    &command_verify,
+    &command_info,    &command_list, &command_cert,   &command_pubkey,
+    &command_key_ref, &command_file, &command_random, &command_keygen,
+    &command_put_key, &command_sign, &command_verify,
 };
 
 /* ---- help ---- */
@@ -103,9 +96,9 @@ struct request {
 };
 
 /* The options that getopt_long() shall know, and the empty one at the end. */
-static void collect_options(const struct command *command,
-                            struct option ret[static ARRAY_LEN(common_options)
-                                              + COMMAND_OPTIONS_MAX + 1])
+static void collect_options(
+    const struct command *command,
+    struct option ret[static ARRAY_LEN(common_options) + COMMAND_OPTIONS_MAX + 1])
 {
     const struct command_option *own = command != NULL ? command->options : NULL;
     size_t n = 0;

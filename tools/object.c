@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see object.h */
 #include "object.h"
 
@@ -7,7 +8,7 @@
 bool object_is_certificate(const struct iotsafe_object *object)
 {
     return object->kind == IOTSAFE_FILE && (object->told & IOTSAFE_TOLD_FILE_USAGE) != 0
-        && object->file_usage == IOTSAFE_FILE_CERTIFICATE;
+           && object->file_usage == IOTSAFE_FILE_CERTIFICATE;
 }
 
 static enum iotsafe_uri_type uri_type(const struct iotsafe_object *object)

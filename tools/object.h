@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Objects of the applet by the URIs that name them. What OpenSSL can find is
  * found through the store (store.h); this is for what it has no idea of. */
 #ifndef OBJECT_H
@@ -18,15 +19,17 @@ void object_uri(const struct iotsafe_object *object, const char *sim,
  * object list the name is all that is known: nothing is `told` then.
  * Errors are those of iotsafe_find().
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-object_find(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iotsafe_name *name,
-            struct iotsafe_object *ret_object, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err object_find(struct iotsafe_card *card, enum iotsafe_kind kind,
+                                               const struct iotsafe_name *name,
+                                               struct iotsafe_object *ret_object,
+                                               struct iotsafe_diag *diag);
 
 /** The public key that belongs to a private key: of equal label, else of equal
  *  identifier. @retval IOTSAFE_ERR_NOT_FOUND  neither */
-IOTSAFE_NODISCARD enum iotsafe_err
-object_public_half(struct iotsafe_card *card, const struct iotsafe_object *private_key,
-                   struct iotsafe_object *ret_object, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err object_public_half(struct iotsafe_card *card,
+                                                      const struct iotsafe_object *private_key,
+                                                      struct iotsafe_object *ret_object,
+                                                      struct iotsafe_diag *diag);
 
 /** True if the card was reached and says no; false for failures of the card or
  *  of the way to it, after which asking again makes no sense. */

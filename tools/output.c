@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* stdout, and text that is safe to print. What is printed is decided elsewhere. */
 #include "output.h"
 
@@ -87,8 +88,12 @@ json_t *json_from_bio(BIO *bio)
 static size_t utf8_next(const uint8_t *bytes, size_t len, uint32_t *ret_point)
 {
     static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t n = bytes[0] < 0x80 ? 1 : bytes[0] < 0xc2 ? 0 : bytes[0] < 0xe0 ? 2
-             : bytes[0] < 0xf0 ? 3 : bytes[0] < 0xf5 ? 4 : 0;
+    size_t n = bytes[0] < 0x80   ? 1
+               : bytes[0] < 0xc2 ? 0
+               : bytes[0] < 0xe0 ? 2
+               : bytes[0] < 0xf0 ? 3
+               : bytes[0] < 0xf5 ? 4
+                                 : 0;
     uint32_t point = n == 1 ? bytes[0] : n == 0 ? 0 : bytes[0] & (0x7fU >> n);
 
     if (n == 0 || n > len)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to stdout: safe text, aligned tables, JSON, bytes. */
 #ifndef OUTPUT_H
 #define OUTPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Public keys as DER, PEM and files. Where a key comes from on the SIM is the
  * store's business. */
 #include "pubkey.h"
@@ -55,7 +56,8 @@ void pubkey_report_missing(const char *what, const char *hint)
         report_error("%s%s", why.text, hint);
     else /* OpenSSL says nothing sensible here */
         report_error("%s: the SIM gives no public key for it; perhaps its container is still "
-                     "empty, see STATE in 'iotsafe list'%s", what, hint);
+                     "empty, see STATE in 'iotsafe list'%s",
+                     what, hint);
 }
 
 /* Keys that an applet can hold, by OpenSSL's names and by ours. */
@@ -127,11 +129,10 @@ static EVP_PKEY *key_from_point(OSSL_LIB_CTX *libctx, const char *group,
 {
     char name[GROUP_MAX];
     uint8_t copy[IOTSAFE_POINT_SIZE]; /* OSSL_PARAM takes no const */
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy, sizeof(copy)),
-        OSSL_PARAM_END
-    };
+    OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+                            OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy,
+                                                              sizeof(copy)),
+                            OSSL_PARAM_END };
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(libctx, "EC", PUBKEY_SOFTWARE);
     EVP_PKEY *key = NULL;
 
@@ -174,7 +175,7 @@ static bool coordinate(const EVP_PKEY *key, const char *param, uint8_t *ret_byte
 {
     BIGNUM *number = NULL;
     bool good = EVP_PKEY_get_bn_param(key, param, &number)
-             && BN_bn2binpad(number, ret_bytes, (int)len) == (int)len;
+                && BN_bn2binpad(number, ret_bytes, (int)len) == (int)len;
 
     BN_free(number);
     return good;
@@ -186,7 +187,7 @@ bool pubkey_to_point(const EVP_PKEY *key, uint8_t ret_point[static IOTSAFE_POINT
 
     ret_point[0] = POINT_CONVERSION_UNCOMPRESSED;
     return coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X, ret_point + 1, len)
-        && coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y, ret_point + 1 + len, len);
+           && coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y, ret_point + 1 + len, len);
 }
 
 EVP_PKEY *pubkey_to_software(const struct tool *tool, const EVP_PKEY *key)
@@ -285,7 +286,8 @@ static void report_useless(const char *path, unsigned wanted, bool unusable)
 {
     if (unusable)
         report_error("%s: OpenSSL does not take the public key in it: it is not a point of its "
-                     "curve, or of an unknown type", path);
+                     "curve, or of an unknown type",
+                     path);
     else
         report_error("%s: no %s in it that OpenSSL can read (PEM or DER)", path,
                      wanted == PUBKEY_ALONE            ? "public key"

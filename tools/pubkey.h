@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Public keys: as DER and PEM, from files, and by the name of their type. */
 #ifndef PUBKEY_H
 #define PUBKEY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Failures and warnings on stderr, and what OpenSSL's error queue is worth.
  * Exit statuses are the commands' business. */
 #include "report.h"
@@ -10,8 +11,8 @@
 
 #include "output.h"
 
-__attribute__((format(printf, 2, 0)))
-static void report_line(const char *prefix, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void report_line(const char *prefix,
+                                                              const char *format, va_list ap)
 {
     char *text = NULL, *safe = NULL;
     int len = vasprintf(&text, format, ap);
@@ -81,7 +82,7 @@ static bool is_noise(const struct queue_entry *entry)
     int lib = ERR_GET_LIB(entry->code);
 
     return lib == ERR_LIB_OSSL_STORE || lib == ERR_LIB_OSSL_DECODER || lib == ERR_LIB_SYS
-        || lib == ERR_LIB_DSO || ERR_GET_REASON(entry->code) == ERR_R_UNSUPPORTED;
+           || lib == ERR_LIB_DSO || ERR_GET_REASON(entry->code) == ERR_R_UNSUPPORTED;
 }
 
 static int entry_worth(const struct queue_entry *entry)

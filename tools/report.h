@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Failures, warnings and progress, for people: one line each on stderr. A failure
  * names the thing and the way out. Text from cards and files is printed with its
  * control characters escaped. */
@@ -25,8 +26,8 @@ void report_library(const char *what, enum iotsafe_err err, const struct iotsafe
 
 /** What OpenSSL's error queue tells about a failure. */
 struct queue_summary {
-    char text[600];      /* the most telling text; never empty */
-    bool from_provider;  /* it came from our provider, ... */
+    char text[600];       /* the most telling text; never empty */
+    bool from_provider;   /* it came from our provider, ... */
     enum iotsafe_err err; /* ... with this reason; else IOTSAFE_OK */
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Objects through OSSL_STORE: opens a URI, takes what is wanted, and tells
  * "there is none" from "it cannot be had". */
 #include "store.h"
@@ -75,8 +76,7 @@ enum store_result store_certificates(const struct tool *tool, const struct iotsa
 {
     struct harvest harvest = { .want = OSSL_STORE_INFO_CERT, .certs = sk_X509_new_null() };
     bool walked = harvest.certs != NULL && walk(tool, uri, &harvest);
-    enum store_result result =
-        result_of(walked, walked && sk_X509_num(harvest.certs) > 0, ret_why);
+    enum store_result result = result_of(walked, walked && sk_X509_num(harvest.certs) > 0, ret_why);
 
     if (result == STORE_FOUND)
         *ret_certs = harvest.certs;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Objects through OSSL_STORE, so that the tool finds what every program that
  * uses the provider would find. */
 #ifndef STORE_H

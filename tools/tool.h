@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What main() and the commands of the tool share: a command as a row of data,
  * its parsed arguments, and the provider that it works with.
  *
@@ -26,7 +27,7 @@ enum tool_status {
 
 /** The tool's own OpenSSL context, with this build's provider in it. */
 struct tool {
-    bool json;              /* --json was given */
+    bool json; /* --json was given */
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *iotsafe; /* linked in; an installed module is not looked at */
     OSSL_PROVIDER *base;    /* OpenSSL's default provider */
@@ -75,7 +76,7 @@ struct command {
     const char *summary;  /* one line, for the list of commands */
     const char *details;  /* for its own --help: whole lines */
     size_t operands_min, operands_max;
-    bool raw_output;      /* bytes on stdout: --json is refused */
+    bool raw_output;                      /* bytes on stdout: --json is refused */
     const struct command_option *options; /* ends with a NULL name; may be NULL */
     enum tool_status (*run)(struct tool *tool, const struct args *args);
 };
@@ -93,8 +94,10 @@ extern const struct command command_sign;
 extern const struct command command_verify;
 
 /* The row that every command without a URI shares: which SIM is meant. */
-#define COMMAND_OPTION_SIM \
-    { "sim", "NAME", "the SIM of that name in the configuration (sim.NAME)" }
+#define COMMAND_OPTION_SIM                                                    \
+    {                                                                         \
+        "sim", "NAME", "the SIM of that name in the configuration (sim.NAME)" \
+    }
 
 /**
  * Parse a URI that the user gave.

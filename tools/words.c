@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The words for an applet's numbers, as tables. Which attribute uses which table
  * is the commands' business. */
 #include "words.h"
@@ -7,51 +8,31 @@
 
 #include "iotsafe_defs.h"
 
-#define WORDS(name, ...)                                                                \
-    static const struct word name##_list[] = { __VA_ARGS__ };                           \
+#define WORDS(name, ...)                                      \
+    static const struct word name##_list[] = { __VA_ARGS__ }; \
     const struct words name = { name##_list, sizeof(name##_list) / sizeof(struct word) }
 
-WORDS(words_function,
-      { IOTSAFE_FUNCTION_SIGN, "sign" },
-      { IOTSAFE_FUNCTION_GENERATE, "generate" },
-      { IOTSAFE_FUNCTION_AGREE, "agree" },
+WORDS(words_function, { IOTSAFE_FUNCTION_SIGN, "sign" }, { IOTSAFE_FUNCTION_GENERATE, "generate" },
+      { IOTSAFE_FUNCTION_AGREE, "agree" }, { IOTSAFE_FUNCTION_DERIVE, "derive" });
+WORDS(words_public_function, { IOTSAFE_FUNCTION_SIGN, "verify" },
+      { IOTSAFE_FUNCTION_GENERATE, "generate" }, { IOTSAFE_FUNCTION_AGREE, "agree" },
       { IOTSAFE_FUNCTION_DERIVE, "derive" });
-WORDS(words_public_function,
-      { IOTSAFE_FUNCTION_SIGN, "verify" },
-      { IOTSAFE_FUNCTION_GENERATE, "generate" },
-      { IOTSAFE_FUNCTION_AGREE, "agree" },
-      { IOTSAFE_FUNCTION_DERIVE, "derive" });
-WORDS(words_hash,
-      { IOTSAFE_HASH_SHA256, "SHA-256" },
-      { IOTSAFE_HASH_SHA384, "SHA-384" },
+WORDS(words_hash, { IOTSAFE_HASH_SHA256, "SHA-256" }, { IOTSAFE_HASH_SHA384, "SHA-384" },
       { IOTSAFE_HASH_SHA512, "SHA-512" });
-WORDS(words_signature,
-      { IOTSAFE_SIG_RSA_PKCS1, "RSA-PKCS1" },
-      { IOTSAFE_SIG_RSA_PSS, "RSA-PSS" },
+WORDS(words_signature, { IOTSAFE_SIG_RSA_PKCS1, "RSA-PKCS1" }, { IOTSAFE_SIG_RSA_PSS, "RSA-PSS" },
       { IOTSAFE_SIG_ECDSA, "ECDSA" });
 WORDS(words_agreement, { IOTSAFE_AGREEMENT_ECKA, "ECDH" });
-WORDS(words_derivation,
-      { IOTSAFE_DERIVATION_PRF, "TLS12-PRF" },
+WORDS(words_derivation, { IOTSAFE_DERIVATION_PRF, "TLS12-PRF" },
       { IOTSAFE_DERIVATION_HKDF, "HKDF" });
-WORDS(words_access,
-      { IOTSAFE_ACCESS_READ, "read" },
-      { IOTSAFE_ACCESS_UPDATE, "update" });
-WORDS(words_state,
-      { IOTSAFE_STATE_DEACTIVATED, "inactive" },
+WORDS(words_access, { IOTSAFE_ACCESS_READ, "read" }, { IOTSAFE_ACCESS_UPDATE, "update" });
+WORDS(words_state, { IOTSAFE_STATE_DEACTIVATED, "inactive" },
       { IOTSAFE_STATE_ACTIVATED, "active" });
-WORDS(words_key_type,
-      { IOTSAFE_KEY_RSA2048, "RSA-2048" },
-      { IOTSAFE_KEY_P256, "P-256" },
-      { IOTSAFE_KEY_P256_VOLATILE, "P-256" },
-      { IOTSAFE_KEY_BP256, "brainpoolP256r1" },
-      { IOTSAFE_KEY_BP256_VOLATILE, "brainpoolP256r1" },
-      { IOTSAFE_KEY_HMAC, "HMAC" });
-WORDS(words_key_usage,
-      { IOTSAFE_USAGE_GENERAL, "general" },
-      { IOTSAFE_USAGE_TLS12, "TLS-1.2" },
+WORDS(words_key_type, { IOTSAFE_KEY_RSA2048, "RSA-2048" }, { IOTSAFE_KEY_P256, "P-256" },
+      { IOTSAFE_KEY_P256_VOLATILE, "P-256" }, { IOTSAFE_KEY_BP256, "brainpoolP256r1" },
+      { IOTSAFE_KEY_BP256_VOLATILE, "brainpoolP256r1" }, { IOTSAFE_KEY_HMAC, "HMAC" });
+WORDS(words_key_usage, { IOTSAFE_USAGE_GENERAL, "general" }, { IOTSAFE_USAGE_TLS12, "TLS-1.2" },
       { IOTSAFE_USAGE_TLS13, "TLS-1.3" });
-WORDS(words_file_usage,
-      { IOTSAFE_FILE_GENERAL, "general" },
+WORDS(words_file_usage, { IOTSAFE_FILE_GENERAL, "general" },
       { IOTSAFE_FILE_CERTIFICATE, "certificate" });
 
 bool words_key_is_volatile(unsigned key_type)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Words for the numbers and bits by which an applet describes itself and its
  * objects (IoT.05 2.5.1 to 2.5.4, 2.14.4). The JSON output promises them. */
 #ifndef WORDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The IoT SAFE applet of a SIM, seen as cards, objects and operations.
  *
  * This is the only header that provider/ and tools/ see of applet_io. It knows
@@ -34,37 +35,37 @@
  *  stable: the provider uses them as OpenSSL reason numbers. */
 enum iotsafe_err {
     IOTSAFE_OK = 0,
-    IOTSAFE_ERR_ARGUMENT = 1,     /* the caller's mistake */
+    IOTSAFE_ERR_ARGUMENT = 1, /* the caller's mistake */
     IOTSAFE_ERR_MEMORY = 2,
-    IOTSAFE_ERR_CONFIG = 3,       /* a bad value in configuration or environment */
-    IOTSAFE_ERR_URI = 4,          /* a malformed object URI */
-    IOTSAFE_ERR_TIMEOUT = 5,      /* the deadline passed */
-    IOTSAFE_ERR_LOCK = 6,         /* the device lock cannot be had at all */
-    IOTSAFE_ERR_NO_SERVICE = 7,   /* no pcscd, nobody at the socket, no such device */
+    IOTSAFE_ERR_CONFIG = 3,     /* a bad value in configuration or environment */
+    IOTSAFE_ERR_URI = 4,        /* a malformed object URI */
+    IOTSAFE_ERR_TIMEOUT = 5,    /* the deadline passed */
+    IOTSAFE_ERR_LOCK = 6,       /* the device lock cannot be had at all */
+    IOTSAFE_ERR_NO_SERVICE = 7, /* no pcscd, nobody at the socket, no such device */
     IOTSAFE_ERR_NO_READER = 8,
     IOTSAFE_ERR_NO_CARD = 9,
-    IOTSAFE_ERR_NO_CHANNEL = 10,  /* no logical channel to be had */
+    IOTSAFE_ERR_NO_CHANNEL = 10, /* no logical channel to be had */
     IOTSAFE_ERR_NO_APPLET = 11,
-    IOTSAFE_ERR_TRANSPORT = 12,   /* the device failed in an exchange */
-    IOTSAFE_ERR_PROTOCOL = 13,    /* the answer makes no sense */
-    IOTSAFE_ERR_SPACE = 14,       /* an answer larger than allowed */
-    IOTSAFE_ERR_NOT_FOUND = 15,   /* no such object */
-    IOTSAFE_ERR_AMBIGUOUS = 16,   /* several objects fit the name */
-    IOTSAFE_ERR_ACCESS = 17,      /* security status not satisfied */
-    IOTSAFE_ERR_CONDITIONS = 18,  /* conditions of use not satisfied */
-    IOTSAFE_ERR_BUSY = 19,        /* remote administration at work */
-    IOTSAFE_ERR_CHANGED = 20,     /* remote administration changed the object */
-    IOTSAFE_ERR_DATA = 21,        /* the applet refused the command data */
-    IOTSAFE_ERR_UNSUPPORTED = 22, /* not offered by this applet */
-    IOTSAFE_ERR_LENGTH = 23,      /* wrong length (Lc, Le) */
-    IOTSAFE_ERR_CLASS = 24,       /* class byte not supported */
-    IOTSAFE_ERR_CHANNEL_LOST = 25,/* the card no longer knows our channel */
-    IOTSAFE_ERR_SIGNATURE = 26,   /* a signature does not match */
-    IOTSAFE_ERR_CARD = 27,        /* any other status word */
-    IOTSAFE_ERR_KEY = 28,         /* a key or point that must not be used */
-    IOTSAFE_ERR_CERTIFICATE = 29, /* a file that holds no certificate */
-    IOTSAFE_ERR_DIGEST = 30,      /* a digest that the applet does not sign */
-    IOTSAFE_ERR_REFERENCE = 31,   /* a damaged key-reference file */
+    IOTSAFE_ERR_TRANSPORT = 12,    /* the device failed in an exchange */
+    IOTSAFE_ERR_PROTOCOL = 13,     /* the answer makes no sense */
+    IOTSAFE_ERR_SPACE = 14,        /* an answer larger than allowed */
+    IOTSAFE_ERR_NOT_FOUND = 15,    /* no such object */
+    IOTSAFE_ERR_AMBIGUOUS = 16,    /* several objects fit the name */
+    IOTSAFE_ERR_ACCESS = 17,       /* security status not satisfied */
+    IOTSAFE_ERR_CONDITIONS = 18,   /* conditions of use not satisfied */
+    IOTSAFE_ERR_BUSY = 19,         /* remote administration at work */
+    IOTSAFE_ERR_CHANGED = 20,      /* remote administration changed the object */
+    IOTSAFE_ERR_DATA = 21,         /* the applet refused the command data */
+    IOTSAFE_ERR_UNSUPPORTED = 22,  /* not offered by this applet */
+    IOTSAFE_ERR_LENGTH = 23,       /* wrong length (Lc, Le) */
+    IOTSAFE_ERR_CLASS = 24,        /* class byte not supported */
+    IOTSAFE_ERR_CHANNEL_LOST = 25, /* the card no longer knows our channel */
+    IOTSAFE_ERR_SIGNATURE = 26,    /* a signature does not match */
+    IOTSAFE_ERR_CARD = 27,         /* any other status word */
+    IOTSAFE_ERR_KEY = 28,          /* a key or point that must not be used */
+    IOTSAFE_ERR_CERTIFICATE = 29,  /* a file that holds no certificate */
+    IOTSAFE_ERR_DIGEST = 30,       /* a digest that the applet does not sign */
+    IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
     IOTSAFE_ERR_MAX
 };
 
@@ -116,9 +117,9 @@ const struct iotsafe_uri *iotsafe_config_ephemeral_key(const struct iotsafe_conf
 /** How an object is called: by identifier, by label, or by both. */
 struct iotsafe_name {
     uint8_t id[IOTSAFE_ID_MAX];
-    size_t id_len;                      /* bytes; 0: not given */
-    char label[IOTSAFE_LABEL_MAX + 1];  /* NUL-terminated; bytes from the card may be any UTF-8 */
-    size_t label_len;                   /* bytes; 0: not given */
+    size_t id_len;                     /* bytes; 0: not given */
+    char label[IOTSAFE_LABEL_MAX + 1]; /* NUL-terminated; bytes from the card may be any UTF-8 */
+    size_t label_len;                  /* bytes; 0: not given */
 };
 
 /** True if `want` names `have`: every part given in `want` is equal. */
@@ -146,8 +147,8 @@ bool iotsafe_uri_is_ours(const char *text);
  * Parse `iotsafe:` or `iotsafe://` and its attributes (docs/iotsafe-uri.7).
  * @retval IOTSAFE_ERR_URI  the diag names the attribute that is wrong
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri,
+                                                     struct iotsafe_diag *diag);
 
 #define IOTSAFE_URI_MAX 320 /* bytes with the NUL; the longest that format writes fits */
 
@@ -167,9 +168,9 @@ struct iotsafe_card;
  * @param sim  the name of a SIM in the configuration; NULL or "" is the default one
  * @retval IOTSAFE_ERR_CONFIG  unknown SIM name, bad transport, any bad setting
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_card_new(const struct iotsafe_config *cfg, const char *sim,
-                 struct iotsafe_card **ret_card, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
+                                                    const char *sim, struct iotsafe_card **ret_card,
+                                                    struct iotsafe_diag *diag);
 struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card);
 void iotsafe_card_free(struct iotsafe_card *card); /* NULL accepted */
 
@@ -186,33 +187,28 @@ void iotsafe_card_forget(struct iotsafe_card *card);
  *  is 0; `known` is false when the applet has no such command. */
 struct iotsafe_info {
     bool known;
-    uint8_t version;             /* 0x10 is 1.0 */
+    uint8_t version; /* 0x10 is 1.0 */
     uint8_t applet_id[32];
     size_t applet_id_len;
     uint8_t max_files, max_private_keys, max_public_keys, max_secrets, max_sessions;
-    uint8_t functions;           /* IOTSAFE_FUNCTION_..., a bit each */
-    uint16_t hashes;             /* IOTSAFE_HASH_... */
-    uint8_t signature_algs;      /* IOTSAFE_SIG_... */
-    uint8_t agreement;           /* IOTSAFE_AGREEMENT_... */
-    uint8_t derivation;          /* IOTSAFE_DERIVATION_... */
-    uint8_t aid[IOTSAFE_AID_MAX];/* the AID that selected the applet */
+    uint8_t functions;            /* IOTSAFE_FUNCTION_..., a bit each */
+    uint16_t hashes;              /* IOTSAFE_HASH_... */
+    uint8_t signature_algs;       /* IOTSAFE_SIG_... */
+    uint8_t agreement;            /* IOTSAFE_AGREEMENT_... */
+    uint8_t derivation;           /* IOTSAFE_DERIVATION_... */
+    uint8_t aid[IOTSAFE_AID_MAX]; /* the AID that selected the applet */
     size_t aid_len;
-    char device[128];            /* reader, socket or modem that was reached */
-    char channel[40];            /* logical channel or the modem's session, as text */
+    char device[128]; /* reader, socket or modem that was reached */
+    char channel[40]; /* logical channel or the modem's session, as text */
 };
 
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_card_info(struct iotsafe_card *card, struct iotsafe_info *ret_info,
-                  struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card,
+                                                     struct iotsafe_info *ret_info,
+                                                     struct iotsafe_diag *diag);
 
 /* ----------------------------------------------------------------- objects */
 
-enum iotsafe_kind {
-    IOTSAFE_PRIVATE_KEY = 1,
-    IOTSAFE_PUBLIC_KEY,
-    IOTSAFE_FILE,
-    IOTSAFE_SECRET
-};
+enum iotsafe_kind { IOTSAFE_PRIVATE_KEY = 1, IOTSAFE_PUBLIC_KEY, IOTSAFE_FILE, IOTSAFE_SECRET };
 
 /** Word for messages: "private key", "public key", "file", "secret". */
 const char *iotsafe_kind_name(enum iotsafe_kind kind);
@@ -222,12 +218,12 @@ const char *iotsafe_kind_name(enum iotsafe_kind kind);
 struct iotsafe_object {
     enum iotsafe_kind kind;
     struct iotsafe_name name;
-    uint16_t told;              /* IOTSAFE_TOLD_... */
+    uint16_t told; /* IOTSAFE_TOLD_... */
     uint8_t access, state, key_type, key_usage, functions;
     uint8_t signature_algs, agreement, derivation;
     uint16_t hashes;
     uint8_t file_usage;
-    uint16_t file_size;         /* bytes of the container */
+    uint16_t file_size; /* bytes of the container */
 };
 #define IOTSAFE_TOLD_ACCESS 0x0001
 #define IOTSAFE_TOLD_STATE 0x0002
@@ -248,18 +244,19 @@ struct iotsafe_object {
  * @param ret_objects  allocated; free() it
  * @param ret_n        0 to IOTSAFE_OBJECTS_MAX
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects, size_t *ret_n,
-             struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
+                                                struct iotsafe_object **ret_objects, size_t *ret_n,
+                                                struct iotsafe_diag *diag);
 
 /**
  * The one object of a kind that a name stands for, from the object list.
  * @retval IOTSAFE_ERR_NOT_FOUND  none; the diag says what there is
  * @retval IOTSAFE_ERR_AMBIGUOUS  several; the diag lists them
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iotsafe_name *name,
-             struct iotsafe_object *ret_object, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
+                                                const struct iotsafe_name *name,
+                                                struct iotsafe_object *ret_object,
+                                                struct iotsafe_diag *diag);
 
 #define IOTSAFE_POINT_SIZE 65 /* uncompressed point of a 256-bit curve: 04 X Y */
 
@@ -271,11 +268,11 @@ iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind, const struct iot
  *              no identifier, else by identifier, and by the other if refused
  * @retval IOTSAFE_ERR_KEY  an RSA key: see iotsafe_read_rsa_key()
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                        uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(
+    struct iotsafe_card *card, const struct iotsafe_name *name,
+    uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
 
-#define IOTSAFE_RSA_MODULUS_MAX 256  /* bytes: RSA-2048 */
+#define IOTSAFE_RSA_MODULUS_MAX 256 /* bytes: RSA-2048 */
 #define IOTSAFE_RSA_EXPONENT_MAX 8
 
 struct iotsafe_rsa_key {
@@ -287,9 +284,10 @@ struct iotsafe_rsa_key {
 
 /** The same for an RSA key. After iotsafe_read_public_key() has failed with
  *  IOTSAFE_ERR_KEY because the key is one, this costs no exchange. */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                     struct iotsafe_rsa_key *ret_key, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card,
+                                                        const struct iotsafe_name *name,
+                                                        struct iotsafe_rsa_key *ret_key,
+                                                        struct iotsafe_diag *diag);
 
 /** How much of a file object to read. */
 enum iotsafe_extent {
@@ -307,21 +305,18 @@ enum iotsafe_extent {
  * @param ret_data   allocated; free() it; not NULL even for an empty file
  * @param ret_len    0 to IOTSAFE_FILE_MAX + 1
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
-                  enum iotsafe_extent extent, size_t size_hint, uint8_t **ret_data,
-                  size_t *ret_len, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card,
+                                                     const struct iotsafe_name *name,
+                                                     enum iotsafe_extent extent, size_t size_hint,
+                                                     uint8_t **ret_data, size_t *ret_len,
+                                                     struct iotsafe_diag *diag);
 
 /* -------------------------------------------------------------- operations */
 
 #define IOTSAFE_SIGNATURE_MAX 256 /* bytes: ECDSA 64 raw or 72 DER; RSA-2048 256 */
 #define IOTSAFE_TEXT_MAX 65535    /* bytes of text that go to an applet which hashes itself */
 
-enum iotsafe_scheme {
-    IOTSAFE_ECDSA = 1,
-    IOTSAFE_RSA_PKCS1,
-    IOTSAFE_RSA_PSS
-};
+enum iotsafe_scheme { IOTSAFE_ECDSA = 1, IOTSAFE_RSA_PKCS1, IOTSAFE_RSA_PSS };
 
 /**
  * What is to be signed, in the forms that the caller has. All applets seen take
@@ -329,21 +324,23 @@ enum iotsafe_scheme {
  * a hash over all but the last block, or the text itself, is tried.
  */
 struct iotsafe_input {
-    uint16_t hash;             /* IOTSAFE_HASH_..., one bit */
-    const uint8_t *digest;     /* 32, 48 or 64 bytes as the hash says */
-    const uint8_t *state;      /* 32 or (SHA-384 too) 64 bytes, big-endian words; NULL: none */
-    uint32_t hashed_len;       /* bytes in the state: a multiple of the block size */
-    const uint8_t *last_block; /* what follows; at most 128 bytes, not empty if anything was hashed */
+    uint16_t hash;         /* IOTSAFE_HASH_..., one bit */
+    const uint8_t *digest; /* 32, 48 or 64 bytes as the hash says */
+    const uint8_t *state;  /* 32 or (SHA-384 too) 64 bytes, big-endian words; NULL: none */
+    uint32_t hashed_len;   /* bytes in the state: a multiple of the block size */
+    const uint8_t
+        *last_block; /* what follows; at most 128 bytes, not empty if anything was hashed */
     size_t last_block_len;
-    const uint8_t *text;       /* all of it; NULL: not at hand */
-    size_t text_len;           /* at most IOTSAFE_TEXT_MAX */
+    const uint8_t *text; /* all of it; NULL: not at hand */
+    size_t text_len;     /* at most IOTSAFE_TEXT_MAX */
 };
 
 /** Input from a finished digest of 32, 48 or 64 bytes (borrowed).
  *  @retval IOTSAFE_ERR_DIGEST  another length: no applet signs it */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
-                          struct iotsafe_input *ret_input, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest,
+                                                             size_t digest_len,
+                                                             struct iotsafe_input *ret_input,
+                                                             struct iotsafe_diag *diag);
 
 /**
  * COMPUTE SIGNATURE (IoT.05 2.10). Two exchanges on an open card, one more where
@@ -354,11 +351,12 @@ iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
  * @param ret_sig  ECDSA: r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
  *                 applets answer so. NOT checked against a public key here
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name,
-             enum iotsafe_scheme scheme, const struct iotsafe_input *input,
-             uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
-             struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
+                                                const struct iotsafe_name *name,
+                                                enum iotsafe_scheme scheme,
+                                                const struct iotsafe_input *input,
+                                                uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX],
+                                                size_t *ret_sig_len, struct iotsafe_diag *diag);
 
 /**
  * VERIFY SIGNATURE with a public key of the card (IoT.05 2.13).
@@ -366,10 +364,11 @@ iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name,
  * @param sig        r || s, 64 bytes
  * @param ret_valid  what the applet says
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_verify(struct iotsafe_card *card, const struct iotsafe_name *name,
-               const struct iotsafe_input *input, const uint8_t sig[static 64], bool *ret_valid,
-               struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_verify(struct iotsafe_card *card,
+                                                  const struct iotsafe_name *name,
+                                                  const struct iotsafe_input *input,
+                                                  const uint8_t sig[static 64], bool *ret_valid,
+                                                  struct iotsafe_diag *diag);
 
 /** What GENERATE KEY PAIR made. The names are those valid from now on. */
 struct iotsafe_generated {
@@ -384,15 +383,16 @@ struct iotsafe_generated {
  *
  * @param name  of the private key's container
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_generate(struct iotsafe_card *card, const struct iotsafe_name *name,
-                 struct iotsafe_generated *ret_generated, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
+                                                    const struct iotsafe_name *name,
+                                                    struct iotsafe_generated *ret_generated,
+                                                    struct iotsafe_diag *diag);
 
 /** PUT PUBLIC KEY. The caller has checked that the point is on the curve.
  *  @param name  of the public key's container */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_put_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                       const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
+    struct iotsafe_card *card, const struct iotsafe_name *name,
+    const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
 
 #define IOTSAFE_SHARED_SECRET_SIZE 32
 
@@ -405,10 +405,10 @@ iotsafe_put_public_key(struct iotsafe_card *card, const struct iotsafe_name *nam
  * @param container    a public key that may be updated, of the same curve
  * @param ret_secret   the abscissa of the result; never all zeros
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_agree(struct iotsafe_card *card, const struct iotsafe_name *private_key,
-              const struct iotsafe_name *container, const uint8_t point[static IOTSAFE_POINT_SIZE],
-              uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
+    struct iotsafe_card *card, const struct iotsafe_name *private_key,
+    const struct iotsafe_name *container, const uint8_t point[static IOTSAFE_POINT_SIZE],
+    uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_diag *diag);
 
 /**
  * COMPUTE HKDF: the extract step of RFC 5869 with a secret of the card as input
@@ -418,10 +418,11 @@ iotsafe_agree(struct iotsafe_card *card, const struct iotsafe_name *private_key,
  * @param hash     IOTSAFE_HASH_...
  * @param ret_prk  32, 48 or 64 bytes as the hash says
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secret,
-                     const uint8_t *salt, size_t salt_len, uint16_t hash,
-                     uint8_t ret_prk[static 64], struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card,
+                                                        const struct iotsafe_name *secret,
+                                                        const uint8_t *salt, size_t salt_len,
+                                                        uint16_t hash, uint8_t ret_prk[static 64],
+                                                        struct iotsafe_diag *diag);
 
 /**
  * COMPUTE PRF: that of TLS 1.2 with SHA-256 (RFC 5246 clause 5) and a secret of
@@ -430,13 +431,14 @@ iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secre
  * @param label_seed  label and seed, one after the other, at most 127 bytes
  * @param ret_bytes   n bytes, 1 to 255
  */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_prf(struct iotsafe_card *card, const struct iotsafe_name *secret,
-            const uint8_t *label_seed, size_t label_seed_len, uint8_t *ret_bytes, size_t n,
-            struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_prf(struct iotsafe_card *card,
+                                               const struct iotsafe_name *secret,
+                                               const uint8_t *label_seed, size_t label_seed_len,
+                                               uint8_t *ret_bytes, size_t n,
+                                               struct iotsafe_diag *diag);
 
 /** GET RANDOM until `n` bytes are there. The caller wipes them. */
-IOTSAFE_NODISCARD enum iotsafe_err
-iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes, size_t n, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes,
+                                                  size_t n, struct iotsafe_diag *diag);
 
 #endif

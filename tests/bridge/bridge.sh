@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # iotsafe-bridge as its users meet it: stock programs with the module in front, a
 # software SIM, a reader, and modems of both kinds behind it.
 # shellcheck source=../e2e/lib.sh

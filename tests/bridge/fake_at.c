@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem on a pseudo terminal that speaks AT commands: +CCHO, +CGLA, +CCHC and
  * +CSIM (3GPP TS 27.007), with a software SIM behind its socket.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem on a pseudo terminal that speaks MBIM: just enough for libmbim to open
  * it and to use Microsoft's low level access to the SIM, which is a software SIM
  * behind its socket.
@@ -32,8 +33,8 @@ static struct {
     int pty;
     struct fake_sim sim;
     bool keep_class;
-    uint32_t max_message;       /* what the host takes in one piece */
-    uint32_t group[CHANNELS];   /* of an open channel, plus one; 0: not open */
+    uint32_t max_message;     /* what the host takes in one piece */
+    uint32_t group[CHANNELS]; /* of an open channel, plus one; 0: not open */
 } modem = { .pty = -1, .sim.fd = -1, .max_message = MESSAGE_MAX };
 
 static uint32_t get32(const uint8_t *p)
@@ -156,9 +157,10 @@ static uint32_t apdu(const uint8_t *in, uint32_t in_len, struct info *out)
 
 static uint32_t run_uicc(uint32_t cid, const uint8_t *in, uint32_t in_len, struct info *out)
 {
-    static const uint8_t atr[] = { 0x3b, 0x9f, 0x96, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xa0,
-                                   0x73, 0xbe, 0x21, 0x13, 0x67, 0x43, 0x20, 0x07, 0x18,
-                                   0x00, 0x00, 0x01, 0xa5 };
+    static const uint8_t atr[] = {
+        0x3b, 0x9f, 0x96, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xa0, 0x73, 0xbe,
+        0x21, 0x13, 0x67, 0x43, 0x20, 0x07, 0x18, 0x00, 0x00, 0x01, 0xa5
+    };
 
     switch (cid) {
     case 1:
@@ -277,8 +279,8 @@ static void serve_message(void)
     memset(msg + len, 0, 64); /* what a command that is too short seems to hold */
     switch (get32(msg)) {
     case MSG_OPEN:
-        modem.max_message = get32(msg + 12) >= 64 && get32(msg + 12) < MESSAGE_MAX
-                                ? get32(msg + 12) : MESSAGE_MAX;
+        modem.max_message = get32(msg + 12) >= 64 && get32(msg + 12) < MESSAGE_MAX ? get32(msg + 12)
+                                                                                   : MESSAGE_MAX;
         send_status((uint32_t)MSG_DONE | MSG_OPEN, transaction);
         break;
     case MSG_CLOSE:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the modems of the tests share: a pseudo terminal for the host, and a
  * software SIM behind its socket. */
 #ifndef BRIDGE_FAKE_MODEM_H
@@ -16,8 +17,8 @@ bool fake_move(int fd, bool out, uint8_t *p, size_t n);
 /** The SIM: a connection is a power-up, so that a new one has lost its channels. */
 struct fake_sim {
     const char *path;
-    int fd;      /* -1: not connected */
-    bool fresh;  /* set at each connection; the modem clears it */
+    int fd;     /* -1: not connected */
+    bool fresh; /* set at each connection; the modem clears it */
 };
 
 bool fake_sim_find(struct fake_sim *sim);

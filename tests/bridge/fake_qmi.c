@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem on a pseudo terminal that speaks QMI: just enough for libqmi to open
  * it and to use the SIM by APDUs, which is a software SIM behind its socket.
  *
@@ -15,7 +16,13 @@
 enum { SERVICE_CTL = 0, SERVICE_UIM = 11 };
 enum { CTL_ALLOCATE = 0x22, CTL_RELEASE = 0x23, CTL_SYNC = 0x27 };
 enum { UIM_SEND_APDU = 0x3b, UIM_CLOSE = 0x3f, UIM_OPEN = 0x42 };
-enum { ERROR_NONE = 0, ERROR_INTERNAL = 3, ERROR_ARGUMENT = 48, ERROR_COMMAND = 71, ERROR_NO_SIM = 0x6f };
+enum {
+    ERROR_NONE = 0,
+    ERROR_INTERNAL = 3,
+    ERROR_ARGUMENT = 48,
+    ERROR_COMMAND = 71,
+    ERROR_NO_SIM = 0x6f
+};
 #define FRAME_MAX_BYTES 2048
 
 static struct fake_sim sim = { .fd = -1 };
@@ -106,7 +113,8 @@ static unsigned close_channel(const struct values *in)
     const uint8_t *channel = find(in, 0x11, &len);
     uint8_t cmd[5] = { 0x00, 0x70, 0x80 }, rsp[300];
 
-    if (channel == NULL || len != 1 || *channel >= sizeof(open_channels) || !open_channels[*channel])
+    if (channel == NULL || len != 1 || *channel >= sizeof(open_channels)
+        || !open_channels[*channel])
         return ERROR_ARGUMENT;
     open_channels[*channel] = false;
     cmd[3] = *channel;
@@ -179,8 +187,8 @@ static bool serve(int pty)
     error = run(frame[4], get16(frame + head), &in, &out);
     memcpy(out.bytes, (const uint8_t[]){ 0x02, 4, 0, error != 0, 0, 0, 0 }, 7);
     put16(out.bytes + 5, error);
-    frame[3] = 0x80;                               /* from the service */
-    frame[6] = frame[4] == SERVICE_CTL ? 1 : 2;    /* a response */
+    frame[3] = 0x80;                            /* from the service */
+    frame[6] = frame[4] == SERVICE_CTL ? 1 : 2; /* a response */
     put16(frame + head + 2, out.len);
     memcpy(frame + head + 4, out.bytes, out.len);
     put16(frame + 1, head + 4 + out.len - 1);

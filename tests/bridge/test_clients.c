@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The bridge as processes meet it: the real program, a software SIM behind it. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -17,10 +18,10 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-#define GOOD(question)                                                                            \
-    do {                                                                                          \
-        const char *answer_ = question;                                                           \
-        cr_expect(ends_with(answer_, "9000"), "%s", answer_);                                     \
+#define GOOD(question)                                        \
+    do {                                                      \
+        const char *answer_ = question;                       \
+        cr_expect(ends_with(answer_, "9000"), "%s", answer_); \
     } while (0)
 
 static void sign(int fd)
@@ -228,8 +229,8 @@ Test(clients, never_see_that_an_applet_wants_its_sessions_closed)
 
 Test(clients, pay_for_no_closing_where_the_applet_closes)
 {
-    struct world *w = world_start(WORDS("--profile", "gsma-strict", "--set",
-                                        "session_auto_close=on"), NULL);
+    struct world *w = world_start(
+        WORDS("--profile", "gsma-strict", "--set", "session_auto_close=on"), NULL);
     int a = world_client(w);
     unsigned before;
 
@@ -289,9 +290,11 @@ Test(clients, are_told_that_there_is_no_applet_at_all)
 Test(clients, have_no_way_to_other_commands_and_channels)
 {
     static const char *const commands[] = {
-        "00 A4 00 04 02 3F00", "00 20 00 01 08 31323334FFFFFFFF", "80 CB 00 00 44",
-        "01 20 00 01 08 31323334FFFFFFFF", "01 88 00 81 01 00", "01 B2 01 04 00",
-        "01 70 80 02 00", "82 84 00 00 04", "01 A4 00 04 02 3F00", "81 E2 00 00 00",
+        "00 A4 00 04 02 3F00", "00 20 00 01 08 31323334FFFFFFFF",
+        "80 CB 00 00 44",      "01 20 00 01 08 31323334FFFFFFFF",
+        "01 88 00 81 01 00",   "01 B2 01 04 00",
+        "01 70 80 02 00",      "82 84 00 00 04",
+        "01 A4 00 04 02 3F00", "81 E2 00 00 00",
     };
     struct world *w = world_start(NULL, NULL);
     int a = world_client(w);
@@ -434,7 +437,10 @@ Test(hostile, any_bytes)
         for (size_t k = 0; k < n; k++)
             bytes[k] = (unsigned char)rand_r(&seed);
         if (i % 2 == 0 && n > 8) /* often a frame and a command that pass the first look */
-            memcpy(bytes, (const unsigned char[]){ 0, (unsigned char)(n % 250), (unsigned char)(i % 3), 0x70 }, 4);
+            memcpy(bytes,
+                   (const unsigned char[]){ 0, (unsigned char)(n % 250), (unsigned char)(i % 3),
+                                            0x70 },
+                   4);
         say_raw(fd, bytes, n);
         if (i % 3 == 0)
             (void)hear(fd, 1);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdlib.h>
@@ -31,8 +32,8 @@ static struct good {
     { "01A4040007A0000005590010", COMMAND_SELECT, 1, 7, 0 },
     { "02A4040007A000000559001000", COMMAND_SELECT, 2, 7, 0 },
     { "83CB000044", COMMAND_PLAIN, 3, 0, 0x44 },
-    { "81CB0100", COMMAND_PLAIN, 1, 0, 256 },       /* T=0: the Le is ours */
-    { "0184000000", COMMAND_PLAIN, 1, 0, 256 },     /* class 0N */
+    { "81CB0100", COMMAND_PLAIN, 1, 0, 256 },   /* T=0: the Le is ours */
+    { "0184000000", COMMAND_PLAIN, 1, 0, 256 }, /* class 0N */
     { "81B0000003830102", COMMAND_PLAIN, 1, 3, 256 },
     { "81B000000383010220", COMMAND_PLAIN, 1, 3, 0x20 },
     { "812A00010D840101A1010391020001920104", COMMAND_OPEN, 1, 13, 0 },
@@ -70,18 +71,18 @@ static struct bad {
     { "", 0x6700 },
     { "81", 0x6700 },
     { "81CB00", 0x6700 },
-    { "81B0000004830102", 0x6700 },       /* Lc says more than there is */
-    { "81B00000028301020000", 0x6700 },   /* bytes behind Le */
-    { "81B0000000830102", 0x6700 },       /* extended length */
+    { "81B0000004830102", 0x6700 },     /* Lc says more than there is */
+    { "81B00000028301020000", 0x6700 }, /* bytes behind Le */
+    { "81B0000000830102", 0x6700 },     /* extended length */
     { "81B00000058301", 0x6700 },
     { "8120000108313233343536FFFF", 0x6d00 }, /* VERIFY PIN of the USIM */
-    { "8188008010", 0x6d00 },             /* AUTHENTICATE */
-    { "00B2010400", 0x6d00 },             /* READ RECORD */
-    { "81C2000000", 0x6d00 },             /* ENVELOPE */
-    { "8170000001", 0x6e00 },             /* the applet's version command on some cards */
+    { "8188008010", 0x6d00 },                 /* AUTHENTICATE */
+    { "00B2010400", 0x6d00 },                 /* READ RECORD */
+    { "81C2000000", 0x6d00 },                 /* ENVELOPE */
+    { "8170000001", 0x6e00 },                 /* the applet's version command on some cards */
     { "81A4040007A0000005590010", 0x6e00 },
-    { "8584000004", 0x6882 },             /* secure messaging */
-    { "9184000004", 0x6884 },             /* command chaining */
+    { "8584000004", 0x6882 }, /* secure messaging */
+    { "9184000004", 0x6884 }, /* command chaining */
     { "A184000004", 0x6e00 },
     { "E184000004", 0x6882 },
     { "FF84000004", 0x6e00 },

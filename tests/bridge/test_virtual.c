@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -40,11 +41,11 @@ Test(virtual, gives_three_channels_and_takes_them_back)
     GIVES("0170000001", "039000"); /* from a channel that is open */
     GIVES("0070000001", "6A81");
     GIVES("00708002", "9000");
-    GIVES("0070800200", "6881");   /* closed already */
+    GIVES("0070800200", "6881"); /* closed already */
     GIVES("0270800200", "6881");
-    GIVES("0370800000", "9000");   /* the channel that it comes on */
+    GIVES("0370800000", "9000"); /* the channel that it comes on */
     GIVES("0070000001", "029000");
-    GIVES("0070800000", "6A86");   /* not the basic one */
+    GIVES("0070800000", "6A86"); /* not the basic one */
     GIVES("0070800700", "6881");
     GIVES("0070000101", "6A86");
     virtual_clear(&v);
@@ -87,8 +88,8 @@ Test(virtual, selects_the_applet_by_its_name_or_the_beginning_of_it)
     GIVES("01A4040008A000000559001001", "6A82"); /* perhaps another instance */
     GIVES("8184000004", "6D00");                 /* and a failed SELECT leaves nothing */
     GIVES("01A4040C07A0000005590010", "9000");
-    GIVES("01A4040207A0000005590010", "6A86");   /* next occurrence */
-    GIVES("01A40004023F00", "6A86");             /* a file of the USIM */
+    GIVES("01A4040207A0000005590010", "6A86"); /* next occurrence */
+    GIVES("01A40004023F00", "6A86");           /* a file of the USIM */
     GIVES("01A4040004A0000005", "6A82");
     GIVES("01A40400", "6A82");
     cr_expect_str_eq(give(&v, "01A4040007A0000005590010", &unknown), "card");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see world.h */
 #include "world.h"
 
@@ -96,8 +97,17 @@ static void wait_for(const char *path)
 void world_sim_up(struct world *w)
 {
     char listen_on[100], admin[100];
-    const char *words[] = { program("IOTSAFE_SOFTSIM"), "run", "--store", w->store, "--listen",
-                            listen_on, "--admin", admin, "--log", w->log, NULL };
+    const char *words[] = { program("IOTSAFE_SOFTSIM"),
+                            "run",
+                            "--store",
+                            w->store,
+                            "--listen",
+                            listen_on,
+                            "--admin",
+                            admin,
+                            "--log",
+                            w->log,
+                            NULL };
 
     (void)snprintf(listen_on, sizeof(listen_on), "unix:%s", w->sim_socket);
     (void)snprintf(admin, sizeof(admin), "unix:%s", w->admin_socket);
@@ -124,14 +134,16 @@ struct world *world_start(const char *const *sim, const char *const *bridge)
     (void)snprintf(w->sim_socket, sizeof(w->sim_socket), "%s/sim", w->dir);
     (void)snprintf(w->admin_socket, sizeof(w->admin_socket), "%s/admin", w->dir);
     (void)snprintf(w->bridge_socket, sizeof(w->bridge_socket), "%s/bridge", w->dir);
-    join(words, (const char *const[]){ program("IOTSAFE_SOFTSIM"), "init", "--store", w->store, NULL },
+    join(words,
+         (const char *const[]){ program("IOTSAFE_SOFTSIM"), "init", "--store", w->store, NULL },
          sim);
     cr_assert_eq(finish(start(words), 0), 0, "no SIM made");
     world_sim_up(w);
     (void)snprintf(transport, sizeof(transport), "socket:%s", w->sim_socket);
     (void)snprintf(listen_on, sizeof(listen_on), "unix:%s", w->bridge_socket);
-    join(words, (const char *const[]){ program("IOTSAFE_BRIDGE"), "--transport", transport,
-                                       "--listen", listen_on, NULL },
+    join(words,
+         (const char *const[]){ program("IOTSAFE_BRIDGE"), "--transport", transport, "--listen",
+                                listen_on, NULL },
          bridge);
     w->bridge = start(words);
     wait_for(w->bridge_socket);

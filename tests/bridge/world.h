@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A software SIM, the bridge in front of it, and clients that say any bytes. All
  * in a folder of its own; the processes end with the test, however that ends.
  * From the build: IOTSAFE_SOFTSIM, IOTSAFE_BRIDGE. */

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What goes wrong outside: names that find nothing, missing readers, cards, applets,
 # damaged key-reference files, and card answers that are cut, too long, nonsense or
 # missing, at every exchange. Each gives one clear error that names the thing, also in

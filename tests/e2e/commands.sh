@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The openssl commands with a key on the SIM; what they make is checked by software
 # alone, and by what the check prints.
 # shellcheck source=lib.sh

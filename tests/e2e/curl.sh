@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # curl with its client key on the SIM: conf/curlrc, the provider activated in
 # openssl.cnf, the card in a reader of a real pcscd.
 # shellcheck source=lib.sh

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # How many exchanges with the card a job takes: a signature on an open card, and all
 # that a new process does, up to a TLS handshake. Counted by the software SIM.
 # shellcheck source=lib.sh

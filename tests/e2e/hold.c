@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An application that holds a private key: loads it once, then signs from
  * threads, from children made after the load, in many library contexts, or
  * simply keeps it. Every signature is checked in software, with the default
@@ -124,12 +125,13 @@ static bool sign_and_check(const struct held_key *held)
     bool good = false;
 
     if (signer != NULL && verifier != NULL && RAND_bytes(message, sizeof(message)) == 1)
-        good = EVP_DigestSignInit_ex(signer, NULL, "SHA256", held->context, NULL, held->key,
-                                     NULL) == 1 &&
-               EVP_DigestSign(signer, sig, &sig_len, message, sizeof(message)) == 1 &&
-               EVP_DigestVerifyInit_ex(verifier, NULL, "SHA256", software, NULL, held->public_key,
-                                       NULL) == 1 &&
-               EVP_DigestVerify(verifier, sig, sig_len, message, sizeof(message)) == 1;
+        good = EVP_DigestSignInit_ex(signer, NULL, "SHA256", held->context, NULL, held->key, NULL)
+                   == 1
+               && EVP_DigestSign(signer, sig, &sig_len, message, sizeof(message)) == 1
+               && EVP_DigestVerifyInit_ex(verifier, NULL, "SHA256", software, NULL,
+                                          held->public_key, NULL)
+                      == 1
+               && EVP_DigestVerify(verifier, sig, sig_len, message, sizeof(message)) == 1;
     EVP_MD_CTX_free(signer);
     EVP_MD_CTX_free(verifier);
     return good;
@@ -214,8 +216,8 @@ static bool sign_in_new_context(const struct options *opt)
     struct held_key held = { 0 };
     bool good = false;
 
-    if (context != NULL && config != NULL && OSSL_LIB_CTX_load_config(context, config) == 1 &&
-        load(context, opt->name, &held)) {
+    if (context != NULL && config != NULL && OSSL_LIB_CTX_load_config(context, config) == 1
+        && load(context, opt->name, &held)) {
         good = true;
         for (long i = 0; i < opt->n_signatures && good; i++)
             good = sign_and_check(&held);
@@ -288,8 +290,8 @@ static bool parse(int argc, char **argv, struct options *ret_opt)
             return false;
         }
     }
-    if (optind != argc - 1 || opt.n_threads < 1 || opt.n_threads > THREADS_MAX ||
-        opt.n_children < 0 || opt.n_children > CHILDREN_MAX || opt.n_signatures < 0)
+    if (optind != argc - 1 || opt.n_threads < 1 || opt.n_threads > THREADS_MAX || opt.n_children < 0
+        || opt.n_children > CHILDREN_MAX || opt.n_signatures < 0)
         return false;
     opt.name = argv[optind];
     *ret_opt = opt;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the end-to-end tests share: items with TAP output, processes that end
 # with the test, software SIMs, a pcscd of their own, servers, free ports. The

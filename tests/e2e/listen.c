@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starts a program on a listening Unix socket, as systemd would: descriptor 3,
  * LISTEN_FDS, LISTEN_PID. With it the tests give each pcscd a socket of its
  * own, apart from the one of the system. What the program does is its affair.
@@ -27,8 +28,8 @@ static int listen_at(const char *path)
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0)
         return -1;
-    if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 64) != 0 ||
-        chmod(path, 0666) != 0) {
+    if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 64) != 0
+        || chmod(path, 0666) != 0) {
         close(fd);
         return -1;
     }

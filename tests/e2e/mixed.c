@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An application whose keys are partly in software: makes and uses keys of four
  * kinds before and after the use of a named key, and agrees on secrets with
  * software keys, all in one process. Prints a line for each thing that worked.
@@ -17,9 +18,9 @@ static const unsigned char message[] = "what is signed";
 static const struct software_kind {
     const char *name;
     const char *type;
-    const char *group;   /* EC */
-    unsigned bits;       /* RSA */
-    const char *digest;  /* NULL: the algorithm hashes by itself */
+    const char *group;  /* EC */
+    unsigned bits;      /* RSA */
+    const char *digest; /* NULL: the algorithm hashes by itself */
 } kinds[] = {
     { "P-256", "EC", "P-256", 0, "SHA256" },
     { "P-384", "EC", "P-384", 0, "SHA384" },
@@ -42,8 +43,8 @@ static EVP_PKEY *generate(const struct software_kind *kind)
     } else if (bits != 0) {
         params[0] = OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_BITS, &bits);
     }
-    if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_CTX_set_params(ctx, params) != 1 ||
-        EVP_PKEY_generate(ctx, &key) != 1)
+    if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_CTX_set_params(ctx, params) != 1
+        || EVP_PKEY_generate(ctx, &key) != 1)
         key = NULL;
     EVP_PKEY_CTX_free(ctx);
     return key;
@@ -67,17 +68,17 @@ static bool sign_and_verify(EVP_PKEY *signer, EVP_PKEY *verifier, const char *di
     size_t sig_len = sizeof(sig);
     EVP_MD_CTX *s = EVP_MD_CTX_new();
     EVP_MD_CTX *v = EVP_MD_CTX_new();
-    bool good = s != NULL && v != NULL &&
-                EVP_DigestSignInit_ex(s, NULL, digest, NULL, NULL, signer, NULL) == 1 &&
-                EVP_DigestSign(s, sig, &sig_len, message, sizeof(message)) == 1 &&
-                EVP_DigestVerifyInit_ex(v, NULL, digest, NULL, NULL, verifier, NULL) == 1 &&
-                EVP_DigestVerify(v, sig, sig_len, message, sizeof(message)) == 1;
+    bool good = s != NULL && v != NULL
+                && EVP_DigestSignInit_ex(s, NULL, digest, NULL, NULL, signer, NULL) == 1
+                && EVP_DigestSign(s, sig, &sig_len, message, sizeof(message)) == 1
+                && EVP_DigestVerifyInit_ex(v, NULL, digest, NULL, NULL, verifier, NULL) == 1
+                && EVP_DigestVerify(v, sig, sig_len, message, sizeof(message)) == 1;
 
     if (good) { /* and a signature of something else is refused */
         sig[sig_len - 1] ^= 1;
         EVP_MD_CTX_reset(v);
-        good = EVP_DigestVerifyInit_ex(v, NULL, digest, NULL, NULL, verifier, NULL) == 1 &&
-               EVP_DigestVerify(v, sig, sig_len, message, sizeof(message)) != 1;
+        good = EVP_DigestVerifyInit_ex(v, NULL, digest, NULL, NULL, verifier, NULL) == 1
+               && EVP_DigestVerify(v, sig, sig_len, message, sizeof(message)) != 1;
         ERR_clear_error();
     }
     EVP_MD_CTX_free(s);
@@ -89,9 +90,9 @@ static bool derive(EVP_PKEY *mine, EVP_PKEY *theirs, unsigned char ret_secret[st
                    size_t *ret_len)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, mine, NULL);
-    bool good = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-                EVP_PKEY_derive_set_peer(ctx, theirs) == 1 &&
-                EVP_PKEY_derive(ctx, ret_secret, ret_len) == 1;
+    bool good = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1
+                && EVP_PKEY_derive_set_peer(ctx, theirs) == 1
+                && EVP_PKEY_derive(ctx, ret_secret, ret_len) == 1;
 
     EVP_PKEY_CTX_free(ctx);
     return good;
@@ -103,9 +104,9 @@ static bool agree(const struct software_kind *kind)
     size_t a_len = sizeof(a_secret), b_len = sizeof(b_secret);
     EVP_PKEY *a = generate(kind);
     EVP_PKEY *b = generate(kind);
-    bool good = a != NULL && b != NULL && derive(a, b, a_secret, &a_len) &&
-                derive(b, a, b_secret, &b_len) && a_len == b_len &&
-                memcmp(a_secret, b_secret, a_len) == 0;
+    bool good = a != NULL && b != NULL && derive(a, b, a_secret, &a_len)
+                && derive(b, a, b_secret, &b_len) && a_len == b_len
+                && memcmp(a_secret, b_secret, a_len) == 0;
 
     EVP_PKEY_free(a);
     EVP_PKEY_free(b);
@@ -135,10 +136,10 @@ static bool use_software_keys(const char *when)
         EVP_PKEY *copy = key != NULL ? write_and_read(key) : NULL;
 
         good = report(when, kinds[i].name,
-                      copy != NULL && EVP_PKEY_eq(key, copy) == 1 &&
-                          sign_and_verify(key, copy, kinds[i].digest) &&
-                          sign_and_verify(copy, key, kinds[i].digest)) &&
-               good;
+                      copy != NULL && EVP_PKEY_eq(key, copy) == 1
+                          && sign_and_verify(key, copy, kinds[i].digest)
+                          && sign_and_verify(copy, key, kinds[i].digest))
+               && good;
         EVP_PKEY_free(key);
         EVP_PKEY_free(copy);
     }

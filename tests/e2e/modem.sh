@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The SIM in a modem, over `at:` in both families of commands: every habit of modems that
 # the software modem can have, noise, losses, late answers, restarts, a modem that is
 # plugged in anew, sharing of the port, programs, and what is wrong with a port.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # MQTT with the keys on SIMs: unchanged mosquitto programs, the provider activated in
 # openssl.cnf, keys named by key-reference files, cards in readers of a real pcscd.
 # The configuration files are those of conf/, with paths and ports put in.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # nginx with keys on SIMs, in conf/nginx.conf with paths and ports put in: a server
 # with two workers whose own key is on one SIM, and a proxy that shows a client
 # certificate whose key is on another. Cards in readers of a real pcscd.

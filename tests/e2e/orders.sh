@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The order of the providers and property queries change nothing, and software keys
 # work as ever beside the SIM's.
 # shellcheck source=lib.sh

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # One SIM for many: threads, children of fork, processes at once, users, processes
 # that are killed while they hold the key or in the middle of a signature.
 # shellcheck source=lib.sh

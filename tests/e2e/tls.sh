@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # TLS with openssl s_client and s_server: over a socket and over pcscd, TLS 1.2 and
 # 1.3, the key named by identifier, by label, and by a key-reference file.
 # shellcheck source=lib.sh

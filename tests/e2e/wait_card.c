@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Waits until the reader whose name contains a text holds a card, or holds
  * none, so that the tests need no sleeps. Talks to pcscd and to no card.
  */
@@ -50,8 +51,8 @@ int main(int argc, char **argv)
     deadline = now_ms() + strtol(argv[3], NULL, 10);
 
     while (!reached && now_ms() < deadline) {
-        if (context == 0 &&
-            SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS) {
+        if (context == 0
+            && SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS) {
             context = 0;
         } else if (name[0] == '\0' && !find_reader(context, argv[1], name, sizeof(name))) {
             name[0] = '\0';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a fuzzer calls; replay.c calls it too, with the files of a corpus. */
 #ifndef FUZZ_H
 #define FUZZ_H

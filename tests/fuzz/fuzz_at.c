@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a modem may say: the AT reader over a pipe filled by the fuzzer. */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A card that answers anything: every call of iotsafe.h over bytes from the
  * fuzzer. This file stands in for the socket transport at link time. */
 #include <stdlib.h>
@@ -93,8 +94,9 @@ const struct transport_ops transport_socket = {
 static const char *look_up(void *arg, const char *key)
 {
     (void)arg;
-    return strcmp(key, "transport") == 0 ? "socket:/fuzzer"
-           : strcmp(key, "timeout-ms") == 0 ? "1" : NULL;
+    return strcmp(key, "transport") == 0    ? "socket:/fuzzer"
+           : strcmp(key, "timeout-ms") == 0 ? "1"
+                                            : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -127,7 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (iotsafe_read_public_key(card, &by_label, point, &diag) == IOTSAFE_OK && point[0] != 4)
         abort();
     if (iotsafe_read_file(card, &by_id, size % 2 == 0 ? IOTSAFE_CERTIFICATES : IOTSAFE_WHOLE,
-                          size % 3 == 0 ? 600 : 0, &file, &n, &diag) == IOTSAFE_OK
+                          size % 3 == 0 ? 600 : 0, &file, &n, &diag)
+            == IOTSAFE_OK
         && n > IOTSAFE_FILE_MAX + 1)
         abort();
     free(file);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Object lists and application information, as a card may send them. */
 #include <stdlib.h>
 #include <string.h>

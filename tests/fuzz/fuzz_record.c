@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Channel records: files that any user of the lock folder may have written. */
 #include <stdlib.h>
 

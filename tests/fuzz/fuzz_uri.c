@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Object URIs: what parses has one canonical form, which parses to the same. */
 #include <stdlib.h>
 #include <string.h>

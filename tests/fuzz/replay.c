@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a fuzz target over the files of a corpus folder, as an ordinary test:
  * each file whole and cut at every length. Prints TAP. */
 #include <dirent.h>

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every operation with every profile of the software SIM, over each way to it: what works,
 # what is refused and how, and how many exchanges with the card it takes. The tables are
 # compared with docs/profiles.md; a difference fails the test and is shown.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An application that keeps a private key: ask_key URI loads it once, then signs
  * whenever it reads a line, and checks each signature in software with the public key
  * that it had at the start. It prints "loaded", and for each line "good", "BAD" or
@@ -51,12 +52,11 @@ static const char *sign(EVP_PKEY *key, OSSL_LIB_CTX *software, EVP_PKEY *public_
     EVP_MD_CTX *verifier = EVP_MD_CTX_new();
     const char *verdict = "none";
 
-    if (EVP_DigestSignInit_ex(signer, NULL, "SHA256", NULL, NULL, key, NULL) == 1 &&
-        EVP_DigestSign(signer, sig, &sig_len, message, sizeof(message)) == 1) {
+    if (EVP_DigestSignInit_ex(signer, NULL, "SHA256", NULL, NULL, key, NULL) == 1
+        && EVP_DigestSign(signer, sig, &sig_len, message, sizeof(message)) == 1) {
         verdict = "BAD";
-        if (EVP_DigestVerifyInit_ex(verifier, NULL, "SHA256", software, NULL, public_key, NULL) ==
-                1 &&
-            EVP_DigestVerify(verifier, sig, sig_len, message, sizeof(message)) == 1)
+        if (EVP_DigestVerifyInit_ex(verifier, NULL, "SHA256", software, NULL, public_key, NULL) == 1
+            && EVP_DigestVerify(verifier, sig, sig_len, message, sizeof(message)) == 1)
             verdict = "good";
     }
     EVP_MD_CTX_free(signer);

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Certificates as issuers store them: padded, longer or shorter than the container says,
 # PEM, chains, large ones; empty and deactivated files; a card that lies about sizes.
 # shellcheck source=tests/objects/lib.sh

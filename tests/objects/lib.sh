@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What these tests share: odd cards, and what is done with each key and certificate.
 # shellcheck source=tests/e2e/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Identifiers and labels of every kind, keys without label or public half, and two keys
 # with one label.
 # shellcheck source=tests/objects/lib.sh

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Unknown tags, unknown key types and malformed neighbours in the object list hide no good
 # key.
 # shellcheck source=tests/objects/lib.sh

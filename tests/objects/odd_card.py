@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A card with objects that the software SIM does not make.
 
 odd_card.py SOCKET FOLDER SCENARIO: serves one client after another on a Unix

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The operator replaces, deletes or switches off what a running program holds: no
 # signature is given out that does not fit the program's public key, and the error says
 # what happened.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # docs/verify-software.md, command for command: a signed image is accepted, a changed
 # one refused, and no key is trusted that the device could replace.
 # shellcheck source=tests/objects/lib.sh

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A software SIM of its own for each test, and library contexts with the built
  * module in them, as an application would have them. */
 #ifndef PROVIDER_FIXTURE_H
@@ -70,7 +71,7 @@ void context_reload(struct context *ctx);
 
 /** The first object of a type behind a URI; NULL if there is none. */
 OSSL_STORE_INFO *store_first(OSSL_LIB_CTX *lib, const char *uri, int expect, int type);
-EVP_PKEY *load_key(OSSL_LIB_CTX *lib, const char *uri);        /* a private key */
+EVP_PKEY *load_key(OSSL_LIB_CTX *lib, const char *uri); /* a private key */
 EVP_PKEY *load_public_key(OSSL_LIB_CTX *lib, const char *uri);
 X509 *load_cert(OSSL_LIB_CTX *lib, const char *uri);
 
@@ -106,15 +107,15 @@ X509 *self_signed(OSSL_LIB_CTX *lib, EVP_PKEY *key, const char *digest);
 const char *drain_errors(void);
 
 /** Claims that fit many places. */
-#define EXPECT_NO_ERRORS(...)                                                                     \
-    do {                                                                                          \
-        const char *errors_ = drain_errors();                                                     \
-        cr_expect_str_empty(errors_, "errors in the queue: %s", errors_);                         \
+#define EXPECT_NO_ERRORS(...)                                             \
+    do {                                                                  \
+        const char *errors_ = drain_errors();                             \
+        cr_expect_str_empty(errors_, "errors in the queue: %s", errors_); \
     } while (0)
-#define EXPECT_ERROR(text)                                                                        \
-    do {                                                                                          \
-        const char *errors_ = drain_errors();                                                     \
-        cr_expect(strstr(errors_, (text)) != NULL, "no \"%s\" in: %s", (text), errors_);          \
+#define EXPECT_ERROR(text)                                                               \
+    do {                                                                                 \
+        const char *errors_ = drain_errors();                                            \
+        cr_expect(strstr(errors_, (text)) != NULL, "no \"%s\" in: %s", (text), errors_); \
     } while (0)
 
 #define CLIENT_KEY "iotsafe://label=client-key"

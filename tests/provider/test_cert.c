@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates out of the bytes of a file object. */
 #include <openssl/pem.h>
 #include <string.h>

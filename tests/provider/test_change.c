@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys and certificates that the operator replaces or deletes while programs use
  * them: no signature is given out that does not fit what the caller holds. */
 #include <openssl/pem.h>

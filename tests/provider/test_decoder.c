@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key-reference files as programs read them: PEM through OpenSSL's decoders. */
 #include <openssl/decoder.h>
 #include <openssl/pem.h>
@@ -334,8 +335,9 @@ Test(decoder, turned_off_by_a_setting_it_says_so)
 
 /* -------------------------------------------------- what belongs to somebody else */
 
-static const char *const others[][2] = { { "EC", "P-256" }, { "EC", "P-384" }, { "RSA", NULL },
-                                         { "ED25519", NULL }, { "X25519", NULL } };
+static const char *const others[][2] = {
+    { "EC", "P-256" }, { "EC", "P-384" }, { "RSA", NULL }, { "ED25519", NULL }, { "X25519", NULL }
+};
 
 enum form { PKCS8, PKCS8_ENCRYPTED, TRADITIONAL, N_FORMS };
 

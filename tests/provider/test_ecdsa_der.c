@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDSA signatures between raw and DER, alone and with the Wycheproof vectors,
  * which also go through the provider's verification. */
 #include <string.h>
@@ -81,8 +82,8 @@ Test(ecdsa_der, refuses_der_cut_anywhere_or_with_a_byte_more)
     raw_of(order_less_one, order_less_one, raw);
     cr_assert(isprov_ecdsa_from_raw(isprov_type_default(), raw, sizeof(raw), der, &len));
     for (size_t n = 0; n <= len + 1; n++)
-        cr_expect_eq(isprov_ecdsa_to_raw(isprov_type_default(), der, n, raw), n == len,
-                     "%zu bytes", n);
+        cr_expect_eq(isprov_ecdsa_to_raw(isprov_type_default(), der, n, raw), n == len, "%zu bytes",
+                     n);
 }
 
 Test(ecdsa_der, refuses_each_single_wrong_header_byte)

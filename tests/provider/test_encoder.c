@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys written out: as text, and as key-reference files where a program writes
  * a private key. */
 #include <openssl/core_names.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDH with software keys, in processes where the provider stands first. */
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
@@ -86,8 +87,9 @@ Test(exchange, a_key_derivation_on_top_works)
 
         len = out_len;
         cr_assert(EVP_PKEY_derive_init_ex(pctx, params) > 0
-                  && EVP_PKEY_derive_set_peer(pctx, side == 0 ? b : a) > 0
-                  && EVP_PKEY_derive(pctx, out[side], &len) > 0, "%s", drain_errors());
+                      && EVP_PKEY_derive_set_peer(pctx, side == 0 ? b : a) > 0
+                      && EVP_PKEY_derive(pctx, out[side], &len) > 0,
+                  "%s", drain_errors());
         cr_expect_eq(len, out_len);
         EVP_PKEY_CTX_free(pctx);
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key derivation with a secret of the SIM, against the same in software. */
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
@@ -33,7 +34,7 @@ TestSuite(kdf, .init = setup, .fini = teardown, .timeout = 60);
 struct question {
     const char *digest; /* NULL: not given */
     const char *mode;
-    const void *salt;   /* of HKDF, or the seed in two parts */
+    const void *salt; /* of HKDF, or the seed in two parts */
     size_t salt_len;
     const void *info;
     size_t info_len;

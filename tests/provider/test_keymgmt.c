@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* EC keys: what a key on a SIM shows, what it hides, and software keys beside it. */
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

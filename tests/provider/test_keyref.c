@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ASN.1 of key-reference files. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The hash that shows its state, and the message in all its forms, against
  * libcrypto: finishing from the state gives the digest. */
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to applets that do not take a ready digest: the state of the hash and
  * the last block, or the text; long messages; and what cannot be. */
 #include <malloc.h>

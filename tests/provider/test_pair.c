@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs made on the SIM, and key agreement with its keys: through EVP, through the
  * file that stands for a key, in CMS, and against Wycheproof's sets. */
 #include <jansson.h>
@@ -286,7 +287,8 @@ static EVP_PKEY *private_key(const char *group_name, const json_t *test)
     cr_assert(BN_hex2bn(&d, json_string_value(json_object_get(test, "private"))) > 0);
     cr_assert(EC_POINT_mul(group, point, d, NULL, NULL, NULL));
     cr_assert_eq(EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, pub, sizeof(pub),
-                                    NULL), sizeof(pub));
+                                    NULL),
+                 sizeof(pub));
     cr_assert_eq(BN_bn2nativepad(d, priv, sizeof(priv)), 32);
     snprintf(name, sizeof(name), "%s", group_name);
     params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0);
@@ -361,8 +363,8 @@ static bool run_vector(EVP_PKEY *mine, const json_t *test, const char *group, bo
               drain_errors());
     cr_expect_not(derived && is_zero, "%d: a secret of zeros", id);
     zero_secrets += is_zero;
-    cr_expect(!derived || (len == want_len && memcmp(secret, want, len) == 0),
-              "%d: a wrong secret", id);
+    cr_expect(!derived || (len == want_len && memcmp(secret, want, len) == 0), "%d: a wrong secret",
+              id);
     ERR_clear_error();
     EVP_PKEY_CTX_free(pctx);
     EVP_PKEY_free(peer);
@@ -394,20 +396,21 @@ static void run_set(const json_t *root, const char *group, const char *container
 
     snprintf(uri, sizeof(uri), "iotsafe://label=%s", container);
     json_array_foreach(json_object_get(root, "testGroups"), i, set)
-        json_array_foreach(json_object_get(set, "tests"), j, test) {
-            const char *private = json_string_value(json_object_get(test, "private"));
+        json_array_foreach(json_object_get(set, "tests"), j, test)
+    {
+        const char *private = json_string_value(json_object_get(test, "private"));
 
-            if (strcmp(private, loaded) != 0) {
-                key = private_key(group, test);
-                put_key(container, key, false);
-                EVP_PKEY_free(key);
-                loaded = private;
-            }
-            if (mine == NULL)
-                mine = load_key(ctx.lib, uri);
-            cr_assert_not_null(mine, "%s", drain_errors());
-            derived += run_vector(mine, test, group, point);
+        if (strcmp(private, loaded) != 0) {
+            key = private_key(group, test);
+            put_key(container, key, false);
+            EVP_PKEY_free(key);
+            loaded = private;
         }
+        if (mine == NULL)
+            mine = load_key(ctx.lib, uri);
+        cr_assert_not_null(mine, "%s", drain_errors());
+        derived += run_vector(mine, test, group, point);
+    }
     cr_expect_geq(derived, 300);
     cr_expect_eq(sim_exchanges(&sim, "COMPUTE DH"), derived + zero_secrets,
                  "what was refused never reached the card");

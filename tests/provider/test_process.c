@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The provider among processes, threads and library contexts. */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -204,8 +205,8 @@ static void *settle(void *arg)
     X509 *cert = load_cert(ctx.lib, "iotsafe://label=ca-cert"); /* not that of the key */
 
     for (int i = 0; i < 20; i++)
-        worker->good +=
-            X509_check_private_key(cert, worker->key) != 1 && signs(ctx.lib, worker->key);
+        worker->good += X509_check_private_key(cert, worker->key) != 1
+                        && signs(ctx.lib, worker->key);
     X509_free(cert);
     ERR_clear_error();
     return NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Seeds from the SIM, where openssl.cnf asks for them and nowhere else. */
 #include <openssl/rand.h>
 #include <openssl/ssl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ECDSA with a key on the SIM: every way in, every refusal, and what it costs. */
 #include <openssl/cms.h>
 #include <openssl/core_names.h>
@@ -241,7 +242,8 @@ Test(signature, a_context_can_be_used_again)
 
         cr_assert(EVP_DigestSignInit_ex(md, NULL, i == 0 ? "SHA384" : NULL, ctx.lib, NULL,
                                         i == 0 ? key : NULL, NULL)
-                  > 0, "%s", drain_errors());
+                      > 0,
+                  "%s", drain_errors());
         cr_assert(EVP_DigestSign(md, sig, &len, text, sizeof(text)) > 0);
         cr_assert(EVP_DigestVerifyInit_ex(check, NULL, "SHA384", ctx.lib, NULL, public, NULL) > 0);
         cr_expect_eq(EVP_DigestVerify(check, sig, len, text, sizeof(text)), 1, "round %d", i);
@@ -292,8 +294,8 @@ Test(signature, a_certificate_request_holds_the_named_curve_and_verifies)
                   "%s", drain_errors());
         cr_assert_gt(X509_REQ_sign(req, key, md), 0, "%s: %s", mds[i], drain_errors());
         cr_expect_eq(X509_REQ_verify_ex(req, public, ctx.lib, NULL), 1, "%s", mds[i]);
-        cr_assert(X509_PUBKEY_get0_param(&algorithm, NULL, NULL, &alg,
-                                         X509_REQ_get_X509_PUBKEY(req)));
+        cr_assert(
+            X509_PUBKEY_get0_param(&algorithm, NULL, NULL, &alg, X509_REQ_get_X509_PUBKEY(req)));
         X509_ALGOR_get0(NULL, &type, &parameter, alg);
         cr_assert_eq(type, V_ASN1_OBJECT, "explicit parameters");
         cr_expect_eq(OBJ_obj2nid(parameter), NID_X9_62_prime256v1);
@@ -307,8 +309,7 @@ Test(signature, cms_signs_and_verifies)
 {
     X509 *cert = load_cert(ctx.lib, CLIENT_CERT);
     BIO *text = BIO_new_mem_buf("a message", -1), *out = BIO_new(BIO_s_mem());
-    CMS_ContentInfo *cms =
-        CMS_sign_ex(cert, key, NULL, text, CMS_BINARY, ctx.lib, NULL);
+    CMS_ContentInfo *cms = CMS_sign_ex(cert, key, NULL, text, CMS_BINARY, ctx.lib, NULL);
 
     cr_assert_not_null(cms, "%s", drain_errors());
     cr_expect_eq(CMS_verify(cms, NULL, NULL, NULL, out, CMS_NO_SIGNER_CERT_VERIFY), 1, "%s",

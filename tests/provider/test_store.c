@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe: URIs through OSSL_STORE. */
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -179,10 +180,10 @@ Test(store, a_certificate_by_label_needs_no_list)
 
 Test(store, the_same_uri_may_be_open_twice)
 {
-    OSSL_STORE_CTX *one =
-        OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
-    OSSL_STORE_CTX *two =
-        OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_CTX *one = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL,
+                                             NULL);
+    OSSL_STORE_CTX *two = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL,
+                                             NULL);
 
     OSSL_STORE_INFO_free(OSSL_STORE_load(one));
     OSSL_STORE_INFO_free(OSSL_STORE_load(two));
@@ -306,8 +307,8 @@ Test(store, a_damaged_certificate_is_none)
 
 /* ---------------------------------------------------------- cards of other makers */
 
-static const char *const profiles[] = { "gsma-strict", "orange", "thales-mvp", "thales-p11",
-                                        "zariot",      "quantag-1.4" };
+static const char *const profiles[] = { "gsma-strict", "orange", "thales-mvp",
+                                        "thales-p11",  "zariot", "quantag-1.4" };
 
 Test(store, cards_of_other_makers_give_their_keys_and_certificates)
 {
@@ -345,8 +346,7 @@ Test(store, a_listing_has_the_keys_of_each_type)
     sim_start_with(&other, "--with rsa --with brainpool");
     context_open(&here, DEFAULT_FIRST);
     cr_expect_eq(store_count(here.lib, "iotsafe://type=private", 0, 0), 3);
-    cr_expect_eq(store_count(here.lib, "iotsafe://type=public", 0, 0), 3, "%s",
-                 drain_errors());
+    cr_expect_eq(store_count(here.lib, "iotsafe://type=public", 0, 0), 3, "%s", drain_errors());
     EXPECT_NO_ERRORS();
     context_close(&here);
     sim_stop(&other);

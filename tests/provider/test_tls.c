@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS in one process, over memory: every order of providers, both versions, each
  * group, the key on the SIM with the client or with the server. */
 #include <openssl/ssl.h>
@@ -34,8 +35,8 @@ TestSuite(tls, .init = setup, .fini = teardown, .timeout = 120);
 static SSL_CTX *new_ssl_ctx(OSSL_LIB_CTX *lib, bool server, EVP_PKEY *key, X509 *cert,
                             X509 *trusted, int version)
 {
-    SSL_CTX *ssl_ctx =
-        SSL_CTX_new_ex(lib, NULL, server ? TLS_server_method() : TLS_client_method());
+    SSL_CTX *ssl_ctx = SSL_CTX_new_ex(lib, NULL,
+                                      server ? TLS_server_method() : TLS_client_method());
 
     cr_assert_not_null(ssl_ctx, "%s", drain_errors());
     cr_assert_eq(SSL_CTX_use_certificate(ssl_ctx, cert), 1, "%s", drain_errors());
@@ -146,13 +147,11 @@ static void expect_connects(enum order order, bool on_server, const struct setti
                             : load_cert(here.lib, CLIENT_CERT);
     cr_assert_not_null(cert, "%s", drain_errors());
     ours = new_ssl_ctx(here.lib, on_server, key, cert, peer_cert, set->version);
-    theirs = new_ssl_ctx(plain.lib, !on_server, peer_key, peer_cert,
-                         cert, set->version);
+    theirs = new_ssl_ctx(plain.lib, !on_server, peer_key, peer_cert, cert, set->version);
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(theirs), X509_V_FLAG_PARTIAL_CHAIN);
     cr_expect(on_server ? connects(theirs, ours, set) : connects(ours, theirs, set),
               "order %s, version %x, groups %s, key with the %s: %s", order_names[order],
-              (unsigned)set->version, set->groups, on_server ? "server" : "client",
-              drain_errors());
+              (unsigned)set->version, set->groups, on_server ? "server" : "client", drain_errors());
     EXPECT_NO_ERRORS();
     SSL_CTX_free(ours);
     SSL_CTX_free(theirs);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys on the SIM that are not on P-256: brainpoolP256r1 and RSA-2048, in each way
  * in, with what they refuse. */
 #include <openssl/cms.h>
@@ -301,18 +302,19 @@ Test(types, software_rsa_works_with_iotsafe_first)
               && verify_message(here.lib, key, "SHA1", sig, sig_len));
     pctx = EVP_PKEY_CTX_new_from_pkey(here.lib, key, NULL);
     cr_expect(EVP_PKEY_encrypt_init(pctx) > 0
-              && EVP_PKEY_encrypt(pctx, out, &len, (const unsigned char *)"text", 4) > 0
-              && EVP_PKEY_decrypt_init(pctx) > 0
-              && EVP_PKEY_decrypt(pctx, back, &back_len, out, len) > 0 && back_len == 4, "%s",
-              drain_errors());
+                  && EVP_PKEY_encrypt(pctx, out, &len, (const unsigned char *)"text", 4) > 0
+                  && EVP_PKEY_decrypt_init(pctx) > 0
+                  && EVP_PKEY_decrypt(pctx, back, &back_len, out, len) > 0 && back_len == 4,
+              "%s", drain_errors());
     EVP_PKEY_CTX_free(pctx);
     pctx = EVP_PKEY_CTX_new_from_pkey(here.lib, key, NULL);
     sig_len = sizeof(sig);
     back_len = sizeof(back);
     cr_expect(EVP_PKEY_sign_init(pctx) > 0
-              && EVP_PKEY_sign(pctx, sig, &sig_len, (const unsigned char *)"text", 4) > 0
-              && EVP_PKEY_verify_recover_init(pctx) > 0
-              && EVP_PKEY_verify_recover(pctx, back, &back_len, sig, sig_len) > 0 && back_len == 4,
+                  && EVP_PKEY_sign(pctx, sig, &sig_len, (const unsigned char *)"text", 4) > 0
+                  && EVP_PKEY_verify_recover_init(pctx) > 0
+                  && EVP_PKEY_verify_recover(pctx, back, &back_len, sig, sig_len) > 0
+                  && back_len == 4,
               "%s", drain_errors());
     EVP_PKEY_CTX_free(pctx);
     pem = reference_pem(key);

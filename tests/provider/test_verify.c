@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* card-verify: the applet verifies with public keys that stand on the SIM. */
 #include <openssl/pem.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see vectors.h */
 #include "vectors.h"
 
@@ -29,7 +30,8 @@ static int run_group(const json_t *group, void (*each)(const struct vector *, vo
 
     v.sha = json_string_value(json_object_get(group, "sha"));
     v.spki_len = from_hex(json_object_get(group, "publicKeyDer"), v.spki, sizeof(v.spki));
-    json_array_foreach(json_object_get(group, "tests"), i, test) {
+    json_array_foreach(json_object_get(group, "tests"), i, test)
+    {
         v.id = (int)json_integer_value(json_object_get(test, "tcId"));
         v.comment = json_string_value(json_object_get(test, "comment"));
         v.msg_len = from_hex(json_object_get(test, "msg"), v.msg, sizeof(v.msg));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Wycheproof test vectors, if they are there. */
 #ifndef PROVIDER_VECTORS_H
 #define PROVIDER_VECTORS_H
@@ -9,8 +10,8 @@
 #define VECTOR_BYTES_MAX 8192
 
 struct vector {
-    const char *sha;     /* "SHA-256" */
-    int id;              /* tcId */
+    const char *sha; /* "SHA-256" */
+    int id;          /* tcId */
     const char *comment;
     uint8_t spki[256], msg[VECTOR_BYTES_MAX], sig[VECTOR_BYTES_MAX];
     size_t spki_len, msg_len, sig_len;

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The commands that put a SIM's keys to use or replace them, on software SIMs.
 # shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What the tests of the command line tool share.
 # shellcheck source=tests/e2e/lib.sh

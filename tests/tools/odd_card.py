@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A card with labels that the software SIM does not let into its store.
 
 odd_card.py PATH: serves one client after another on a Unix socket, each APDU

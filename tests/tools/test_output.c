@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Text of unknown origin on its way to a terminal, tables, hex. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -15,19 +16,22 @@ static const struct {
 } escapes[] = {
     { "client-key", 10, "client-key" },
     { "", 0, "" },
-    { "sch\xc3\xb6n \xe9\x8d\xb5 \xf0\x9f\x94\x91", 15, "sch\xc3\xb6n \xe9\x8d\xb5 \xf0\x9f\x94\x91" },
-    { "\x1b[2J\n\x7f", 6, "\\x1b[2J\\x0a\\x7f" },          /* controls */
+    { "sch\xc3\xb6n \xe9\x8d\xb5 \xf0\x9f\x94\x91", 15,
+      "sch\xc3\xb6n \xe9\x8d\xb5 \xf0\x9f\x94\x91" },
+    { "\x1b[2J\n\x7f", 6, "\\x1b[2J\\x0a\\x7f" }, /* controls */
     { "a\0b", 3, "a\\x00b" },
-    { "\xc2\x9b[", 3, "\\xc2\\x9b[" },                      /* C1: CSI in one character */
-    { "a\\x1b", 5, "a\\x5cx1b" },                           /* no escape of its own making */
-    { "\xe2\x80\xae" "evil", 7, "\\xe2\\x80\\xaeevil" },    /* right to left */
-    { "\xef\xbb\xbf", 3, "\\xef\\xbb\\xbf" },               /* byte order mark */
-    { "\xff\xfe", 2, "\\xff\\xfe" },                        /* no UTF-8 */
-    { "\xc0\xaf", 2, "\\xc0\\xaf" },                        /* overlong */
+    { "\xc2\x9b[", 3, "\\xc2\\x9b[" }, /* C1: CSI in one character */
+    { "a\\x1b", 5, "a\\x5cx1b" },      /* no escape of its own making */
+    { "\xe2\x80\xae"
+      "evil",
+      7, "\\xe2\\x80\\xaeevil" },             /* right to left */
+    { "\xef\xbb\xbf", 3, "\\xef\\xbb\\xbf" }, /* byte order mark */
+    { "\xff\xfe", 2, "\\xff\\xfe" },          /* no UTF-8 */
+    { "\xc0\xaf", 2, "\\xc0\\xaf" },          /* overlong */
     { "\xe0\x80\xaf", 3, "\\xe0\\x80\\xaf" },
-    { "\xed\xa0\x80", 3, "\\xed\\xa0\\x80" },               /* surrogate */
-    { "\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80" },      /* past U+10FFFF */
-    { "\xe9\x8d", 2, "\\xe9\\x8d" },                        /* cut off */
+    { "\xed\xa0\x80", 3, "\\xed\\xa0\\x80" },          /* surrogate */
+    { "\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80" }, /* past U+10FFFF */
+    { "\xe9\x8d", 2, "\\xe9\\x8d" },                   /* cut off */
 };
 
 Test(output, escapes_what_a_terminal_might_obey)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which entry of OpenSSL's error queue a person gets to read. */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

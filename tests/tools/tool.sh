@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The command line tool, as people and scripts use it, on software SIMs.
 # shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A command of a client, taken apart: its channel, what it is to the bridge, and
  * the command for the card without class byte. No I/O, no state.
  * Source: ISO/IEC 7816-4, 5.1 and 5.4.1; the instructions of IoT.05. */
@@ -12,19 +13,20 @@ enum command_kind {
     COMMAND_MANAGE_CHANNEL,
     COMMAND_SELECT,
     COMMAND_GET_RESPONSE,
-    COMMAND_PLAIN,  /* whole in itself */
-    COMMAND_OPEN,   /* INIT, opens a session */
-    COMMAND_CLOSE,  /* INIT, closes a session */
-    COMMAND_UPDATE  /* of an open session */
+    COMMAND_PLAIN, /* whole in itself */
+    COMMAND_OPEN,  /* INIT, opens a session */
+    COMMAND_CLOSE, /* INIT, closes a session */
+    COMMAND_UPDATE /* of an open session */
 };
 
 struct command {
     enum command_kind kind;
-    uint8_t channel;       /* from the class byte, 0 to 19 */
-    bool proprietary;      /* class 8N */
-    uint8_t ins_init;      /* of a session's commands: the instruction that opens it; P2 has its number */
-    bool last_block;       /* UPDATE: the one that ends the session */
-    struct apdu_cmd apdu;  /* `ne` as the instruction has it, whatever the client wrote */
+    uint8_t channel;  /* from the class byte, 0 to 19 */
+    bool proprietary; /* class 8N */
+    uint8_t
+        ins_init;    /* of a session's commands: the instruction that opens it; P2 has its number */
+    bool last_block; /* UPDATE: the one that ends the session */
+    struct apdu_cmd apdu; /* `ne` as the instruction has it, whatever the client wrote */
 };
 
 /**

@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see glib_call.h */
 #include "glib_call.h"
 
-#define GRACE_MS 1000     /* for a cancelled call to come to its end */
-#define PUMP_ROUNDS 100   /* a source that is always ready must not keep us */
+#define GRACE_MS 1000   /* for a cancelled call to come to its end */
+#define PUMP_ROUNDS 100 /* a source that is always ready must not keep us */
 
 struct glib_call {
     deadline_t deadline;
     GCancellable *cancellable;
     GAsyncResult *result;
-    bool waiting;         /* false: nobody will look at the result any more */
+    bool waiting; /* false: nobody will look at the result any more */
     bool finished;
 };
 

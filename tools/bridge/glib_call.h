@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GLib's asynchronous calls as calls that wait, with a deadline. They run on a
  * main context of our own, which turns only inside glib_call_wait() and, between
  * commands, in the server's loop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see listener.h */
 #include "listener.h"
 
@@ -69,8 +70,7 @@ static bool is_dead(const struct sockaddr_un *addr)
 
     if (fd < 0)
         return false;
-    dead = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0
-           && errno == ECONNREFUSED;
+    dead = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0 && errno == ECONNREFUSED;
     (void)close(fd);
     return dead;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Unix socket that clients connect to: made here, or handed over by systemd. */
 #ifndef BRIDGE_LISTENER_H
 #define BRIDGE_LISTENER_H
@@ -9,9 +10,9 @@
 #define LISTENER_PATH_MAX 108
 
 struct listener {
-    int fd;                        /* -1: none */
-    char path[LISTENER_PATH_MAX];  /* that we made; "" if it was handed over */
-    dev_t dev;                     /* which file it is, to remove no other at the end */
+    int fd;                       /* -1: none */
+    char path[LISTENER_PATH_MAX]; /* that we made; "" if it was handed over */
+    dev_t dev;                    /* which file it is, to remove no other at the end */
     ino_t ino;
 };
 

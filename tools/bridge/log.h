@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lines for the administrator on standard error, where systemd finds them. */
 #ifndef BRIDGE_LOG_H
 #define BRIDGE_LOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe-bridge: serves a SIM that this process owns to the processes that
  * connect to its socket. Start and end; the work is in server.c and service.c. */
 #include <errno.h>
@@ -56,8 +57,7 @@ static bool start_listening(const struct options *opts, struct listener *ret)
         return true;
     if (diag.text[0] == '\0' && opts->listen == NULL)
         diag_set(&diag, "no socket: use --listen unix:PATH, or start by a systemd socket");
-    if (diag.text[0] == '\0'
-        && listener_open(opts->listen, opts->mode, opts->gid, ret, &diag))
+    if (diag.text[0] == '\0' && listener_open(opts->listen, opts->mode, opts->gid, ret, &diag))
         return true;
     log_line("%s", diag.text);
     return false;

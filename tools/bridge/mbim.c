@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mbim: modems by the Mobile Broadband Interface Model, through libmbim-glib and,
  * unless told otherwise, mbim-proxy, which lets ModemManager use the same device.
  * Source: Microsoft's MBIM extension "low level UICC access"; it has the modem
@@ -21,8 +22,8 @@ struct mbim_transport {
     struct transport base;
     struct modem_address address;
     MbimDevice *device;
-    unsigned channel;  /* that we have opened; 0: none */
-    bool removed;      /* the device or the proxy has gone */
+    unsigned channel; /* that we have opened; 0: none */
+    bool removed;     /* the device or the proxy has gone */
 };
 
 static struct mbim_transport *self_of(struct transport *t)
@@ -84,9 +85,9 @@ static enum iotsafe_err status_error(const struct mbim_transport *self, const ch
 
 /* Send one command and wait; `request` is consumed. On IOTSAFE_OK the caller
  * frees the response, which tells success. */
-static enum iotsafe_err command(struct mbim_transport *self, const char *what,
-                                MbimMessage *request, MbimMessage **ret_response,
-                                deadline_t deadline, struct iotsafe_diag *diag)
+static enum iotsafe_err command(struct mbim_transport *self, const char *what, MbimMessage *request,
+                                MbimMessage **ret_response, deadline_t deadline,
+                                struct iotsafe_diag *diag)
 {
     struct glib_call *call = glib_call_begin(deadline);
     MbimMessage *response = NULL;
@@ -94,8 +95,8 @@ static enum iotsafe_err command(struct mbim_transport *self, const char *what,
     GAsyncResult *result;
     guint32 status;
 
-    mbim_device_command(self->device, request, glib_call_seconds(call),
-                        glib_call_cancellable(call), glib_call_done, call);
+    mbim_device_command(self->device, request, glib_call_seconds(call), glib_call_cancellable(call),
+                        glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
         response = mbim_device_command_finish(self->device, result, &error);
@@ -166,15 +167,15 @@ static enum iotsafe_err make_device(struct mbim_transport *self, deadline_t dead
 static enum iotsafe_err open_device(struct mbim_transport *self, deadline_t deadline,
                                     struct iotsafe_diag *diag)
 {
-    MbimDeviceOpenFlags flags =
-        self->address.proxy ? MBIM_DEVICE_OPEN_FLAGS_PROXY : MBIM_DEVICE_OPEN_FLAGS_NONE;
+    MbimDeviceOpenFlags flags = self->address.proxy ? MBIM_DEVICE_OPEN_FLAGS_PROXY
+                                                    : MBIM_DEVICE_OPEN_FLAGS_NONE;
     struct glib_call *call = glib_call_begin(deadline);
     GError *error = NULL;
     GAsyncResult *result;
     bool opened = false;
 
-    mbim_device_open_full(self->device, flags, glib_call_seconds(call),
-                          glib_call_cancellable(call), glib_call_done, call);
+    mbim_device_open_full(self->device, flags, glib_call_seconds(call), glib_call_cancellable(call),
+                          glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
         opened = mbim_device_open_full_finish(self->device, result, &error);
@@ -183,15 +184,16 @@ static enum iotsafe_err open_device(struct mbim_transport *self, deadline_t dead
         return IOTSAFE_OK;
     return glib_call_failure(self->base.device,
                              self->address.proxy ? "cannot open it through mbim-proxy"
-                                                 : "cannot open it", error, diag);
+                                                 : "cannot open it",
+                             error, diag);
 }
 
 /* With channel 0 all channels of our group: those of a bridge that was killed. */
 static void close_channels(struct mbim_transport *self, unsigned channel, deadline_t deadline)
 {
     MbimMessage *response = NULL;
-    MbimMessage *request =
-        mbim_message_ms_uicc_low_level_access_close_channel_set_new(channel, CHANNEL_GROUP, NULL);
+    MbimMessage *request = mbim_message_ms_uicc_low_level_access_close_channel_set_new(
+        channel, CHANNEL_GROUP, NULL);
 
     self->channel = 0;
     if (request != NULL
@@ -304,8 +306,8 @@ static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *ai
     err = command(self, what, request, &response, deadline, diag);
     if (err != IOTSAFE_OK)
         return err;
-    if (!mbim_message_ms_uicc_low_level_access_open_channel_response_parse(
-            response, NULL, &channel, NULL, NULL, &error)
+    if (!mbim_message_ms_uicc_low_level_access_open_channel_response_parse(response, NULL, &channel,
+                                                                           NULL, NULL, &error)
         || channel > IOTSAFE_CHANNEL_MAX) {
         err = malformed(self, what, error, diag);
     } else if (channel == 0) { /* how some modems say what a status should */
@@ -353,9 +355,8 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
 }
 
 static enum iotsafe_err mbim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap,
-                                      size_t *ret_len, deadline_t deadline,
-                                      struct iotsafe_diag *diag)
+                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
+                                      deadline_t deadline, struct iotsafe_diag *diag)
 {
     struct mbim_transport *self = self_of(t);
     unsigned channel = modem_session_parse(session);

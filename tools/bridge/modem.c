@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see modem.h */
 #include "modem.h"
 
@@ -53,7 +54,8 @@ unsigned modem_session_parse(const char *session)
     unsigned long number = strtoul(session, &end, 10);
 
     return *session >= '0' && *session <= '9' && *end == '\0' && number <= IOTSAFE_CHANNEL_MAX
-               ? (unsigned)number : 0;
+               ? (unsigned)number
+               : 0;
 }
 
 uint8_t modem_class(uint8_t cla, unsigned channel)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Modems behind a library that needs GLib: what mbim: and qmi: share. Both own
  * channel and SELECT; the session is the channel's number in decimal digits. */
 #ifndef BRIDGE_MODEM_H
@@ -11,8 +12,8 @@ extern const struct transport_ops transport_qmi;
 /** What stands behind the scheme: /dev/NAME?proxy=yes|no&slot=N */
 struct modem_address {
     char path[100];
-    bool proxy;      /* share the device with ModemManager; default */
-    unsigned slot;   /* of the SIM, from 1; qmi only */
+    bool proxy;    /* share the device with ModemManager; default */
+    unsigned slot; /* of the SIM, from 1; qmi only */
 };
 
 /** @param scheme  for the message

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A word to the service manager: the protocol of sd_notify(3). */
 #ifndef BRIDGE_NOTIFY_H
 #define BRIDGE_NOTIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line. */
 #ifndef BRIDGE_OPTIONS_H
 #define BRIDGE_OPTIONS_H
@@ -6,9 +7,9 @@
 #include <sys/types.h>
 
 struct options {
-    const char *listen;   /* path of the socket; NULL: it is handed over */
+    const char *listen; /* path of the socket; NULL: it is handed over */
     mode_t mode;
-    gid_t gid;            /* (gid_t)-1: unchanged */
+    gid_t gid; /* (gid_t)-1: unchanged */
 };
 
 /**

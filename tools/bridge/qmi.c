@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qmi: modems by Qualcomm's interface, through libqmi-glib (1.36 and later have
  * its APDU commands) and, unless told otherwise, qmi-proxy, which lets
  * ModemManager use the same device. */
@@ -16,8 +17,8 @@ struct qmi_transport {
     struct modem_address address;
     QmiDevice *device;
     QmiClientUim *client;
-    unsigned channel;  /* that we have opened; 0: none */
-    bool removed;      /* the device or the proxy has gone */
+    unsigned channel; /* that we have opened; 0: none */
+    bool removed;     /* the device or the proxy has gone */
 };
 
 static struct qmi_transport *self_of(struct transport *t)
@@ -158,9 +159,8 @@ static enum iotsafe_err make_client(struct qmi_transport *self, deadline_t deadl
     GError *error = NULL;
     GAsyncResult *result;
 
-    qmi_device_allocate_client(self->device, QMI_SERVICE_UIM, QMI_CID_NONE,
-                               glib_call_seconds(call), glib_call_cancellable(call),
-                               glib_call_done, call);
+    qmi_device_allocate_client(self->device, QMI_SERVICE_UIM, QMI_CID_NONE, glib_call_seconds(call),
+                               glib_call_cancellable(call), glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
         client = qmi_device_allocate_client_finish(self->device, result, &error);
@@ -177,9 +177,8 @@ static void release_client(struct qmi_transport *self)
     GAsyncResult *result;
 
     qmi_device_release_client(self->device, QMI_CLIENT(self->client),
-                              QMI_DEVICE_RELEASE_CLIENT_FLAGS_RELEASE_CID,
-                              glib_call_seconds(call), glib_call_cancellable(call),
-                              glib_call_done, call);
+                              QMI_DEVICE_RELEASE_CLIENT_FLAGS_RELEASE_CID, glib_call_seconds(call),
+                              glib_call_cancellable(call), glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
         (void)qmi_device_release_client_finish(self->device, result, NULL);
@@ -303,7 +302,9 @@ static enum iotsafe_err open_refused(const struct qmi_transport *self,
     if (err == IOTSAFE_ERR_NOT_FOUND)
         return IOTSAFE_ERR_NO_APPLET;
     return err == IOTSAFE_ERR_UNSUPPORTED || err == IOTSAFE_ERR_CHANNEL_LOST
-               ? IOTSAFE_ERR_NO_CHANNEL : err == IOTSAFE_OK ? IOTSAFE_ERR_PROTOCOL : err;
+               ? IOTSAFE_ERR_NO_CHANNEL
+           : err == IOTSAFE_OK ? IOTSAFE_ERR_PROTOCOL
+                               : err;
 }
 
 static enum iotsafe_err unpack_channel(struct qmi_transport *self,
@@ -366,8 +367,9 @@ static void qmi_close_channel(struct transport *t, const char *session, deadline
     GAsyncResult *result;
 
     (void)qmi_message_uim_logical_channel_input_set_slot(input, (guint8)self->address.slot, NULL);
-    (void)qmi_message_uim_logical_channel_input_set_channel_id(
-        input, (guint8)modem_session_parse(session), NULL);
+    (void)qmi_message_uim_logical_channel_input_set_channel_id(input,
+                                                               (guint8)modem_session_parse(session),
+                                                               NULL);
     qmi_client_uim_logical_channel(self->client, input, glib_call_seconds(call),
                                    glib_call_cancellable(call), glib_call_done, call);
     result = glib_call_wait(call);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see server.h */
 #include "server.h"
 
@@ -5,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OUT_PATIENCE_MS 5000  /* for a client that does not read its answer */
-#define TURN_KEPT_MS 8000     /* longer than a client pauses when it was put off */
+#define OUT_PATIENCE_MS 5000 /* for a client that does not read its answer */
+#define TURN_KEPT_MS 8000    /* longer than a client pauses when it was put off */
 #define PUMP_FDS_MAX 16
 #define FDS_MAX (2 + CLIENTS_MAX + PUMP_FDS_MAX)
 

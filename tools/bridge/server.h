@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The clients of the bridge: their connections, frames and turns. One thread;
  * a command that needs the card is run by the function that the server was
  * given, and that function may turn the loop from within while it waits for
@@ -13,7 +14,7 @@
 #define CLIENTS_MAX 64
 
 struct client {
-    int fd;                   /* -1: this place is free, or the client is gone */
+    int fd; /* -1: this place is free, or the client is gone */
     bool used;
     struct virtual_card card;
 
@@ -21,13 +22,13 @@ struct client {
     size_t in_len;
     uint8_t out[2 + APDU_RSP_MAX];
     size_t out_len, out_at;
-    deadline_t out_until;     /* to take its answer */
+    deadline_t out_until; /* to take its answer */
 
-    bool ready;               /* `command` waits for the card */
+    bool ready; /* `command` waits for the card */
     struct command command;
-    uint64_t turn;            /* order of arrival */
+    uint64_t turn; /* order of arrival */
     int64_t ready_since;
-    deadline_t turn_until;    /* how long a client that was put off keeps its turn */
+    deadline_t turn_until; /* how long a client that was put off keeps its turn */
 };
 
 /** More descriptors for the loop: a GLib main context. All members set, or none. */
@@ -42,18 +43,18 @@ struct server;
 typedef void serve_fn(struct server *s, struct client *c, void *arg);
 
 struct server {
-    int listen_fd, signal_fd;  /* borrowed; signal_fd: readable when to end */
+    int listen_fd, signal_fd; /* borrowed; signal_fd: readable when to end */
     struct pump pump;
     serve_fn *serve;
     void *serve_arg;
-    struct aid applet;         /* that is selected on the card; length 0: not known */
-    int put_off_ms;            /* a client that waits longer is asked to come again */
+    struct aid applet; /* that is selected on the card; length 0: not known */
+    int put_off_ms;    /* a client that waits longer is asked to come again */
 
     struct client clients[CLIENTS_MAX];
-    struct client *serving;    /* its command or its sequence is at work */
+    struct client *serving; /* its command or its sequence is at work */
     uint64_t next_turn;
     bool stopping;
-    deadline_t accept_after;   /* when descriptors have run out */
+    deadline_t accept_after; /* when descriptors have run out */
 };
 
 /** Zero-initialised; the caller then fills in the first group of members. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see service.h */
 #include "service.h"
 
@@ -7,8 +8,8 @@
 #include "log.h"
 #include "trace.h"
 
-#define IDLE_MS 2000            /* the owner of a sequence may think so long */
-#define FAILURE_AGAIN_MS 10000  /* the same failure is logged only so often */
+#define IDLE_MS 2000           /* the owner of a sequence may think so long */
+#define FAILURE_AGAIN_MS 10000 /* the same failure is logged only so often */
 
 /* One turn. The function under card_run() may run several times: what it has
  * told the client already stands in `over`. */
@@ -17,11 +18,11 @@ struct job {
     struct client *client;
     struct service *service;
     deadline_t deadline; /* of the command that is at work */
-    bool over;      /* the client has its answer, or shall get none */
+    bool over;           /* the client has its answer, or shall get none */
     bool hang_up;
-    uint16_t sw;    /* last status word of the card; 0: none */
-    size_t len;     /* bytes of service->data that came with it */
-    bool begun;     /* the card has carried the command out, whatever came of its answer */
+    uint16_t sw; /* last status word of the card; 0: none */
+    size_t len;  /* bytes of service->data that came with it */
+    bool begun;  /* the card has carried the command out, whatever came of its answer */
 };
 
 void service_init(struct service *sv, struct iotsafe_card *card, int timeout_ms)
@@ -113,10 +114,10 @@ static int time_for(const struct service *sv, const struct command *cmd)
 /* Errors after which the card does not hear us. */
 static bool card_is_lost(enum iotsafe_err err)
 {
-    return err == IOTSAFE_ERR_TRANSPORT || err == IOTSAFE_ERR_TIMEOUT
-           || err == IOTSAFE_ERR_NO_CARD || err == IOTSAFE_ERR_NO_SERVICE
-           || err == IOTSAFE_ERR_NO_READER || err == IOTSAFE_ERR_PROTOCOL
-           || err == IOTSAFE_ERR_SPACE || err == IOTSAFE_ERR_CHANNEL_LOST;
+    return err == IOTSAFE_ERR_TRANSPORT || err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_NO_CARD
+           || err == IOTSAFE_ERR_NO_SERVICE || err == IOTSAFE_ERR_NO_READER
+           || err == IOTSAFE_ERR_PROTOCOL || err == IOTSAFE_ERR_SPACE
+           || err == IOTSAFE_ERR_CHANNEL_LOST;
 }
 
 /* Status words by which the card says that the channel may carry another
@@ -142,8 +143,7 @@ static enum iotsafe_err exchange(const struct card_use *use, struct job *job,
 
 /* Whatever the card says: there is nothing to do about it. The time of the whole
  * turn may be over; this has its own. */
-static void close_session(const struct card_use *use, const struct job *job,
-                          struct session session)
+static void close_session(const struct card_use *use, const struct job *job, struct session session)
 {
     struct card_use now = *use;
 

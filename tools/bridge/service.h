@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A client's turn on the card: one command, or a sequence of a session's
  * commands from INIT to the last UPDATE, during which the card is held for this
  * client. Repairs come from card_run(); this knows which of them a client may
@@ -12,9 +13,9 @@
 
 struct service {
     struct iotsafe_card *card;
-    int command_ms;        /* for one command, reaching the card included */
-    int exchange_ms;       /* for one answer of the card */
-    int generate_ms;       /* for a command that makes a key; the longest sequence */
+    int command_ms;          /* for one command, reaching the card included */
+    int exchange_ms;         /* for one answer of the card */
+    int generate_ms;         /* for a command that makes a key; the longest sequence */
     struct session finished; /* the last one that was left to the applet to close */
     char last_failure[512];
     int64_t last_failure_at;

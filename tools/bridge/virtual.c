@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see virtual.h */
 #include "virtual.h"
 
@@ -90,9 +91,9 @@ static size_t find_session(const struct virtual_card *v, struct session session)
 {
     size_t i = 0;
 
-    while (i < v->n_sessions
-           && (v->sessions[i].ins_init != session.ins_init
-               || v->sessions[i].number != session.number))
+    while (
+        i < v->n_sessions
+        && (v->sessions[i].ins_init != session.ins_init || v->sessions[i].number != session.number))
         i++;
     return i;
 }
@@ -225,7 +226,7 @@ static bool answer_applet(const struct virtual_card *v, const struct command *cm
         reply_sw(ret, SW_CONDITIONS);
         return !ours;
     case COMMAND_CLOSE:
-        reply_sw(ret, SW_OK);         /* the bridge has closed it long ago */
+        reply_sw(ret, SW_OK); /* the bridge has closed it long ago */
         return !ours;
     default:
         return false;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The card as one client sees it: its logical channels, which of them have the
  * applet selected, the rest of an answer that waits for GET RESPONSE, and the
  * sessions that it has open. Decides what can be answered without the card.
@@ -8,21 +9,21 @@
 #include "command.h"
 #include "session.h"
 
-#define VIRTUAL_CHANNELS 4   /* the basic one, which nobody gets, and three */
+#define VIRTUAL_CHANNELS 4 /* the basic one, which nobody gets, and three */
 #define VIRTUAL_SESSIONS 8
 
 struct virtual_card {
     struct {
         bool open, selected;
-        struct aid aid;      /* as the client selected it */
+        struct aid aid; /* as the client selected it */
     } channels[VIRTUAL_CHANNELS];
-    uint8_t *waiting;        /* owned; the rest of an answer, or NULL */
+    uint8_t *waiting; /* owned; the rest of an answer, or NULL */
     size_t waiting_len, waiting_at;
-    uint16_t waiting_sw;     /* comes with its last byte */
+    uint16_t waiting_sw; /* comes with its last byte */
     uint8_t waiting_channel;
     struct session sessions[VIRTUAL_SESSIONS]; /* on the card, of this client */
     size_t n_sessions;
-    bool sequence_ended;     /* the client has left its sessions: close them */
+    bool sequence_ended; /* the client has left its sessions: close them */
 };
 
 /** What a client gets: data and status word. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see pty_modem.h */
 #include "pty_modem.h"
 

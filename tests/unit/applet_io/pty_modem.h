@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A modem that plays a script on a pseudo-terminal: it waits for command lines
  * and writes given text, byte for byte, so that a test sees the whole line. */
 #ifndef PTY_MODEM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* see script_card.h */
 #include "script_card.h"
 
@@ -158,8 +159,7 @@ struct script_card *script_card_start(const struct exchange *script, size_t n)
     memcpy(addr.sun_path, sc->path, strlen(sc->path) + 1);
     sc->listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (bind(sc->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) != 0
-        || listen(sc->listen_fd, 8) != 0
-        || pthread_create(&sc->thread, NULL, serve, sc) != 0)
+        || listen(sc->listen_fd, 8) != 0 || pthread_create(&sc->thread, NULL, serve, sc) != 0)
         abort();
     return sc;
 }

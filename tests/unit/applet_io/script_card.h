@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A card that plays a script: it expects given commands over the socket
  * transport and gives given answers, so that a test sees every byte. */
 #ifndef SCRIPT_CARD_H
@@ -30,7 +31,10 @@ const char *script_card_stop(struct script_card *sc);
 struct iotsafe_card *script_card_connect(struct script_card *sc, const char *settings);
 
 /** MANAGE CHANNEL and SELECT as the library sends them at first. */
-#define SCRIPT_OPEN                                                                               \
-    { "00 70 00 00 01", "01 9000" }, { "01 A4 04 00 07 A0000005590010", "9000" }
+#define SCRIPT_OPEN                             \
+    { "00 70 00 00 01", "01 9000" },            \
+    {                                           \
+        "01 A4 04 00 07 A0000005590010", "9000" \
+    }
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -48,7 +49,7 @@ Test(apdu, puts_the_channel_into_the_class)
     static const struct {
         bool proprietary;
         uint8_t channel, cla;
-    } rows[] = { { false, 0, 0x00 }, { true, 0, 0x80 },  { false, 3, 0x03 },  { true, 3, 0x83 },
+    } rows[] = { { false, 0, 0x00 }, { true, 0, 0x80 }, { false, 3, 0x03 },  { true, 3, 0x83 },
                  { false, 4, 0x40 }, { true, 4, 0xc0 }, { false, 19, 0x4f }, { true, 19, 0xcf } };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -59,10 +60,10 @@ Test(at, takes_apdus_in_all_spellings)
         { "+CSIM:4,\"9000\"", 2 },
         { "+csim: 4 , 9000", 2 },
         { "+CSIM: 4,9000", 2 },
-        { "+CSIM: 6,\"a1b29000\"", 4 },  /* length wrong, text whole */
-        { "+CSIM: 8,\"ffff0000\"", 4 },  /* length right: whatever the bytes */
-        { "+CSIM: 10,\"ffff0000\"", -2 },/* length wrong, no status word */
-        { "+CSIM: 10,\"ffff9000\"", -2 },/* cut off, whatever its end looks like */
+        { "+CSIM: 6,\"a1b29000\"", 4 },   /* length wrong, text whole */
+        { "+CSIM: 8,\"ffff0000\"", 4 },   /* length right: whatever the bytes */
+        { "+CSIM: 10,\"ffff0000\"", -2 }, /* length wrong, no status word */
+        { "+CSIM: 10,\"ffff9000\"", -2 }, /* cut off, whatever its end looks like */
         { "+CSIM: 4,\"900\"", -2 },
         { "+CSIM: 4,\"90", 1 - 3 },
         { "+CSIM: 4,\"9000\" x", -2 },
@@ -119,11 +120,13 @@ static struct iotsafe_card *card_at(const char *path, const char *options)
     return card;
 }
 
-#define CSIM_OPEN                                                                                 \
-    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n" },                      \
-    { "AT+CSIM=24,\"01A4040007A0000005590010\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" }
-#define SIGNATURE                                                                                 \
-    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"                            \
+#define CSIM_OPEN                                                                        \
+    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n" },            \
+    {                                                                                    \
+        "AT+CSIM=24,\"01A4040007A0000005590010\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" \
+    }
+#define SIGNATURE                                                      \
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716" \
     "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
 #define RANDOM_2 "AT+CSIM=10,\"8184000002\""
 
@@ -146,7 +149,7 @@ static void expect_random(const struct modem_step *script, size_t n, const char 
     cr_expect_str_empty(pty_modem_stop(m));
 }
 
-#define EXPECT_RANDOM(script, options, times)                                                     \
+#define EXPECT_RANDOM(script, options, times) \
     expect_random(script, ARRAY_LEN(script), options, times)
 
 Test(modem, csim_with_the_habits_of_the_field)
@@ -158,7 +161,8 @@ Test(modem, csim_with_the_habits_of_the_field)
         /* echo, lower case, no quotes */
         { RANDOM_2, RANDOM_2 "\r\r\n+CSIM: 8,abcd9000\r\nOK\r\n" },
         /* unsolicited lines everywhere, in pieces */
-        { RANDOM_2, "\r\n+CREG: 1\r\n\r\n+CS\x01IM: 8,\"ABCD\x01" "9000\"\r\n\r\nRING\r\n\r\nO\x01K\r\n"
+        { RANDOM_2, "\r\n+CREG: 1\r\n\r\n+CS\x01IM: 8,\"ABCD\x01"
+                    "9000\"\r\n\r\nRING\r\n\r\nO\x01K\r\n"
                     "\r\n+CEREG: 5\r\n" },
         /* an older answer in front */
         { RANDOM_2, "\r\n+CSIM: 8,\"11119000\"\r\n\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
@@ -283,7 +287,9 @@ Test(modem, refused_le_behind_data_is_left_out_from_then_on)
 {
     static const struct modem_step script[] = {
         CSIM_OPEN,
-        { "AT+CSIM=18,\"81B0000003830101" "00\"", "\r\n+CME ERROR: 50\r\n" },
+        { "AT+CSIM=18,\"81B0000003830101"
+          "00\"",
+          "\r\n+CME ERROR: 50\r\n" },
         { "AT+CSIM=16,\"81B0000003830101\"", "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
         { "AT+CSIM=16,\"81B0000203830101\"", "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n" },
     };
@@ -307,12 +313,14 @@ Test(modem, never_silent_lines_do_not_keep_us_out)
 {
     /* something comes all the time, as long as anybody waits for silence */
     static const struct modem_step script[] = {
-        { "AT", "\r\nOK\r\n" "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
-                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
-                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
-                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
-                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
-                "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n" },
+        { "AT",
+          "\r\nOK\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n"
+          "\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n\x01+CREG: 1\r\n" },
         CSIM_OPEN,
         { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
     };
@@ -490,9 +498,11 @@ static enum iotsafe_err put_after_random(struct iotsafe_card *card, struct iotsa
 
 #define CSIM_DONE "\r\n+CSIM: 4,\"9000\"\r\nOK\r\n"
 #define CSIM_BYTE "\r\n+CSIM: 6,\"559000\"\r\nOK\r\n"
-#define CSIM_CHANNEL                                                                                 \
-    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\nOK\r\n" },                       \
-    { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE }
+#define CSIM_CHANNEL                                                      \
+    { "AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\nOK\r\n" }, \
+    {                                                                     \
+        "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE              \
+    }
 
 /* With class 0N, INS 24 is CHANGE PIN of a USIM. */
 Test(modem, selects_before_a_command_that_would_change_a_pin)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -31,36 +32,43 @@ static void expect_two(const struct exchange *script, size_t n, const char *sett
 }
 
 #define EXPECT_TWO(script, settings) expect_two(script, ARRAY_LEN(script), settings)
-#define GOOD { RANDOM_4, "01020304 9000" }
+#define GOOD                      \
+    {                             \
+        RANDOM_4, "01020304 9000" \
+    }
 
 Test(card, opens_a_new_channel_when_the_card_has_forgotten_ours)
 {
-    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "6881" },
-                                              SCRIPT_OPEN, GOOD };
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, GOOD, { RANDOM_4, "6881" }, SCRIPT_OPEN, GOOD
+    };
 
     EXPECT_TWO(script, "");
 }
 
 Test(card, selects_again_when_another_application_answers)
 {
-    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "6D00" },
-                                              { "01 A4 04 00 07 A0000005590010", "9000" }, GOOD };
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, GOOD, { RANDOM_4, "6D00" }, { "01 A4 04 00 07 A0000005590010", "9000" }, GOOD
+    };
 
     EXPECT_TWO(script, "");
 }
 
 Test(card, connects_again_when_the_connection_ends_in_an_exchange)
 {
-    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "close" },
-                                              SCRIPT_OPEN, GOOD };
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, GOOD, { RANDOM_4, "close" }, SCRIPT_OPEN, GOOD
+    };
 
     EXPECT_TWO(script, "");
 }
 
 Test(card, waits_while_remote_administration_is_at_work)
 {
-    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "6984" },
-                                              { RANDOM_4, "01020304 63CF" } };
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, GOOD, { RANDOM_4, "6984" }, { RANDOM_4, "01020304 63CF" }
+    };
 
     EXPECT_TWO(script, "");
 }
@@ -74,8 +82,9 @@ Test(card, repeats_once_what_remote_administration_has_broken_off)
 
 Test(card, asks_again_when_an_answer_is_lost)
 {
-    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "mute" },
-                                              SCRIPT_OPEN, GOOD };
+    static const struct exchange script[] = {
+        SCRIPT_OPEN, GOOD, { RANDOM_4, "mute" }, SCRIPT_OPEN, GOOD
+    };
 
     EXPECT_TWO(script, "timeout-ms=1500");
 }
@@ -97,8 +106,11 @@ Test(card, gives_up_at_the_deadline)
 Test(card, a_late_answer_never_meets_the_next_command)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, GOOD, { RANDOM_4, "raw:00 06 AAAAAAAA9000 00 06 BBBBBBBB9000" },
-        SCRIPT_OPEN, { RANDOM_4, "CCCCCCCC 9000" },
+        SCRIPT_OPEN,
+        GOOD,
+        { RANDOM_4, "raw:00 06 AAAAAAAA9000 00 06 BBBBBBBB9000" },
+        SCRIPT_OPEN,
+        { RANDOM_4, "CCCCCCCC 9000" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
@@ -186,7 +198,8 @@ Test(card, joins_the_pages_of_an_object_list)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { "81 CB 01 00 00", "C1068401014B 6300" }, { "81 CB 01 01 00", "0113C1 6300" },
+        { "81 CB 01 00 00", "C1068401014B 6300" },
+        { "81 CB 01 01 00", "0113C1 6300" },
         { "81 CB 01 01 00", "068401024B0113 9000" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));

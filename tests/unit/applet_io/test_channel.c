@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <string.h>
 
 #include "script_card.h"
 #include "util.h"
 
-#define POINT_TLV                                                                                 \
-    "3445494386410460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6"                 \
+#define POINT_TLV                                                                    \
+    "3445494386410460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6" \
     "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299"
 #define READ_KEY "81 CD 00 00 03 850101 00"
 
@@ -30,7 +31,8 @@ static void expect_read(const struct exchange *script, size_t n, const char *set
     cr_expect_str_empty(script_card_stop(sc));
 }
 
-#define EXPECT_READ(script, settings) expect_read(script, ARRAY_LEN(script), settings, IOTSAFE_OK, "")
+#define EXPECT_READ(script, settings) \
+    expect_read(script, ARRAY_LEN(script), settings, IOTSAFE_OK, "")
 
 Test(channel, reads_the_worked_example)
 {
@@ -100,7 +102,9 @@ Test(channel, drops_le_where_the_card_wants_none_and_remembers)
 Test(channel, corrects_le_and_appends_pieces)
 {
     static const struct exchange corrected[] = {
-        SCRIPT_OPEN, { READ_KEY, "6C47" }, { "81 CD 00 00 03 850101 47", POINT_TLV "9000" },
+        SCRIPT_OPEN,
+        { READ_KEY, "6C47" },
+        { "81 CD 00 00 03 850101 47", POINT_TLV "9000" },
     };
     static const struct exchange pieces[] = {
         SCRIPT_OPEN,
@@ -118,8 +122,11 @@ Test(channel, asks_for_the_rest_in_the_class_that_the_card_takes)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { READ_KEY, "6147" }, { "01 C0 00 00 47", "6E00" }, { "81 C0 00 00 47", POINT_TLV "9000" },
-        { "81 84 00 00 01", "6101" }, { "81 C0 00 00 01", "55 9000" },
+        { READ_KEY, "6147" },
+        { "01 C0 00 00 47", "6E00" },
+        { "81 C0 00 00 47", POINT_TLV "9000" },
+        { "81 84 00 00 01", "6101" },
+        { "81 C0 00 00 01", "55 9000" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
@@ -135,7 +142,9 @@ Test(channel, asks_for_the_rest_in_the_class_that_the_card_takes)
 Test(channel, does_not_follow_an_endless_answer)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { READ_KEY, "6100" }, { "01 C0 00 00 00", "6100" },
+        SCRIPT_OPEN,
+        { READ_KEY, "6100" },
+        { "01 C0 00 00 00", "6100" },
     };
 
     expect_read(script, ARRAY_LEN(script), "", IOTSAFE_ERR_PROTOCOL, "READ PUBLIC KEY");
@@ -158,7 +167,8 @@ Test(channel, tries_each_aid_and_names_them_when_none_is_there)
 Test(channel, takes_select_answers_with_fci_and_proactive_commands)
 {
     static const struct exchange waits[] = {
-        { "00 70 00 00 01", "01 9000" }, { "01 A4 04 00 07 A0000005590010", "610B" },
+        { "00 70 00 00 01", "01 9000" },
+        { "01 A4 04 00 07 A0000005590010", "610B" },
         { READ_KEY, POINT_TLV "9000" },
     };
     static const struct exchange direct[] = {
@@ -174,7 +184,8 @@ Test(channel, takes_select_answers_with_fci_and_proactive_commands)
 Test(channel, uses_the_basic_channel_of_a_card_that_is_ours_alone)
 {
     static const struct exchange script[] = {
-        { "00 70 00 00 01", "6881" }, { "00 A4 04 00 07 A0000005590010", "9000" },
+        { "00 70 00 00 01", "6881" },
+        { "00 A4 04 00 07 A0000005590010", "9000" },
         { "80 CD 00 00 03 850101 00", POINT_TLV "9000" },
     };
 
@@ -184,7 +195,8 @@ Test(channel, uses_the_basic_channel_of_a_card_that_is_ours_alone)
 Test(channel, codes_channels_above_three)
 {
     static const struct exchange script[] = {
-        { "00 70 00 00 01", "05 9000" }, { "41 A4 04 00 07 A0000005590010", "9000" },
+        { "00 70 00 00 01", "05 9000" },
+        { "41 A4 04 00 07 A0000005590010", "9000" },
         { "C1 CD 00 00 03 850101 00", POINT_TLV "9000" },
     };
 
@@ -194,7 +206,8 @@ Test(channel, codes_channels_above_three)
 Test(channel, a_channel_number_out_of_range_is_not_used)
 {
     static const struct exchange script[] = {
-        { "00 70 00 00 01", "14 9000" }, { "00 A4 04 00 07 A0000005590010", "9000" },
+        { "00 70 00 00 01", "14 9000" },
+        { "00 A4 04 00 07 A0000005590010", "9000" },
         { "80 CD 00 00 03 850101 00", POINT_TLV "9000" },
     };
 
@@ -204,8 +217,11 @@ Test(channel, a_channel_number_out_of_range_is_not_used)
 Test(channel, reports_what_the_card_said_in_the_class_that_it_takes)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { READ_KEY, "6D00" }, { "01 CD 00 00 03 850101 00", "6E00" },
-        { "01 A4 04 00 07 A0000005590010", "9000" }, { READ_KEY, "6D00" },
+        SCRIPT_OPEN,
+        { READ_KEY, "6D00" },
+        { "01 CD 00 00 03 850101 00", "6E00" },
+        { "01 A4 04 00 07 A0000005590010", "9000" },
+        { READ_KEY, "6D00" },
         { "01 CD 00 00 03 850101 00", "6E00" },
     };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,17 +49,29 @@ Test(config, environment_stands_above_the_file)
 }
 
 static const char *const bad[][2] = {
-    { "transport", "usb:x" },        { "transport", "socket:nowhere" },
-    { "transport", "socket:a:0" },   { "transport", "socket:a:65536" },
-    { "transport", "socket:[::1]" }, { "aid", "A0" },
-    { "aid", "A0000005590010," },    { "aid", "A000000559001Z" },
-    { "timeout-ms", "0" },           { "timeout-ms", "-5" },
-    { "timeout-ms", "5s" },          { "timeout-ms", "99999999999999999999" },
-    { "quirks", "cla=1" },           { "quirks", "session=256" },
-    { "quirks", "le=maybe" },        { "trace", "syslog" },
-    { "trace", "file:" },            { "verify-signature", "true" },
-    { "peer-key", "iotsafe://" },    { "ephemeral-key", "label" },
-    { "card-verify", "1" },          { "lock-dir", "relative" },      { "key-references", "" },
+    { "transport", "usb:x" },
+    { "transport", "socket:nowhere" },
+    { "transport", "socket:a:0" },
+    { "transport", "socket:a:65536" },
+    { "transport", "socket:[::1]" },
+    { "aid", "A0" },
+    { "aid", "A0000005590010," },
+    { "aid", "A000000559001Z" },
+    { "timeout-ms", "0" },
+    { "timeout-ms", "-5" },
+    { "timeout-ms", "5s" },
+    { "timeout-ms", "99999999999999999999" },
+    { "quirks", "cla=1" },
+    { "quirks", "session=256" },
+    { "quirks", "le=maybe" },
+    { "trace", "syslog" },
+    { "trace", "file:" },
+    { "verify-signature", "true" },
+    { "peer-key", "iotsafe://" },
+    { "ephemeral-key", "label" },
+    { "card-verify", "1" },
+    { "lock-dir", "relative" },
+    { "key-references", "" },
 };
 
 Test(config, a_bad_value_is_named_at_the_first_use)

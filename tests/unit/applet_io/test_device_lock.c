@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -117,8 +118,11 @@ Test(device_lock, refuses_a_symbolic_link)
 
 static struct channel_record sample(void)
 {
-    struct channel_record r = { .session = "2", .aid = { 0xa0, 0, 0, 5, 0x59 }, .aid_len = 5,
-                                .atr = { 0x3b, 0x9f }, .atr_len = 2,
+    struct channel_record r = { .session = "2",
+                                .aid = { 0xa0, 0, 0, 5, 0x59 },
+                                .aid_len = 5,
+                                .atr = { 0x3b, 0x9f },
+                                .atr_len = 2,
                                 .traits = { .session = 1, .close_after = true } };
 
     return r;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,7 @@ static void expect_file(struct file_script *s, enum iotsafe_extent extent, size_
     struct iotsafe_diag diag = { "" };
     uint8_t *data = NULL;
     size_t len = 0;
-    enum iotsafe_err err = iotsafe_read_file(card, &file_02, extent, size_hint, &data, &len,
-                                             &diag);
+    enum iotsafe_err err = iotsafe_read_file(card, &file_02, extent, size_hint, &data, &len, &diag);
 
     cr_assert_eq(err, IOTSAFE_OK, "%s", diag.text);
     cr_expect_eq(len, want_len, "got %zu bytes, want %zu", len, want_len);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key pairs, public keys, agreement, derivation and verification: the worked
  * examples of the protocol, byte for byte, and what goes wrong. */
 #include <criterion/criterion.h>
@@ -6,20 +7,22 @@
 #include "script_card.h"
 #include "util.h"
 
-#define POINT                                                                                     \
-    "04EAD218590119E8876B29146FF89CA61770C4EDBBF97D38CE385ED281D8A6B230"                           \
+#define POINT                                                            \
+    "04EAD218590119E8876B29146FF89CA61770C4EDBBF97D38CE385ED281D8A6B230" \
     "28AF61281FD35E2FA7002523ACC85A429CB06EE6648325389F59EDFCE1405141"
-#define PEER                                                                                      \
-    "04700C48F77F56584C5CC632CA65640DB91B6BACCE3A4DF6B42CE7CC838833D287"                           \
+#define PEER                                                             \
+    "04700C48F77F56584C5CC632CA65640DB91B6BACCE3A4DF6B42CE7CC838833D287" \
     "DB71E509E3FD9B060DDB20BA5C51DCC5948D46FBF640DFE0441782CAB85FA4AC"
 #define SECRET "46FC62106420FF012E54A434FBDD2D25CCC5852060561E68040DD7778997BD7B"
-#define PUT_PEER                                                                                  \
-    { "81 24 00 01 03 850105", "9000" },                                                           \
-    { "81 D8 80 01 47 3445 4943 8641" PEER, "9000" }, { "81 24 01 01 00", "9000" }
+#define PUT_PEER                                                                           \
+    { "81 24 00 01 03 850105", "9000" }, { "81 D8 80 01 47 3445 4943 8641" PEER, "9000" }, \
+    {                                                                                      \
+        "81 24 01 01 00", "9000"                                                           \
+    }
 #define DH "81 46 00 00 06 840104 850105 00"
 #define HASH "AF2BDBE1AA9B6EC1E2ADE1D694F41FC71A831D0268E9891562113D8A62ADD1BF"
-#define SIG                                                                                       \
-    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"                             \
+#define SIG                                                            \
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716" \
     "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
 
 static const struct iotsafe_name id_02 = { .id = { 2 }, .id_len = 1 };
@@ -85,7 +88,8 @@ Test(operations, reads_an_rsa_key_whatever_bytes_are_in_its_modulus)
 Test(operations, generates_a_pair)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "840104 850107 3445 4943 8641" POINT "9000" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "840104 850107 3445 4943 8641" POINT "9000" },
     };
     struct iotsafe_generated g;
 
@@ -100,7 +104,8 @@ Test(operations, generates_a_pair)
 Test(operations, reads_the_key_where_the_answer_lacks_it)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "840104 850107 9000" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "840104 850107 9000" },
         { "81 CD 00 00 03 850107 00", "3445 4943 8641" POINT "9000" },
     };
     struct iotsafe_generated g;
@@ -114,7 +119,9 @@ Test(operations, reads_the_key_where_the_answer_lacks_it)
 Test(operations, never_generates_twice_when_the_answer_is_lost)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "close" }, SCRIPT_OPEN,
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "close" },
+        SCRIPT_OPEN,
     };
     struct iotsafe_generated g;
 
@@ -128,15 +135,20 @@ Test(operations, never_generates_twice_when_the_answer_is_lost)
 Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
 {
     static const struct exchange lost[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6147" }, { "01 C0 00 00 47", "close" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6147" },
+        { "01 C0 00 00 47", "close" },
         SCRIPT_OPEN,
     };
     static const struct exchange closed[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6147" }, { "01 C0 00 00 47", "6881" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6147" },
+        { "01 C0 00 00 47", "6881" },
         SCRIPT_OPEN,
     };
     static const struct exchange unsure[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6581" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6581" },
         { "01 A4 04 00 07 A0000005590010", "9000" },
     };
     struct iotsafe_generated g;
@@ -158,7 +170,8 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
 Test(operations, never_generates_twice_when_the_public_half_cannot_be_found)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "840104 850105 9000" },
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "840104 850105 9000" },
         { "81 CD 00 00 03 850105 00", "6A88" },
         { "81 CB 01 00 00", "C307 7402 4B31 840104 9000" },
     };
@@ -172,7 +185,9 @@ Test(operations, never_generates_twice_when_the_public_half_cannot_be_found)
 Test(operations, generates_again_when_the_card_had_not_begun)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { "81 B9 00 00 03 840104 00", "6881" }, SCRIPT_OPEN,
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6881" },
+        SCRIPT_OPEN,
         { "81 B9 00 00 03 840104 00", "3445 4943 8641" POINT "9000" },
     };
     struct iotsafe_generated g;
@@ -196,8 +211,8 @@ static enum iotsafe_err agree(uint8_t *secret)
 Test(operations, puts_the_peer_and_agrees)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, PUT_PEER, { DH, SECRET "9000" }, PUT_PEER, { DH, "6120" },
-        { "01 C0 00 00 20", SECRET "9000" },
+        SCRIPT_OPEN, PUT_PEER,       { DH, SECRET "9000" },
+        PUT_PEER,    { DH, "6120" }, { "01 C0 00 00 20", SECRET "9000" },
     };
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE];
 
@@ -215,8 +230,11 @@ Test(operations, closes_a_finished_signature_that_is_in_the_way_of_a_put)
         SCRIPT_OPEN,
         { "81 2A 00 01 0D 840104 A10103 91020001 920104", "9000" },
         { "81 2B 80 01 22 9E20" HASH "00", "3340" SIG "9000" },
-        { "81 24 00 01 03 850105", "6989" }, { "81 24 01 01 00", "6985" },
-        { "81 2A 01 01 00", "9000" }, PUT_PEER, { DH, SECRET "9000" },
+        { "81 24 00 01 03 850105", "6989" },
+        { "81 24 01 01 00", "6985" },
+        { "81 2A 01 01 00", "9000" },
+        PUT_PEER,
+        { DH, SECRET "9000" },
     };
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE], sig[IOTSAFE_SIGNATURE_MAX], digest[32];
     struct iotsafe_input input;
@@ -234,7 +252,8 @@ Test(operations, no_secret_of_zeros_or_of_another_length)
 {
     static const char *const answers[] = {
         "0000000000000000000000000000000000000000000000000000000000000000 9000",
-        SECRET "00 9000", "9000",
+        SECRET "00 9000",
+        "9000",
         "46FC62106420FF012E54A434FBDD2D25CCC5852060561E68040DD7778997BD 9000",
     };
 
@@ -301,9 +320,12 @@ Test(operations, verifies_and_learns_the_length_form_once)
     static const struct exchange script[] = {
         SCRIPT_OPEN,
         { VERIFY_INIT, "9000" },
-        { "81 2D 80 01 65 9E20" HASH "330040" SIG, "6A80" }, { "81 2C 01 01 00", "9000" },
-        { VERIFY_INIT, "9000" }, { "81 2D 80 01 64 9E20" HASH "3340" SIG, "9000" },
-        { VERIFY_INIT, "9000" }, { "81 2D 80 01 64 9E20" HASH "3340" SIG, "6D01" },
+        { "81 2D 80 01 65 9E20" HASH "330040" SIG, "6A80" },
+        { "81 2C 01 01 00", "9000" },
+        { VERIFY_INIT, "9000" },
+        { "81 2D 80 01 64 9E20" HASH "3340" SIG, "9000" },
+        { VERIFY_INIT, "9000" },
+        { "81 2D 80 01 64 9E20" HASH "3340" SIG, "6D01" },
     };
     bool valid = false;
 
@@ -343,9 +365,14 @@ Test(operations, hands_over_the_text_where_nothing_less_is_taken)
           "3340" SIG "9000" },
     };
     uint8_t text[100], state[32], digest[32], sig[IOTSAFE_SIGNATURE_MAX];
-    struct iotsafe_input input = { .hash = IOTSAFE_HASH_SHA256, .digest = digest, .state = state,
-                                   .hashed_len = 64, .last_block = text + 64,
-                                   .last_block_len = 36, .text = text, .text_len = 100 };
+    struct iotsafe_input input = { .hash = IOTSAFE_HASH_SHA256,
+                                   .digest = digest,
+                                   .state = state,
+                                   .hashed_len = 64,
+                                   .last_block = text + 64,
+                                   .last_block_len = 36,
+                                   .text = text,
+                                   .text_len = 100 };
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof(text); i++)
@@ -372,8 +399,9 @@ Test(operations, a_ready_digest_cannot_be_signed_by_an_applet_that_hashes_itself
         { "81 2B 80 01 03 9B0178 00", "3340" SIG "9000" },
     };
     uint8_t digest[32] = { 0 }, sig[IOTSAFE_SIGNATURE_MAX];
-    struct iotsafe_input input = { .hash = IOTSAFE_HASH_SHA256, .digest = digest,
-                                   .text = (const uint8_t *)"x", .text_len = 1 };
+    struct iotsafe_input input = {
+        .hash = IOTSAFE_HASH_SHA256, .digest = digest, .text = (const uint8_t *)"x", .text_len = 1
+    };
     size_t n = 0;
 
     OPEN_CARD(script);

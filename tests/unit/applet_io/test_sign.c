@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -8,11 +9,11 @@
 #define CLOSE_1 "81 2A 01 01 00"
 #define HASH "AF2BDBE1AA9B6EC1E2ADE1D694F41FC71A831D0268E9891562113D8A62ADD1BF"
 #define UPDATE_1 "81 2B 80 01 22 9E20 " HASH " 00"
-#define RAW                                                                                       \
-    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"                             \
+#define RAW                                                            \
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716" \
     "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
-#define DER                                                                                       \
-    "3046022100EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716022100"              \
+#define DER                                                                            \
+    "3046022100EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716022100" \
     "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
 
 static const struct iotsafe_name key_01 = { .id = { 1 }, .id_len = 1 };
@@ -57,9 +58,12 @@ Test(sign, costs_two_exchanges_where_the_applet_ends_sessions)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { INIT_1, "9000" }, { UPDATE_1, "33 00 40 " RAW "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 81 40 " RAW "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 00 40 " RAW "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 81 40 " RAW "9000" },
     };
 
     expect_signatures(script, ARRAY_LEN(script), 3, "", RAW);
@@ -69,10 +73,16 @@ Test(sign, learns_once_to_close_and_pays_three_from_then_on)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
-        { INIT_1, "6985" }, { CLOSE_1, "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" }, { CLOSE_1, "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" }, { CLOSE_1, "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
+        { INIT_1, "6985" },
+        { CLOSE_1, "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
+        { CLOSE_1, "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
+        { CLOSE_1, "9000" },
     };
 
     expect_signatures(script, ARRAY_LEN(script), 3, "", RAW);
@@ -82,9 +92,12 @@ Test(sign, closes_a_session_that_someone_left_open)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { INIT_1, "6A86" }, { CLOSE_1, "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
-        { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
+        { INIT_1, "6A86" },
+        { CLOSE_1, "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
     };
 
     expect_signatures(script, ARRAY_LEN(script), 2, "", RAW);
@@ -94,7 +107,9 @@ Test(sign, tries_session_zero_where_one_is_refused)
 {
     static const struct exchange script[] = {
         SCRIPT_OPEN,
-        { INIT_1, "6A86" }, { CLOSE_1, "6A86" }, { INIT_1, "6A86" },
+        { INIT_1, "6A86" },
+        { CLOSE_1, "6A86" },
+        { INIT_1, "6A86" },
         { "81 2A 00 00 0D 840101 A10103 91020001 920104", "9000" },
         { "81 2B 80 00 22 9E20 " HASH "00", "33 40 " RAW "9000" },
         { "81 2A 00 00 0D 840101 A10103 91020001 920104", "9000" },
@@ -119,7 +134,9 @@ Test(sign, style_2_class_01_session_0_answer_in_two_steps)
 Test(sign, takes_a_der_signature)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, { INIT_1, "9000" }, { UPDATE_1, "33 48 " DER "9000" },
+        SCRIPT_OPEN,
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 48 " DER "9000" },
     };
 
     expect_signatures(script, ARRAY_LEN(script), 1, "", DER);
@@ -128,8 +145,7 @@ Test(sign, takes_a_der_signature)
 Test(sign, announces_the_hash_and_shortens_it_once_where_the_applet_refuses_it)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN,
-        { "81 2A 00 01 0D 840101 A10103 91020002 920104", "6A80" },
+        SCRIPT_OPEN,        { "81 2A 00 01 0D 840101 A10103 91020002 920104", "6A80" },
         { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
         { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
     };
@@ -159,8 +175,13 @@ Test(sign, refuses_other_digest_lengths_without_an_exchange)
 static void expect_one_failure(const char *answer, enum iotsafe_err want, const char *word)
 {
     const struct exchange script[] = {
-        SCRIPT_OPEN, { INIT_1, "9000" }, { UPDATE_1, answer }, { CLOSE_1, "9000" },
-        SCRIPT_OPEN, { INIT_1, "9000" }, { UPDATE_1, "33 40 " RAW "9000" },
+        SCRIPT_OPEN,
+        { INIT_1, "9000" },
+        { UPDATE_1, answer },
+        { CLOSE_1, "9000" },
+        SCRIPT_OPEN,
+        { INIT_1, "9000" },
+        { UPDATE_1, "33 40 " RAW "9000" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
@@ -187,9 +208,8 @@ Test(sign, garbage_answers_are_one_error_each)
 Test(sign, every_refusal_of_the_key_is_reported_with_its_status_word)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN,
-        { INIT_1, "6982" },
-        { INIT_1, "6985" }, { CLOSE_1, "6985" }, { INIT_1, "6985" },
+        SCRIPT_OPEN,         { INIT_1, "6982" }, { INIT_1, "6985" },
+        { CLOSE_1, "6985" }, { INIT_1, "6985" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -46,7 +47,8 @@ Test(uri, refuses_and_names_what_is_wrong)
     }
 }
 
-static const char *good_uris[][2] = { /* given, canonical */
+static const char *good_uris[][2] = {
+    /* given, canonical */
     { "iotsafe:", "iotsafe://" },
     { "iotsafe://", "iotsafe://" },
     { "iotsafe:id=01", "iotsafe://id=01" },

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The example card. */
 #include "fixture.h"
 
@@ -131,8 +132,7 @@ void fixture_load_ephemeral(struct fixture *f)
 
     unhex(SCALAR_EPHEMERAL, scalar, sizeof(scalar));
     pair = crypto_from_scalar(IOTSAFE_KEY_P256_VOLATILE, scalar);
-    object_set_key(store_by_label(f->store, KIND_PUBLIC, "ephemeral", 9),
-                   crypto_public_half(pair));
+    object_set_key(store_by_label(f->store, KIND_PUBLIC, "ephemeral", 9), crypto_public_half(pair));
     object_set_key(store_by_label(f->store, KIND_PRIVATE, "ephemeral", 9), pair);
 }
 

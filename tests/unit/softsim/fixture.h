@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A card with the objects of the worked examples (test_traces.c), and a way to
  * write an exchange as two strings. */
 #ifndef TEST_SOFTSIM_FIXTURE_H
@@ -40,16 +41,16 @@ const char *send_as(struct fixture *f, struct client *client, const char *cmd);
 unsigned sw_of(struct fixture *f, const char *cmd);
 
 /** Send and compare the whole answer. */
-#define EXPECT(f, cmd, rsp)                                                                       \
-    do {                                                                                          \
-        cr_expect_str_eq(send_hex(f, cmd), rsp, "%s\n  gave %s\n  not  %s", cmd, (f)->answer,     \
-                         rsp);                                                                    \
+#define EXPECT(f, cmd, rsp)                                                                   \
+    do {                                                                                      \
+        cr_expect_str_eq(send_hex(f, cmd), rsp, "%s\n  gave %s\n  not  %s", cmd, (f)->answer, \
+                         rsp);                                                                \
     } while (0)
 /** Send and compare the status word. */
-#define EXPECT_SW(f, cmd, sw)                                                                     \
-    do {                                                                                          \
-        unsigned got_ = sw_of(f, cmd);                                                            \
-        cr_expect_eq(got_, (unsigned)(sw), "%s gave %04X, not %04X", cmd, got_, (unsigned)(sw));  \
+#define EXPECT_SW(f, cmd, sw)                                                                    \
+    do {                                                                                         \
+        unsigned got_ = sw_of(f, cmd);                                                           \
+        cr_expect_eq(got_, (unsigned)(sw), "%s gave %04X, not %04X", cmd, got_, (unsigned)(sw)); \
     } while (0)
 
 /** Open channel 1 and select the applet by this AID. */
@@ -59,17 +60,17 @@ void fixture_select(struct fixture *f, const char *aid);
 #define AID_GSMA "A0000005590010"
 #define AID_THALES "A00000003053F12401770101495341"
 #define HASH_SAMPLE "AF2BDBE1AA9B6EC1E2ADE1D694F41FC71A831D0268E9891562113D8A62ADD1BF"
-#define SIG_SAMPLE                                                                                \
-    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"                            \
+#define SIG_SAMPLE                                                     \
+    "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716" \
     "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
-#define POINT_SIGN                                                                                \
-    "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6"                          \
+#define POINT_SIGN                                                       \
+    "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6" \
     "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299"
-#define POINT_EPHEMERAL                                                                           \
-    "04EAD218590119E8876B29146FF89CA61770C4EDBBF97D38CE385ED281D8A6B230"                          \
+#define POINT_EPHEMERAL                                                  \
+    "04EAD218590119E8876B29146FF89CA61770C4EDBBF97D38CE385ED281D8A6B230" \
     "28AF61281FD35E2FA7002523ACC85A429CB06EE6648325389F59EDFCE1405141"
-#define POINT_PEER                                                                                \
-    "04700C48F77F56584C5CC632CA65640DB91B6BACCE3A4DF6B42CE7CC838833D287"                          \
+#define POINT_PEER                                                       \
+    "04700C48F77F56584C5CC632CA65640DB91B6BACCE3A4DF6B42CE7CC838833D287" \
     "DB71E509E3FD9B060DDB20BA5C51DCC5948D46FBF640DFE0441782CAB85FA4AC"
 #define ECDH_Z "46FC62106420FF012E54A434FBDD2D25CCC5852060561E68040DD7778997BD7B"
 

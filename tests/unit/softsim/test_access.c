@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Order of checks, status words, access rules, and the dimensions that change them. */
 #include <string.h>
 
@@ -36,24 +37,24 @@ TestSuite(softsim_access, .fini = end);
 Test(softsim_access, checks_come_in_order)
 {
     fixture_begin(&f, "gsma-strict", "");
-    EXPECT_SW(&f, "8100000000", 0x6881);          /* 1: channel closed, before anything else */
-    EXPECT_SW(&f, "80CB0000", 0x6d00);            /* 2: applet not selected */
+    EXPECT_SW(&f, "8100000000", 0x6881); /* 1: channel closed, before anything else */
+    EXPECT_SW(&f, "80CB0000", 0x6d00);   /* 2: applet not selected */
     fixture_select(&f, AID_GSMA);
-    EXPECT_SW(&f, "01FF0000", 0x6e00);            /* 3: class, before the instruction */
-    EXPECT_SW(&f, "81FF0000", 0x6d00);            /* 4: instruction */
-    EXPECT_SW(&f, "81CD010100", 0x6a86);          /* 5: P1 P2, before the length */
-    EXPECT_SW(&f, "81CD0000", 0x6700);            /* 6: length, before the content */
-    EXPECT_SW(&f, "81CD000003840109", 0x6a80);    /* 7: TLVs, before the object */
-    EXPECT_SW(&f, "81B0000003830109", 0x6a82);    /* 8: object */
+    EXPECT_SW(&f, "01FF0000", 0x6e00);         /* 3: class, before the instruction */
+    EXPECT_SW(&f, "81FF0000", 0x6d00);         /* 4: instruction */
+    EXPECT_SW(&f, "81CD010100", 0x6a86);       /* 5: P1 P2, before the length */
+    EXPECT_SW(&f, "81CD0000", 0x6700);         /* 6: length, before the content */
+    EXPECT_SW(&f, "81CD000003840109", 0x6a80); /* 7: TLVs, before the object */
+    EXPECT_SW(&f, "81B0000003830109", 0x6a82); /* 8: object */
     EXPECT_SW(&f, "81CD000003850109", 0x6a80);
     f.card.admin_busy = true;
     EXPECT_SW(&f, "81CD000003850109", 0x6a80);
-    EXPECT_SW(&f, "81CD000003850105", 0x6984);    /* 9: administration, before the state */
+    EXPECT_SW(&f, "81CD000003850105", 0x6984); /* 9: administration, before the state */
     f.card.admin_busy = false;
-    EXPECT_SW(&f, "81CD000003850105", 0x6985);    /* 10: state */
+    EXPECT_SW(&f, "81CD000003850105", 0x6985); /* 10: state */
     EXPECT_SW(&f, SIGN_INIT, 0x9000);
     object(KIND_PRIVATE, "tls-client")->functions = 0;
-    EXPECT_SW(&f, SIGN_INIT, 0x6985);             /* 10 before 11 */
+    EXPECT_SW(&f, SIGN_INIT, 0x6985); /* 10 before 11 */
 }
 
 Test(softsim_access, class_byte_details)
@@ -140,7 +141,10 @@ Test(softsim_access, select_matches_prefixes)
     EXPECT_SW(&f, "00A404000FA00000003053F12401770101495341", 0x9000);
     EXPECT_SW(&f, "00A4040010A00000003053F1240177010149534101", 0x6a82);
     EXPECT_SW(&f, "00A40400", 0x6a82);
-    EXPECT_SW(&f, "00A4000002" "3F00", 0x6a86);
+    EXPECT_SW(&f,
+              "00A4000002"
+              "3F00",
+              0x6a86);
     fixture_end(&f);
     fixture_begin(&f, "thales-mvp", "select_prefix=off");
     EXPECT_SW(&f, "00A4040007A00000003053F1", 0x6a82);
@@ -211,22 +215,22 @@ static struct init_row {
     unsigned sw;
 } init_rows[] = {
     { "812A00010D840101A1010391020001920104", 0x9000 },
-    { "812A000109840101A10103920104", 0x6a80 },           /* no hash */
-    { "812A00010AA1010391020001920104", 0x6a80 },         /* no key */
-    { "812A00010A840101A1010391020001", 0x6a80 },         /* no algorithm */
-    { "812A00010D840101A1010091020001920104", 0x6a80 },   /* mode 0 */
-    { "812A00010D840101A1010491020001920104", 0x6a80 },   /* mode 4 */
-    { "812A00010D840101A1010391020003920104", 0x6a80 },   /* two hashes */
-    { "812A00010D840101A1010391020000920104", 0x6a80 },   /* none */
-    { "812A00010D840101A1010391020008920104", 0x6a80 },   /* unknown */
-    { "812A00010D840101A1010391020001920101", 0x6a80 },   /* RSA, not offered */
-    { "812A00010D840101A1010391020001920105", 0x6a80 },   /* two algorithms */
-    { "812A00010D840101A1010391020002920104", 0x6985 },   /* offered, but not by this key */
-    { "812A00010D840104A1010391020001920104", 0x6985 },   /* key without the function */
-    { "812A00010D840109A1010391020001920104", 0x6a80 },   /* no such key */
+    { "812A000109840101A10103920104", 0x6a80 },         /* no hash */
+    { "812A00010AA1010391020001920104", 0x6a80 },       /* no key */
+    { "812A00010A840101A1010391020001", 0x6a80 },       /* no algorithm */
+    { "812A00010D840101A1010091020001920104", 0x6a80 }, /* mode 0 */
+    { "812A00010D840101A1010491020001920104", 0x6a80 }, /* mode 4 */
+    { "812A00010D840101A1010391020003920104", 0x6a80 }, /* two hashes */
+    { "812A00010D840101A1010391020000920104", 0x6a80 }, /* none */
+    { "812A00010D840101A1010391020008920104", 0x6a80 }, /* unknown */
+    { "812A00010D840101A1010391020001920101", 0x6a80 }, /* RSA, not offered */
+    { "812A00010D840101A1010391020001920105", 0x6a80 }, /* two algorithms */
+    { "812A00010D840101A1010391020002920104", 0x6985 }, /* offered, but not by this key */
+    { "812A00010D840104A1010391020001920104", 0x6985 }, /* key without the function */
+    { "812A00010D840109A1010391020001920104", 0x6a80 }, /* no such key */
     { "812A02010D840101A1010391020001920104", 0x6a86 },
     { "812A0001", 0x6700 },
-    { "812A010103840101", 0x6700 },                       /* closing takes no data */
+    { "812A010103840101", 0x6700 }, /* closing takes no data */
     { "812C00010D850105A1010391020001920104", 0x6985 },
 };
 

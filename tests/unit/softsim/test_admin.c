@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operator's verbs, as request lines, on a SIM without front ends. */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static void answered(void *arg, const uint8_t *rsp, size_t len)
 
 static void begin(void)
 {
-    struct personalisation how = { .cn = "x", .san = PERSONALISE_SAN,
+    struct personalisation how = { .cn = "x",
+                                   .san = PERSONALISE_SAN,
                                    .client_key_type = IOTSAFE_KEY_P256 };
     struct profile p;
     struct latency none;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How answers travel: direct, 61xx, 6Cxx, T=0, pending answers. */
 #include <stdlib.h>
 #include <string.h>

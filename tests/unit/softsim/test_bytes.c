@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parsers of hostile bytes: TLVs, APDUs, class bytes, frames, hex, settings. */
 #include <stdlib.h>
 #include <string.h>
@@ -255,8 +256,8 @@ Test(softsim_bytes, card_survives_any_bytes)
 {
     struct fixture f;
     unsigned seed = 7;
-    static const uint8_t ins[] = { 0x70, 0xa4, 0xc0, 0x24, 0x2a, 0x2b, 0x2c, 0x2d, 0x46,
-                                   0x48, 0x4a, 0x84, 0xb0, 0xcb, 0xcd, 0xd8 };
+    static const uint8_t ins[] = { 0x70, 0xa4, 0xc0, 0x24, 0x2a, 0x2b, 0x2c, 0x2d,
+                                   0x46, 0x48, 0x4a, 0x84, 0xb0, 0xcb, 0xcd, 0xd8 };
 
     fixture_begin(&f, "gsma-strict", "session_count=8;cla=both");
     fixture_select(&f, AID_GSMA);

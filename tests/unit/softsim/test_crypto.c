@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the card computes, against published values and against OpenSSL. */
 #include <string.h>
 
@@ -55,8 +56,11 @@ static void check_sha2(uint16_t hash, size_t len, size_t cut)
 {
     uint8_t text[600], chain[64], want[64], got[64];
     size_t block = hash == 1 ? 64 : 128, got_len = 0, word = hash == 1 ? 4 : 8;
-    struct sha2_rest rest = { .hash = hash, .chain = chain, .chain_len = 8 * word,
-                              .hashed = (uint32_t)cut, .block = text + cut,
+    struct sha2_rest rest = { .hash = hash,
+                              .chain = chain,
+                              .chain_len = 8 * word,
+                              .hashed = (uint32_t)cut,
+                              .block = text + cut,
                               .block_len = len - cut };
     unsigned n = 0;
 
@@ -126,8 +130,11 @@ static void check_pair(uint8_t type, uint8_t sig_alg)
     EVP_PKEY *pair = crypto_generate(type);
     EVP_PKEY *half = crypto_public_half(pair);
     uint8_t digest[32] = { 1, 2, 3 }, sig[SIG_BYTES_MAX];
-    struct sign_request req = { .key = pair, .sig_alg = sig_alg, .md = crypto_hash(1),
-                                .digest = digest, .digest_len = sizeof(digest) };
+    struct sign_request req = { .key = pair,
+                                .sig_alg = sig_alg,
+                                .md = crypto_hash(1),
+                                .digest = digest,
+                                .digest_len = sizeof(digest) };
     size_t len = 0;
 
     cr_assert(crypto_key_has_type(pair, type));
@@ -183,13 +190,13 @@ Test(softsim_crypto, psk_premaster_has_the_published_form)
     static const uint8_t mixed[] = { 0, 2, 9, 8, 0, 3, 1, 2, 3 };
     struct buf out = { 0 };
 
-    cr_assert(derive_psk_premaster((struct octet_view){ psk, 3 }, (struct octet_view){ NULL, 0 },
-                                   &out));
+    cr_assert(
+        derive_psk_premaster((struct octet_view){ psk, 3 }, (struct octet_view){ NULL, 0 }, &out));
     cr_expect_eq(out.len, sizeof(plain));
     cr_expect_arr_eq(out.data, plain, sizeof(plain));
     buf_clear(&out);
-    cr_assert(derive_psk_premaster((struct octet_view){ psk, 3 }, (struct octet_view){ other, 2 },
-                                   &out));
+    cr_assert(
+        derive_psk_premaster((struct octet_view){ psk, 3 }, (struct octet_view){ other, 2 }, &out));
     cr_expect_arr_eq(out.data, mixed, sizeof(mixed));
     buf_clear(&out);
 }

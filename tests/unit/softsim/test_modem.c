@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The modem without a port: command lines in, the text it writes out through a pipe. */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,10 +78,10 @@ static void set(const char *habit)
     cr_assert(modem_set(&modem, habit, &err), "%s", err.text);
 }
 
-#define EXPECT_LINE(line, text)                                                                   \
-    do {                                                                                          \
-        const char *said_ = say(line);                                                            \
-        cr_expect_str_eq(said_, text, "%s gave %s", line, said_);                                 \
+#define EXPECT_LINE(line, text)                                   \
+    do {                                                          \
+        const char *said_ = say(line);                            \
+        cr_expect_str_eq(said_, text, "%s gave %s", line, said_); \
     } while (0)
 
 static void quiet(void)
@@ -131,9 +132,14 @@ Test(softsim_modem, csim_in_its_spellings)
 Test(softsim_modem, csim_refuses_what_is_not_an_apdu)
 {
     static const char *const lines[] = {
-        "AT+CSIM=12,\"0070000001\"", "AT+CSIM=10,\"007000000\"", "AT+CSIM=10,\"00700000ZZ\"",
-        "AT+CSIM=,\"0070000001\"",   "AT+CSIM=10",               "AT+CSIM=",
-        "AT+CSIM=4,\"0070\"",        "AT+CSIM=0,\"\"",
+        "AT+CSIM=12,\"0070000001\"",
+        "AT+CSIM=10,\"007000000\"",
+        "AT+CSIM=10,\"00700000ZZ\"",
+        "AT+CSIM=,\"0070000001\"",
+        "AT+CSIM=10",
+        "AT+CSIM=",
+        "AT+CSIM=4,\"0070\"",
+        "AT+CSIM=0,\"\"",
     };
 
     quiet();
@@ -265,7 +271,8 @@ Test(softsim_modem, reset_is_a_restart)
     sim_reset(&sim, NULL, "test");
     cr_expect_str_eq(heard(), "\r\nRDY\r\n\r\n+CPIN: READY\r\n");
     cr_expect_str_eq(say("AT+CGLA=1,10,\"80CB000044\""),
-                     "AT+CGLA=1,10,\"80CB000044\"\r\n\r\nERROR\r\n", "echo and +CMEE as at power-up");
+                     "AT+CGLA=1,10,\"80CB000044\"\r\n\r\nERROR\r\n",
+                     "echo and +CMEE as at power-up");
 }
 
 Test(softsim_modem, lost_answers)
@@ -315,8 +322,8 @@ Test(softsim_modem, pieces_and_strangers_leave_the_answer_whole)
 Test(softsim_modem, habits_are_checked)
 {
     static const char *const wrong[] = {
-        "echo", "echo=", "echo=maybe", "Echo=on", "pieces=0", "pieces=17", "lost=-1", "lost=x",
-        "like=", "like=nobody", "=on", "", "seed=0",
+        "echo",   "echo=", "echo=maybe",  "Echo=on", "pieces=0", "pieces=17", "lost=-1",
+        "lost=x", "like=", "like=nobody", "=on",     "",         "seed=0",
     };
     struct habits h, before;
     struct err err;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The program itself: sockets, signals, two of a kind, the reader, the log.
  * SOFTSIM_EXE names the program under test. */
 #include <arpa/inet.h>
@@ -89,8 +90,7 @@ static int run_to_end(const char *first, ...)
 /* Start `run` on the store with more arguments and wait for its first line. */
 static void serve(const char *more, ...)
 {
-    char *argv[24] = { strdup("iotsafe-softsim"), strdup("run"), strdup("--store"),
-                       strdup(store) };
+    char *argv[24] = { strdup("iotsafe-softsim"), strdup("run"), strdup("--store"), strdup(store) };
     size_t n = 4, len = 0;
     va_list ap;
 
@@ -99,8 +99,8 @@ static void serve(const char *more, ...)
         argv[n++] = strdup(arg);
     va_end(ap);
     running = start(argv, &ready_fd);
-    while (len < sizeof(ready_line) - 1 && read(ready_fd, ready_line + len, 1) == 1 &&
-           ready_line[len] != '\n')
+    while (len < sizeof(ready_line) - 1 && read(ready_fd, ready_line + len, 1) == 1
+           && ready_line[len] != '\n')
         len++;
     ready_line[len] = '\0';
     while (n > 0)
@@ -313,7 +313,8 @@ Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
                  1);
     cr_expect_eq(run_to_end("run", "--store", store, "--at", sock, "--at-mode", "9", NULL), 2);
     cr_expect_eq(run_to_end("run", "--store", store, "--listen", "tcp:127.0.0.1:0", "--set",
-                            "pair_ids=different", NULL), 1);
+                            "pair_ids=different", NULL),
+                 1);
     cr_expect_eq(run_to_end("sing", NULL), 2);
     cr_expect_eq(run_to_end("--help", NULL), 0);
     cr_expect_eq(run_to_end("--help-settings", NULL), 0);

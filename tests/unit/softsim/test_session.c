@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The session table - state by command - row by row and profile by profile. */
 #include <string.h>
 
@@ -199,7 +200,9 @@ Test(softsim_session, hash_of_another_length_is_6a80)
 {
     begin("");
     EXPECT_SW(&f, INIT("01"), 0x9000);
-    EXPECT_SW(&f, "812B8001219E1F" "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEE",
+    EXPECT_SW(&f,
+              "812B8001219E1F"
+              "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEE",
               0x6a80);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Profiles, timing figures and faults: everything that is text on the command line. */
 #include <string.h>
 
@@ -19,9 +20,20 @@ Test(softsim_settings, every_profile_is_sound)
 
 Test(softsim_settings, refused_setting_changes_nothing)
 {
-    static const char *const bad[] = { "cla", "cla=", "cla=9n", "none=1", "session_count=0",
-                                       "session_count=9", "session_count=1x", "aid=A0", "aid=A00",
-                                       "aid=A0000005590010|", "atr=", "app_id=", "=1", "" };
+    static const char *const bad[] = { "cla",
+                                       "cla=",
+                                       "cla=9n",
+                                       "none=1",
+                                       "session_count=0",
+                                       "session_count=9",
+                                       "session_count=1x",
+                                       "aid=A0",
+                                       "aid=A00",
+                                       "aid=A0000005590010|",
+                                       "atr=",
+                                       "app_id=",
+                                       "=1",
+                                       "" };
     struct profile p, before;
 
     cr_assert(profile_init(&p, PROFILE_DEFAULT, &err));
@@ -41,18 +53,38 @@ Test(softsim_settings, strict_defaults)
         enum dim dim;
         int value;
     } want[] = {
-        { DIM_CLA, CLA_8N }, { DIM_GETRESP_CLA, GETRESP_BOTH }, { DIM_CHANNELS, CHANNELS_3 },
-        { DIM_SELECT_ANSWER, SELECT_9000 }, { DIM_ANSWER_MODE, ANSWER_DIRECT },
-        { DIM_LE_POLICY, LE_OPTIONAL }, { DIM_LIST_FORM, LIST_PER_OBJECT }, { DIM_LIST_PAGE, 250 },
-        { DIM_SINGLE_FORM, SINGLE_WRAPPED }, { DIM_APP_TAGS, APP_TAGS_61_6F },
-        { DIM_APP_HASH_LEN, 2 }, { DIM_FILE_SIZE_ORDER, BYTE_ORDER_BIG }, { DIM_SIG_LEN, 2 },
-        { DIM_SIG_VALUE, SIG_RAW }, { DIM_PUBKEY_FORM, PUBKEY_NESTED },
-        { DIM_GEN_ANSWER, GEN_IDS_KEY }, { DIM_SESSION_MIN, 0 }, { DIM_SESSION_MAX, 7 },
-        { DIM_SESSION_COUNT, 1 }, { DIM_SESSION_AUTO_CLOSE, OFF }, { DIM_REOPEN_RULE, REOPEN_6985 },
-        { DIM_SESSION_SURVIVES, SURVIVES_NO }, { DIM_LAST_FLAG, LAST_80 },
-        { DIM_UNKNOWN_KEY, UNKNOWN_6A80 }, { DIM_FILE_CHUNK, 256 }, { DIM_FILE_END, FILE_END_6A86 },
-        { DIM_ENFORCE_ATTRIBUTES, ON }, { DIM_ENFORCE_USAGE, USAGE_OFF }, { DIM_ID_POLICY, ID_ANY },
-        { DIM_PAIR_IDS, PAIR_EQUAL }, { DIM_REMOTE_ADMIN, 0 }, { DIM_PROACTIVE, 0 },
+        { DIM_CLA, CLA_8N },
+        { DIM_GETRESP_CLA, GETRESP_BOTH },
+        { DIM_CHANNELS, CHANNELS_3 },
+        { DIM_SELECT_ANSWER, SELECT_9000 },
+        { DIM_ANSWER_MODE, ANSWER_DIRECT },
+        { DIM_LE_POLICY, LE_OPTIONAL },
+        { DIM_LIST_FORM, LIST_PER_OBJECT },
+        { DIM_LIST_PAGE, 250 },
+        { DIM_SINGLE_FORM, SINGLE_WRAPPED },
+        { DIM_APP_TAGS, APP_TAGS_61_6F },
+        { DIM_APP_HASH_LEN, 2 },
+        { DIM_FILE_SIZE_ORDER, BYTE_ORDER_BIG },
+        { DIM_SIG_LEN, 2 },
+        { DIM_SIG_VALUE, SIG_RAW },
+        { DIM_PUBKEY_FORM, PUBKEY_NESTED },
+        { DIM_GEN_ANSWER, GEN_IDS_KEY },
+        { DIM_SESSION_MIN, 0 },
+        { DIM_SESSION_MAX, 7 },
+        { DIM_SESSION_COUNT, 1 },
+        { DIM_SESSION_AUTO_CLOSE, OFF },
+        { DIM_REOPEN_RULE, REOPEN_6985 },
+        { DIM_SESSION_SURVIVES, SURVIVES_NO },
+        { DIM_LAST_FLAG, LAST_80 },
+        { DIM_UNKNOWN_KEY, UNKNOWN_6A80 },
+        { DIM_FILE_CHUNK, 256 },
+        { DIM_FILE_END, FILE_END_6A86 },
+        { DIM_ENFORCE_ATTRIBUTES, ON },
+        { DIM_ENFORCE_USAGE, USAGE_OFF },
+        { DIM_ID_POLICY, ID_ANY },
+        { DIM_PAIR_IDS, PAIR_EQUAL },
+        { DIM_REMOTE_ADMIN, 0 },
+        { DIM_PROACTIVE, 0 },
     };
     struct profile p;
 
@@ -92,11 +124,11 @@ static struct effect_row {
     bool ok;
     long arg;
 } effect_rows[] = {
-    { "sw=6985", true, 0x6985 }, { "sw=69", false, 0 },       { "sw=69855", false, 0 },
-    { "sw", false, 0 },          { "reset", true, 0 },        { "reset=1", false, 0 },
-    { "truncate=3", true, 3 },   { "truncate=x", false, 0 },  { "flip=0", true, 0 },
-    { "garbage=10", true, 10 },  { "garbage=-1", false, 0 },  { "delay=1000", true, 1000 },
-    { "mute", true, 0 },         { "", false, 0 },            { "mut", false, 0 },
+    { "sw=6985", true, 0x6985 }, { "sw=69", false, 0 },      { "sw=69855", false, 0 },
+    { "sw", false, 0 },          { "reset", true, 0 },       { "reset=1", false, 0 },
+    { "truncate=3", true, 3 },   { "truncate=x", false, 0 }, { "flip=0", true, 0 },
+    { "garbage=10", true, 10 },  { "garbage=-1", false, 0 }, { "delay=1000", true, 1000 },
+    { "mute", true, 0 },         { "", false, 0 },           { "mut", false, 0 },
 };
 
 ParameterizedTestParameters(softsim_settings, fault_effects)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The store on disk: what survives, who may read it, and what a crash leaves behind. */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,8 @@ TestSuite(softsim_store, .init = begin, .fini = end);
 
 static void make(const char *profile, const char *setting)
 {
-    struct personalisation how = { .cn = "a device", .san = PERSONALISE_SAN,
+    struct personalisation how = { .cn = "a device",
+                                   .san = PERSONALISE_SAN,
                                    .client_key_type = IOTSAFE_KEY_P256 };
     struct profile p;
 
@@ -94,11 +96,11 @@ Test(softsim_store, default_objects_have_their_labels_and_numbers)
         uint8_t id;
         bool filled;
     } want[] = {
-        { KIND_PRIVATE, "client-key", 1, true }, { KIND_PUBLIC, "client-key", 1, true },
-        { KIND_FILE, "client-cert", 2, true },   { KIND_FILE, "ca-cert", 3, true },
-        { KIND_PRIVATE, "eph-key", 4, false },   { KIND_PUBLIC, "eph-key", 4, false },
-        { KIND_PUBLIC, "peer-key", 5, false },   { KIND_SECRET, "psk", 6, true },
-        { KIND_FILE, "notes", 7, true },         { KIND_PRIVATE, "spare-1", 0x0a, false },
+        { KIND_PRIVATE, "client-key", 1, true },  { KIND_PUBLIC, "client-key", 1, true },
+        { KIND_FILE, "client-cert", 2, true },    { KIND_FILE, "ca-cert", 3, true },
+        { KIND_PRIVATE, "eph-key", 4, false },    { KIND_PUBLIC, "eph-key", 4, false },
+        { KIND_PUBLIC, "peer-key", 5, false },    { KIND_SECRET, "psk", 6, true },
+        { KIND_FILE, "notes", 7, true },          { KIND_PRIVATE, "spare-1", 0x0a, false },
         { KIND_PRIVATE, "spare-2", 0x0c, false }, { KIND_PUBLIC, "verify-key", 0x0e, false },
     };
 
@@ -118,10 +120,8 @@ static struct profile_row {
     char profile[16];
     char priv[8], pub[8], cert[8];
 } profile_rows[] = {
-    { "gsma-strict", "01", "01", "02" },
-    { "zariot", "303036", "303037", "303032" },
-    { "quantag-1.4", "0002", "0002", "0001" },
-    { "ntt", "01", "01", "02" },
+    { "gsma-strict", "01", "01", "02" },       { "zariot", "303036", "303037", "303032" },
+    { "quantag-1.4", "0002", "0002", "0001" }, { "ntt", "01", "01", "02" },
     { "m33mu", "0100", "0100", "0200" },
 };
 
@@ -316,14 +316,14 @@ Test(softsim_store, names_are_unique_within_a_kind)
     o = object_new(KIND_SECRET, "x", id, 1);
     cr_expect(store_add(s, o), "another kind");
     cr_expect_null(object_new(KIND_FILE, "x", id, 0));
-    cr_expect_null(object_new(KIND_FILE,
-                              "0123456789012345678901234567890123456789012345678901234567890",
-                              id, 1));
+    cr_expect_null(object_new(
+        KIND_FILE, "0123456789012345678901234567890123456789012345678901234567890", id, 1));
 }
 
 Test(softsim_store, imported_key_is_used)
 {
-    struct personalisation how = { .cn = "a device", .san = PERSONALISE_SAN,
+    struct personalisation how = { .cn = "a device",
+                                   .san = PERSONALISE_SAN,
                                    .client_key_type = IOTSAFE_KEY_P256 };
     EVP_PKEY *pair = crypto_generate(IOTSAFE_KEY_P256);
     char pem[256];
