@@ -5,7 +5,7 @@
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need openssl setpriv
-BRIDGE=$E2E_BUILD/tools/iotsafe-bridge
+BRIDGE=$E2E_BUILD/bridge/iotsafe-bridge
 FAKES=$E2E_BUILD/tests/bridge
 configure
 key=iotsafe://label=client-key
