@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "instruction.h"
 #include "trace.h"
 
 #define ROUNDS_MAX 64 /* exchanges for one command, GET RESPONSE included */
@@ -16,8 +17,8 @@
 /* A card that makes a key may take all the time there is. */
 static deadline_t exchange_limit(const struct channel *ch, uint8_t ins, deadline_t deadline)
 {
-    return ins == IOTSAFE_INS_GENERATE_KEY_PAIR ? deadline
-                                                : deadline_min(deadline, ch->exchange_ms);
+    return (instruction_of(ins)->flags & INS_LONG) != 0 ? deadline
+                                                        : deadline_min(deadline, ch->exchange_ms);
 }
 
 /* Send bytes, append the answer's data to rsp and set its status word. */
@@ -37,12 +38,12 @@ static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t 
                    now_ms() - start);
     if (err == IOTSAFE_OK && len < 2) {
         diag_set(diag, "%s: the answer to %s has %zu bytes and no status word", t->device,
-                 trace_ins_name(ins), len);
+                 instruction_of(ins)->name, len);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     if (err == IOTSAFE_OK && len - 2 > rsp->cap - rsp->len) {
         diag_set(diag, "%s: the answer to %s is longer than %zu bytes", t->device,
-                 trace_ins_name(ins), rsp->cap);
+                 instruction_of(ins)->name, rsp->cap);
         err = IOTSAFE_ERR_SPACE;
     }
     if (err == IOTSAFE_OK) {
@@ -195,7 +196,7 @@ static enum iotsafe_err get_response(struct channel *ch, const struct apdu_cmd *
         }
     }
     diag_set(diag, "%s: the answer to %s waits (%04X) but GET RESPONSE brings %04X",
-             ch->transport->device, trace_ins_name(cmd->ins), asked, rsp->sw);
+             ch->transport->device, instruction_of(cmd->ins)->name, asked, rsp->sw);
     return IOTSAFE_ERR_PROTOCOL;
 }
 
@@ -210,7 +211,7 @@ static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
         rsp->begun = true;
         if (rounds == ROUNDS_MAX) {
             diag_set(diag, "%s: the answer to %s does not end after %d pieces",
-                     ch->transport->device, trace_ins_name(cmd->ins), ROUNDS_MAX);
+                     ch->transport->device, instruction_of(cmd->ins)->name, ROUNDS_MAX);
             return IOTSAFE_ERR_PROTOCOL;
         }
         err = get_response(ch, cmd, rsp, deadline, diag);
@@ -266,7 +267,7 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
     if (err == IOTSAFE_OK)
         ch->verified = ch->proved = true;
     else
-        diag_set(diag, "%s answered %04X: %s (%s)", trace_ins_name(cmd->ins), rsp->sw,
+        diag_set(diag, "%s answered %04X: %s (%s)", instruction_of(cmd->ins)->name, rsp->sw,
                  error_sw_meaning(rsp->sw), ch->transport->device);
     return err;
 }

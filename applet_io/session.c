@@ -2,24 +2,8 @@
 /* see session.h */
 #include "session.h"
 
+#include "instruction.h"
 #include "trace.h"
-
-/* Which INIT opens, which UPDATE fills. */
-static const struct {
-    uint8_t init, update;
-} commands[] = {
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE },
-    { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE },
-};
-
-static uint8_t update_of(uint8_t init)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (commands[i].init == init)
-            return commands[i].update;
-    return 0;
-}
 
 void session_close(const struct card_use *use, const struct session *session)
 {
@@ -106,7 +90,7 @@ enum iotsafe_err session_update(const struct card_use *use, const struct session
                                 bool last, const uint8_t *data, size_t data_len, size_t ne,
                                 struct apdu_rsp *rsp)
 {
-    struct apdu_cmd cmd = { .ins = update_of(session->ins_init),
+    struct apdu_cmd cmd = { .ins = instruction_of(session->ins_init)->ins_update,
                             .p1 = last ? IOTSAFE_P1_LAST_BLOCK : IOTSAFE_P1_MORE_BLOCKS,
                             .p2 = session->number,
                             .data_len = data_len,

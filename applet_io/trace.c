@@ -13,66 +13,21 @@
 
 #include "apdu.h"
 #include "error.h"
+#include "instruction.h"
 
 #define TEXT_MAX 2048
 
-/* ------------------------------------------------------------- what it is */
+/* ---------------------------------------------------------- what is masked */
 
-static const struct {
-    uint8_t ins;
-    bool data_secret; /* of the command */
-    bool answer_secret;
-    const char *name;
-} instructions[] = {
-    { ISO_INS_MANAGE_CHANNEL, false, false, "MANAGE CHANNEL" },
-    { ISO_INS_SELECT, false, false, "SELECT" },
-    { ISO_INS_GET_RESPONSE, false, true, "GET RESPONSE" },
-    { IOTSAFE_INS_GET_DATA, false, false, "GET DATA" },
-    { IOTSAFE_INS_GET_RANDOM, false, true, "GET RANDOM" },
-    { IOTSAFE_INS_READ_FILE, false, false, "READ FILE" },
-    { IOTSAFE_INS_READ_PUBLIC_KEY, false, false, "READ PUBLIC KEY" },
-    { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, false, false, "PUT PUBLIC KEY INIT" },
-    { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, false, false, "PUT PUBLIC KEY UPDATE" },
-    { IOTSAFE_INS_GENERATE_KEY_PAIR, false, false, "GENERATE KEY PAIR" },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, false, false, "COMPUTE SIGNATURE INIT" },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, false, false, "COMPUTE SIGNATURE UPDATE" },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, false, false, "VERIFY SIGNATURE INIT" },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, false, false, "VERIFY SIGNATURE UPDATE" },
-    { IOTSAFE_INS_COMPUTE_DH, false, true, "COMPUTE DH" },
-    { IOTSAFE_INS_COMPUTE_PRF, true, true, "COMPUTE PRF" },
-    { IOTSAFE_INS_COMPUTE_HKDF, true, true, "COMPUTE HKDF" },
-};
-
-static size_t find_instruction(uint8_t ins)
-{
-    size_t i = 0;
-
-    while (i < ARRAY_LEN(instructions) && instructions[i].ins != ins)
-        i++;
-    return i;
-}
-
-const char *trace_ins_name(uint8_t ins)
-{
-    size_t i = find_instruction(ins);
-
-    return i < ARRAY_LEN(instructions) ? instructions[i].name : "unknown instruction";
-}
-
-/* What nobody may read becomes zeros (pcap) or a count (text). An instruction
- * that the table lacks is masked whole. */
+/* What nobody may read becomes zeros (pcap) or a count (text). */
 static bool data_is_secret(uint8_t ins)
 {
-    size_t i = find_instruction(ins);
-
-    return i == ARRAY_LEN(instructions) || instructions[i].data_secret;
+    return (instruction_of(ins)->flags & INS_DATA_SECRET) != 0;
 }
 
 static bool answer_is_secret(uint8_t ins)
 {
-    size_t i = find_instruction(ins);
-
-    return i == ARRAY_LEN(instructions) || instructions[i].answer_secret;
+    return (instruction_of(ins)->flags & INS_RESPONSE_SECRET) != 0;
 }
 
 /* --------------------------------------------------------- where it goes */
@@ -162,7 +117,7 @@ static void text_exchange(const char *setting, const char *device, uint8_t ins, 
     n += (size_t)snprintf(text + n, sizeof(text) - n, ">> ");
     n += put_bytes(text + n, 700, cmd, cmd_len, data_is_secret(ins) ? 5 : cmd_len);
     n += (size_t)snprintf(text + n, sizeof(text) - n, "  %s\n",
-                          cmd_len > 1 ? trace_ins_name(cmd[1]) : "");
+                          cmd_len > 1 ? instruction_of(cmd[1])->name : "");
     n += put_stamp(text + n, sizeof(text) - n, device);
     n += (size_t)snprintf(text + n, sizeof(text) - n, "<< ");
     if (rsp_len < 2) {

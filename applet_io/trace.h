@@ -28,7 +28,4 @@ void trace_exchange(const char *setting, const char *device, uint8_t ins, const 
 __attribute__((format(printf, 3, 4))) void trace_note(const char *setting, const char *device,
                                                       const char *format, ...);
 
-/** The name of an instruction, "unknown instruction" for others. */
-const char *trace_ins_name(uint8_t ins);
-
 #endif
