@@ -118,7 +118,7 @@ static char *make_key(const struct iotsafe_config *cfg, const char *transport)
 
 static enum iotsafe_err card_create(const struct iotsafe_config *cfg, const char *transport,
                                     char *key, struct iotsafe_card **ret_card,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct iotsafe_card *card = calloc(1, sizeof(*card));
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
@@ -134,7 +134,7 @@ static enum iotsafe_err card_create(const struct iotsafe_config *cfg, const char
     card->trace = strdup(cfg->trace);
     card->lock_dir = strdup(cfg->lock_dir);
     if (card->transport_text != NULL && card->trace != NULL && card->lock_dir != NULL)
-        err = transport_open(transport, card->lock_dir, &card->transport, diag);
+        err = transport_open(transport, card->lock_dir, &card->transport, op);
     if (err != IOTSAFE_OK) {
         card_destroy(card);
         return err;
@@ -152,7 +152,7 @@ static enum iotsafe_err card_create(const struct iotsafe_config *cfg, const char
 }
 
 enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg, const char *sim,
-                                  struct iotsafe_card **ret_card, struct iotsafe_diag *diag)
+                                  struct iotsafe_card **ret_card, struct iotsafe_op *op)
 {
     const char *transport = config_sim_transport(cfg, sim);
     enum iotsafe_err err = IOTSAFE_OK;
@@ -160,12 +160,12 @@ enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg, const char *
     char *key;
 
     if (cfg->error.text[0] != '\0') {
-        diag_set(diag, "%s", cfg->error.text);
+        op_set(op, "%s", cfg->error.text);
         return IOTSAFE_ERR_CONFIG;
     }
     if (transport == NULL) {
-        diag_set(diag, "no SIM called \"%s\": set sim.%s in the provider's section of openssl.cnf",
-                 sim != NULL ? sim : "", sim != NULL ? sim : "NAME");
+        op_set(op, "no SIM called \"%s\": set sim.%s in the provider's section of openssl.cnf",
+               sim != NULL ? sim : "", sim != NULL ? sim : "NAME");
         return IOTSAFE_ERR_CONFIG;
     }
     key = make_key(cfg, transport);
@@ -178,7 +178,7 @@ enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg, const char *
         card->refs++;
         free(key);
     } else {
-        err = card_create(cfg, transport, key, &card, diag);
+        err = card_create(cfg, transport, key, &card, op);
         if (err == IOTSAFE_OK) {
             card->next = cards.first;
             cards.first = card;
@@ -248,17 +248,17 @@ static unsigned telling(enum iotsafe_err err)
 }
 
 static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, deadline_t deadline,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     struct transport *t = card->transport;
-    enum iotsafe_err err = t->ops->connect(t, n, deadline, diag);
+    enum iotsafe_err err = t->ops->connect(t, n, deadline, op);
 
     if (err != IOTSAFE_OK)
         return err;
     card->seen = true;
-    err = channel_ready(&card->channel, CHANNEL_RECONNECTED, deadline, diag);
+    err = channel_ready(&card->channel, CHANNEL_RECONNECTED, deadline, op);
     if (err == IOTSAFE_OK && card->distrust && !card->channel.verified)
-        err = channel_reopen(&card->channel, false, deadline, diag);
+        err = channel_reopen(&card->channel, false, deadline, op);
     if (err != IOTSAFE_OK)
         t->ops->disconnect(t);
     return err;
@@ -273,9 +273,9 @@ static bool concerns_all_devices(enum iotsafe_err err)
 }
 
 static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
-    struct iotsafe_diag here = { "" };
+    struct iotsafe_op here = { .text = "" };
     enum iotsafe_err worst = IOTSAFE_OK;
 
     for (unsigned n = 0; n < DEVICES_MAX; n++) {
@@ -289,7 +289,7 @@ static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadli
             break; /* no further device */
         if (n == 0 || telling(err) > telling(worst)) {
             worst = err;
-            diag_set(diag, "%s", here.text);
+            op_set(op, "%s", here.text);
         }
         if (concerns_all_devices(err) || deadline_left_ms(deadline) == 0)
             break;
@@ -297,8 +297,7 @@ static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadli
     return worst;
 }
 
-static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline,
-                              struct iotsafe_diag *diag)
+static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline, struct iotsafe_op *op)
 {
     struct transport *t = card->transport;
     bool reset = false;
@@ -306,15 +305,15 @@ static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline,
 
     if (!t->connected) {
         cache_clear(&card->cache);
-        return connect_any(card, deadline, diag);
+        return connect_any(card, deadline, op);
     }
-    err = t->ops->acquire(t, deadline, &reset, diag);
+    err = t->ops->acquire(t, deadline, &reset, op);
     if (err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_LOCK)
         return err; /* somebody else has the device; the connection is well */
     if (err == IOTSAFE_OK) {
         if (reset)
             cache_clear(&card->cache);
-        err = channel_ready(&card->channel, reset ? CHANNEL_RESET : CHANNEL_SAME, deadline, diag);
+        err = channel_ready(&card->channel, reset ? CHANNEL_RESET : CHANNEL_SAME, deadline, op);
     }
     if (err != IOTSAFE_OK)
         t->ops->disconnect(t);
@@ -434,13 +433,11 @@ static bool breaks_connection(enum iotsafe_err err)
 /* One try: enter, run, leave. On return the device is released. */
 static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *arg,
                                 enum remedy remedy, struct recovery *rec, deadline_t deadline,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     struct channel *ch = &card->channel;
-    struct card_use use = {
-        .channel = ch, .cache = &card->cache, .deadline = deadline, .diag = diag
-    };
-    enum iotsafe_err err = enter(card, deadline, diag);
+    struct card_use use = { .channel = ch, .cache = &card->cache, .deadline = deadline, .op = op };
+    enum iotsafe_err err = enter(card, deadline, op);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -448,7 +445,7 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     if ((remedy == REMEDY_RESELECT || remedy == REMEDY_REOPEN)
         && ch->generation == rec->generation) {
         cache_clear(&card->cache);
-        err = channel_reopen(ch, remedy == REMEDY_REOPEN, deadline, diag);
+        err = channel_reopen(ch, remedy == REMEDY_REOPEN, deadline, op);
         /* a record of another card led here: the applet may be in another reader */
         card->distrust = err == IOTSAFE_ERR_NO_APPLET && !card->transport->one_device;
     }
@@ -471,10 +468,10 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     return err;
 }
 
-enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
-                          struct iotsafe_diag *diag)
+enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, struct iotsafe_op *op)
 {
-    deadline_t deadline = deadline_in(card->timeout_ms);
+    deadline_t deadline = op != NULL && op->deadline_ms != 0 ? op->deadline_ms
+                                                             : deadline_in(card->timeout_ms);
     struct recovery rec = { .grace_until = deadline_in(GRACE_MS) };
     enum remedy remedy = REMEDY_NONE;
     int saved_errno = errno;
@@ -483,13 +480,13 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
     claim(&card->owner_pid, renew_card, card);
     err = turn_take(&card->turn, deadline);
     if (err != IOTSAFE_OK) {
-        diag_set(diag, "%s: other threads of this process used the SIM for all of %d ms",
-                 card->transport_text, card->timeout_ms);
+        op_set(op, "%s: other threads of this process used the SIM for all of %d ms",
+               card->transport_text, card->timeout_ms);
         return err;
     }
     card->seen = false;
     for (;;) {
-        err = attempt(card, fn, arg, remedy, &rec, deadline, diag);
+        err = attempt(card, fn, arg, remedy, &rec, deadline, op);
         if (err == IOTSAFE_OK)
             break;
         rec.broken_off = rec.broken_off || err == IOTSAFE_ERR_TRANSPORT;

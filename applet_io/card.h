@@ -31,7 +31,7 @@ struct card_use {
     struct channel *channel;
     struct cache *cache;
     deadline_t deadline;
-    struct iotsafe_diag *diag;
+    struct iotsafe_op *op;
 };
 
 /** One operation on the card. It may run several times, so it must not have
@@ -45,6 +45,6 @@ typedef enum iotsafe_err card_fn(const struct card_use *use, void *arg);
  * @param fn   called with the device acquired and the applet selected
  */
 IOTSAFE_NODISCARD enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
-                                            struct iotsafe_diag *diag);
+                                            struct iotsafe_op *op);
 
 #endif

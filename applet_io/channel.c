@@ -24,7 +24,7 @@ static deadline_t exchange_limit(const struct channel *ch, uint8_t ins, deadline
 /* Send bytes, append the answer's data to rsp and set its status word. */
 static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t *cmd,
                                  size_t cmd_len, struct apdu_rsp *rsp, deadline_t deadline,
-                                 struct iotsafe_diag *diag)
+                                 struct iotsafe_op *op)
 {
     struct transport *t = ch->transport;
     deadline_t limit = exchange_limit(ch, ins, deadline);
@@ -32,18 +32,18 @@ static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t 
     uint8_t raw[RAW_MAX];
     size_t len = 0;
     enum iotsafe_err err = t->ops->transmit(t, ch->session, cmd, cmd_len, raw, sizeof(raw), &len,
-                                            limit, diag);
+                                            limit, op);
 
     trace_exchange(ch->trace, t->device, ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,
                    now_ms() - start);
     if (err == IOTSAFE_OK && len < 2) {
-        diag_set(diag, "%s: the answer to %s has %zu bytes and no status word", t->device,
-                 instruction_of(ins)->name, len);
+        op_set(op, "%s: the answer to %s has %zu bytes and no status word", t->device,
+               instruction_of(ins)->name, len);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     if (err == IOTSAFE_OK && len - 2 > rsp->cap - rsp->len) {
-        diag_set(diag, "%s: the answer to %s is longer than %zu bytes", t->device,
-                 instruction_of(ins)->name, rsp->cap);
+        op_set(op, "%s: the answer to %s is longer than %zu bytes", t->device,
+               instruction_of(ins)->name, rsp->cap);
         err = IOTSAFE_ERR_SPACE;
     }
     if (err == IOTSAFE_OK) {
@@ -67,7 +67,7 @@ static enum apdu_le command_le(const struct channel *ch)
 
 static enum iotsafe_err send_command(struct channel *ch, const struct apdu_cmd *cmd,
                                      struct apdu_rsp *rsp, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     uint8_t bytes[APDU_CMD_MAX];
     size_t len = apdu_encode(cmd, command_class(ch, cmd), command_le(ch), bytes);
@@ -78,7 +78,7 @@ static enum iotsafe_err send_command(struct channel *ch, const struct apdu_cmd *
     rsp->len = 0;
     rsp->sw = 0;
     rsp->begun = false;
-    err = send_raw(ch, cmd->ins, bytes, len, rsp, deadline, diag);
+    err = send_raw(ch, cmd->ins, bytes, len, rsp, deadline, op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
 }
@@ -170,7 +170,7 @@ static bool bytes_wait(uint16_t sw)
 
 static enum iotsafe_err get_response(struct channel *ch, const struct apdu_cmd *cmd,
                                      struct apdu_rsp *rsp, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     const uint16_t asked = rsp->sw;
     const size_t before = rsp->len;
@@ -182,10 +182,10 @@ static enum iotsafe_err get_response(struct channel *ch, const struct apdu_cmd *
         bool use_cmd_class = as_cmd != (tries == 1);
 
         bytes[0] = use_cmd_class ? command_class(ch, cmd) : apdu_class(false, ch->number);
-        err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, diag);
+        err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, op);
         if (err == IOTSAFE_OK && (rsp->sw & 0xff00) == SW_WRONG_LE) {
             bytes[4] = (uint8_t)rsp->sw;
-            err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, diag);
+            err = send_raw(ch, cmd->ins, bytes, sizeof(bytes), rsp, deadline, op);
         }
         if (err != IOTSAFE_OK)
             return err;
@@ -195,14 +195,13 @@ static enum iotsafe_err get_response(struct channel *ch, const struct apdu_cmd *
             return IOTSAFE_OK;
         }
     }
-    diag_set(diag, "%s: the answer to %s waits (%04X) but GET RESPONSE brings %04X",
-             ch->transport->device, instruction_of(cmd->ins)->name, asked, rsp->sw);
+    op_set(op, "%s: the answer to %s waits (%04X) but GET RESPONSE brings %04X",
+           ch->transport->device, instruction_of(cmd->ins)->name, asked, rsp->sw);
     return IOTSAFE_ERR_PROTOCOL;
 }
 
 static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
-                                struct apdu_rsp *rsp, deadline_t deadline,
-                                struct iotsafe_diag *diag)
+                                struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
 {
     for (unsigned rounds = 0; bytes_wait(rsp->sw); rounds++) {
         size_t before = rsp->len;
@@ -210,11 +209,11 @@ static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
 
         rsp->begun = true;
         if (rounds == ROUNDS_MAX) {
-            diag_set(diag, "%s: the answer to %s does not end after %d pieces",
-                     ch->transport->device, instruction_of(cmd->ins)->name, ROUNDS_MAX);
+            op_set(op, "%s: the answer to %s does not end after %d pieces", ch->transport->device,
+                   instruction_of(cmd->ins)->name, ROUNDS_MAX);
             return IOTSAFE_ERR_PROTOCOL;
         }
-        err = get_response(ch, cmd, rsp, deadline, diag);
+        err = get_response(ch, cmd, rsp, deadline, op);
         if (err != IOTSAFE_OK)
             return err;
         if (rsp->len == before && bytes_wait(rsp->sw))
@@ -225,19 +224,18 @@ static enum iotsafe_err collect(struct channel *ch, const struct apdu_cmd *cmd,
 
 /* Before a command that must reach no other application: see that ours is there. */
 static enum iotsafe_err prove(struct channel *ch, const struct apdu_cmd *cmd, deadline_t deadline,
-                              struct iotsafe_diag *diag)
+                              struct iotsafe_op *op)
 {
     const bool by_select = ch->transport->ops->open_channel == NULL;
 
     if (!pin_command_elsewhere(cmd) || !ch->traits.class_plain
         || (by_select ? ch->proved : ch->verified))
         return IOTSAFE_OK;
-    return channel_reopen(ch, false, deadline, diag);
+    return channel_reopen(ch, false, deadline, op);
 }
 
 enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
-                                  struct apdu_rsp *rsp, deadline_t deadline,
-                                  struct iotsafe_diag *diag)
+                                  struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
 {
     struct traits before;
     struct apdu_cmd attempt = *cmd;
@@ -247,16 +245,16 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
     rsp->len = 0;
     rsp->sw = 0;
     rsp->begun = false;
-    err = prove(ch, cmd, deadline, diag);
+    err = prove(ch, cmd, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     before = ch->traits;
     do
-        err = send_command(ch, &attempt, rsp, deadline, diag);
+        err = send_command(ch, &attempt, rsp, deadline, op);
     while (err == IOTSAFE_OK && correct(ch, &attempt, rsp->sw, &done));
     if (err == IOTSAFE_OK) {
         settle(ch, cmd, rsp, &before, &done);
-        err = collect(ch, cmd, rsp, deadline, diag);
+        err = collect(ch, cmd, rsp, deadline, op);
     }
     explicit_bzero(&attempt, sizeof(attempt));
     if (err != IOTSAFE_OK)
@@ -267,8 +265,8 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
     if (err == IOTSAFE_OK)
         ch->verified = ch->proved = true;
     else
-        diag_set(diag, "%s answered %04X: %s (%s)", instruction_of(cmd->ins)->name, rsp->sw,
-                 error_sw_meaning(rsp->sw), ch->transport->device);
+        op_set(op, "%s answered %04X: %s (%s)", instruction_of(cmd->ins)->name, rsp->sw,
+               error_sw_meaning(rsp->sw), ch->transport->device);
     return err;
 }
 
@@ -281,7 +279,7 @@ static void set_number(struct channel *ch, uint8_t number)
 }
 
 static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, deadline_t deadline,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_SELECT, .p1 = 0x04, .data_len = aid->len };
     uint8_t fci[512];
@@ -290,7 +288,7 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
 
     memcpy(cmd.data, aid->bytes, aid->len);
     /* an FCI that waits (61xx) is left there: the next command discards it */
-    err = send_command(ch, &cmd, &rsp, deadline, diag);
+    err = send_command(ch, &cmd, &rsp, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     err = bytes_wait(rsp.sw) ? IOTSAFE_OK : error_from_sw(rsp.sw);
@@ -299,8 +297,8 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
         ch->open = ch->verified = ch->proved = true;
         return IOTSAFE_OK;
     }
-    diag_set(diag, "SELECT of the applet answered %04X: %s (%s)", rsp.sw, error_sw_meaning(rsp.sw),
-             ch->transport->device);
+    op_set(op, "SELECT of the applet answered %04X: %s (%s)", rsp.sw, error_sw_meaning(rsp.sw),
+           ch->transport->device);
     return err;
 }
 
@@ -308,14 +306,14 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
 static enum iotsafe_err for_each_aid(struct channel *ch,
                                      enum iotsafe_err (*attempt)(struct channel *,
                                                                  const struct aid *, deadline_t,
-                                                                 struct iotsafe_diag *),
-                                     deadline_t deadline, struct iotsafe_diag *diag)
+                                                                 struct iotsafe_op *),
+                                     deadline_t deadline, struct iotsafe_op *op)
 {
     const struct aid known = ch->aid;
     enum iotsafe_err err = IOTSAFE_ERR_NO_APPLET;
 
     if (known.len != 0)
-        err = attempt(ch, &known, deadline, diag);
+        err = attempt(ch, &known, deadline, op);
     for (size_t i = 0; i < ch->n_aids; i++) {
         const struct aid *aid = &ch->aids[i];
 
@@ -323,21 +321,21 @@ static enum iotsafe_err for_each_aid(struct channel *ch,
             return err;
         if (aid->len == known.len && memcmp(aid->bytes, known.bytes, known.len) == 0)
             continue;
-        err = attempt(ch, aid, deadline, diag);
+        err = attempt(ch, aid, deadline, op);
     }
     return err;
 }
 
-static void describe_missing_applet(const struct channel *ch, struct iotsafe_diag *diag)
+static void describe_missing_applet(const struct channel *ch, struct iotsafe_op *op)
 {
     char aid[HEX_SIZE(IOTSAFE_AID_MAX)];
 
-    diag_set(diag, "the card at %s has no IoT SAFE applet; tried AID", ch->transport->device);
+    op_set(op, "the card at %s has no IoT SAFE applet; tried AID", ch->transport->device);
     for (size_t i = 0; i < ch->n_aids; i++) {
         hex_encode(ch->aids[i].bytes, ch->aids[i].len, aid);
-        diag_add(diag, " %s", aid);
+        op_add(op, " %s", aid);
     }
-    diag_add(diag, "; if the SIM has another one, set aid");
+    op_add(op, "; if the SIM has another one, set aid");
 }
 
 static void close_channel(struct channel *ch, deadline_t deadline)
@@ -362,7 +360,7 @@ static void close_channel(struct channel *ch, deadline_t deadline)
 
 /* MANAGE CHANNEL open, from the basic channel. */
 static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadline,
-                                            struct iotsafe_diag *diag)
+                                            struct iotsafe_op *op)
 {
     static const struct apdu_cmd cmd = { .iso = true, .ins = ISO_INS_MANAGE_CHANNEL, .ne = 1 };
     uint8_t data[APDU_RSP_MAX];
@@ -370,7 +368,7 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
     enum iotsafe_err err;
 
     set_number(ch, 0);
-    err = channel_exchange(ch, &cmd, &rsp, deadline, diag);
+    err = channel_exchange(ch, &cmd, &rsp, deadline, op);
     if (err == IOTSAFE_OK && rsp.len >= 1 && data[0] >= 1 && data[0] <= IOTSAFE_CHANNEL_MAX) {
         set_number(ch, data[0]);
         return IOTSAFE_OK;
@@ -382,20 +380,19 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
         return IOTSAFE_OK;
     if (ch->transport->one_device && rsp.sw != SW_FUNCTION_UNSUPPORTED)
         return IOTSAFE_OK;
-    diag_set(diag, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s)%s",
-             ch->transport->device, rsp.sw, error_sw_meaning(rsp.sw),
-             rsp.sw == SW_FUNCTION_UNSUPPORTED
-                 ? "; other programs hold them: end those or reset the card"
-                 : ": a card without them is used when the transport names its reader");
+    op_set(op, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s)%s",
+           ch->transport->device, rsp.sw, error_sw_meaning(rsp.sw),
+           rsp.sw == SW_FUNCTION_UNSUPPORTED
+               ? "; other programs hold them: end those or reset the card"
+               : ": a card without them is used when the transport names its reader");
     return IOTSAFE_ERR_NO_CHANNEL;
 }
 
 static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct transport *t = ch->transport;
-    enum iotsafe_err err = t->ops->open_channel(t, aid->bytes, aid->len, deadline, ch->session,
-                                                diag);
+    enum iotsafe_err err = t->ops->open_channel(t, aid->bytes, aid->len, deadline, ch->session, op);
 
     ch->number = 0;
     if (err == IOTSAFE_OK) {
@@ -432,24 +429,24 @@ static bool publish(struct channel *ch)
     return true;
 }
 
-static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct iotsafe_diag *diag)
+static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct iotsafe_op *op)
 {
     enum iotsafe_err err = IOTSAFE_OK;
 
     ch->open = ch->verified = ch->proved = false;
     ch->generation = 0;
     if (ch->transport->ops->open_channel != NULL) {
-        err = for_each_aid(ch, device_opens, deadline, diag);
+        err = for_each_aid(ch, device_opens, deadline, op);
     } else {
-        err = manage_channel_open(ch, deadline, diag);
+        err = manage_channel_open(ch, deadline, op);
         if (err == IOTSAFE_OK) {
-            err = for_each_aid(ch, select_aid, deadline, diag);
+            err = for_each_aid(ch, select_aid, deadline, op);
             if (err != IOTSAFE_OK)
                 close_channel(ch, deadline);
         }
     }
     if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_NO_APPLET) {
-        describe_missing_applet(ch, diag);
+        describe_missing_applet(ch, op);
         return IOTSAFE_ERR_NO_APPLET;
     }
     if (err == IOTSAFE_OK) {
@@ -516,7 +513,7 @@ static bool adopt(struct channel *ch, const struct channel_record *r)
 }
 
 enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event, deadline_t deadline,
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
     const bool outlives_connection = ch->transport->lock != NULL;
     struct channel_record r = { 0 };
@@ -539,11 +536,11 @@ enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event, dea
     }
     if (ch->open && event == CHANNEL_SAME)
         return IOTSAFE_OK;
-    return open_new(ch, deadline, diag);
+    return open_new(ch, deadline, op);
 }
 
 enum iotsafe_err channel_reopen(struct channel *ch, bool lost, deadline_t deadline,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     struct transport *t = ch->transport;
 
@@ -555,7 +552,7 @@ enum iotsafe_err channel_reopen(struct channel *ch, bool lost, deadline_t deadli
     } else if (ch->open && !lost && select_aid(ch, &ch->aid, deadline, NULL) == IOTSAFE_OK) {
         return IOTSAFE_OK;
     }
-    return open_new(ch, deadline, diag);
+    return open_new(ch, deadline, op);
 }
 
 void channel_leave(struct channel *ch, deadline_t deadline)

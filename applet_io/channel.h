@@ -48,12 +48,12 @@ enum channel_event {
  * process recorded, or open one. The transport is acquired.
  */
 IOTSAFE_NODISCARD enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event,
-                                                 deadline_t deadline, struct iotsafe_diag *diag);
+                                                 deadline_t deadline, struct iotsafe_op *op);
 
 /** The card does not seem to know our channel: select again on it, else open
  *  another. @param lost  the card said that the channel is not open */
 IOTSAFE_NODISCARD enum iotsafe_err channel_reopen(struct channel *ch, bool lost,
-                                                  deadline_t deadline, struct iotsafe_diag *diag);
+                                                  deadline_t deadline, struct iotsafe_op *op);
 
 /** The use ends: record channel and traits for other processes if anything
  *  changed; where that is impossible, close the channel. */
@@ -71,10 +71,10 @@ void channel_leave(struct channel *ch, deadline_t deadline);
  * @retval IOTSAFE_ERR_SPACE      the answer is longer than rsp->cap
  * @retval IOTSAFE_ERR_PROTOCOL   an answer without status word, endless chaining
  * @retval IOTSAFE_ERR_TRANSPORT  and others of the transport
- * @return otherwise error_from_sw() of the status word, with the diag written
+ * @return otherwise error_from_sw() of the status word, with the op written
  */
 IOTSAFE_NODISCARD enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
                                                     struct apdu_rsp *rsp, deadline_t deadline,
-                                                    struct iotsafe_diag *diag);
+                                                    struct iotsafe_op *op);
 
 #endif

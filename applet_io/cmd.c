@@ -24,17 +24,17 @@ size_t cmd_cache_key(const struct apdu_cmd *cmd, uint8_t ret_key[static CACHE_KE
 }
 
 /* Put what it is about in front of what happened. */
-static void name_failure(struct iotsafe_diag *diag, enum iotsafe_kind kind,
+static void name_failure(struct iotsafe_op *op, enum iotsafe_kind kind,
                          const struct iotsafe_name *name)
 {
-    struct iotsafe_diag what;
+    struct iotsafe_op what;
     char text[NAME_TEXT_MAX];
 
-    if (diag == NULL)
+    if (op == NULL)
         return;
-    what = *diag;
+    what = *op;
     name_text(name, text);
-    diag_set(diag, "%s %s: %s", iotsafe_kind_name(kind), text, what.text);
+    op_set(op, "%s %s: %s", iotsafe_kind_name(kind), text, what.text);
 }
 
 /* The name that addresses the same object the other way; false if there is none. */
@@ -57,12 +57,12 @@ static bool other_form(const struct iotsafe_name *tried, const struct iotsafe_ob
 
 enum iotsafe_err cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind,
                                const struct iotsafe_name *name, named_fn *fn, void *arg,
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
-    struct iotsafe_diag search = { "" };
+    struct iotsafe_op search = { .text = "" };
     struct iotsafe_object found;
     struct iotsafe_name other;
-    enum iotsafe_err err = fn(card, name, arg, diag);
+    enum iotsafe_err err = fn(card, name, arg, op);
     enum iotsafe_err found_err;
 
     if (err == IOTSAFE_OK)
@@ -70,13 +70,13 @@ enum iotsafe_err cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind
     if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA) {
         found_err = iotsafe_find(card, kind, name, &found, &search);
         if (found_err == IOTSAFE_ERR_NOT_FOUND || found_err == IOTSAFE_ERR_AMBIGUOUS) {
-            diag_set(diag, "%s", search.text);
+            op_set(op, "%s", search.text);
             return found_err;
         }
         if (found_err == IOTSAFE_OK && other_form(name, &found, &other))
-            err = fn(card, &other, arg, diag);
+            err = fn(card, &other, arg, op);
     }
     if (err != IOTSAFE_OK)
-        name_failure(diag, kind, name);
+        name_failure(op, kind, name);
     return err;
 }

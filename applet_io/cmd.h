@@ -23,7 +23,7 @@ IOTSAFE_NODISCARD enum iotsafe_err cmd_put_point(const struct card_use *use,
 
 /** Does something with the object called `name`. */
 typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                  void *arg, struct iotsafe_diag *diag);
+                                  void *arg, struct iotsafe_op *op);
 
 /**
  * Run `fn` with the object addressed as its user calls it; when the applet
@@ -32,6 +32,6 @@ typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsaf
  */
 IOTSAFE_NODISCARD enum iotsafe_err cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind,
                                                  const struct iotsafe_name *name, named_fn *fn,
-                                                 void *arg, struct iotsafe_diag *diag);
+                                                 void *arg, struct iotsafe_op *op);
 
 #endif

@@ -39,10 +39,10 @@ static enum iotsafe_err compute(const struct card_use *use, struct agree_job *jo
     name_put(&w, IOTSAFE_PUBLIC_KEY, job->container);
     err = tlv_finish(&w, &cmd.data_len);
     if (err == IOTSAFE_OK)
-        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
+        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK && !secret_parse(answer, rsp.len, job->secret)) {
-        diag_set(use->diag, "COMPUTE DH answered %zu bytes that are no shared secret (%s)", rsp.len,
-                 use->channel->transport->device);
+        op_set(use->op, "COMPUTE DH answered %zu bytes that are no shared secret (%s)", rsp.len,
+               use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     explicit_bzero(answer, sizeof(answer));
@@ -58,23 +58,23 @@ static enum iotsafe_err run_agree(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err agree_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                    void *arg, struct iotsafe_diag *diag)
+                                    void *arg, struct iotsafe_op *op)
 {
     struct agree_job *job = arg;
 
     job->private_key = *name;
-    return card_run(card, run_agree, job, diag);
+    return card_run(card, run_agree, job, op);
 }
 
 enum iotsafe_err iotsafe_agree(struct iotsafe_card *card, const struct iotsafe_name *private_key,
                                const struct iotsafe_name *container,
                                const uint8_t point[static IOTSAFE_POINT_SIZE],
                                uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
     struct agree_job job = { .container = container, .point = point };
     enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, private_key, agree_named, &job,
-                                         diag);
+                                         op);
 
     if (err == IOTSAFE_OK)
         memcpy(ret_secret, job.secret, sizeof(job.secret));

@@ -15,12 +15,11 @@ static enum iotsafe_err run_derive(const struct card_use *use, void *arg)
     const struct derive_job *job = arg;
     uint8_t answer[512];
     struct apdu_rsp rsp = APDU_RSP_ON(answer);
-    enum iotsafe_err err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline,
-                                            use->diag);
+    enum iotsafe_err err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
 
     if (err == IOTSAFE_OK && rsp.len != job->n) {
-        diag_set(use->diag, "the applet derived %zu bytes, %zu were asked for (%s)", rsp.len,
-                 job->n, use->channel->transport->device);
+        op_set(use->op, "the applet derived %zu bytes, %zu were asked for (%s)", rsp.len, job->n,
+               use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     if (err == IOTSAFE_OK)
@@ -30,33 +29,33 @@ static enum iotsafe_err run_derive(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err derive_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                     void *arg, struct iotsafe_diag *diag)
+                                     void *arg, struct iotsafe_op *op)
 {
     struct derive_job *job = arg;
     enum iotsafe_err err = cmd_named(&job->cmd, job->cmd.ins, IOTSAFE_SECRET, name, APDU_NE_MAX);
 
     if (err == IOTSAFE_OK && job->tail_len > sizeof(job->cmd.data) - job->cmd.data_len) {
-        diag_set(diag, "the input is too long for one command of the card");
+        op_set(op, "the input is too long for one command of the card");
         err = IOTSAFE_ERR_ARGUMENT;
     }
     if (err != IOTSAFE_OK)
         return err;
     memcpy(job->cmd.data + job->cmd.data_len, job->tail, job->tail_len);
     job->cmd.data_len += job->tail_len;
-    return card_run(card, run_derive, job, diag);
+    return card_run(card, run_derive, job, op);
 }
 
 static enum iotsafe_err derive(struct iotsafe_card *card, const struct iotsafe_name *secret,
                                uint8_t ins, const struct tlv_writer *tail, uint8_t *out, size_t n,
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
     struct derive_job job = { .cmd = { .ins = ins }, .tail = tail->out, .out = out, .n = n };
     enum iotsafe_err err = tlv_finish(tail, &job.tail_len);
 
     if (err != IOTSAFE_OK)
-        diag_set(diag, "the input is too long for one command of the card");
+        op_set(op, "the input is too long for one command of the card");
     else
-        err = cmd_addressed(card, IOTSAFE_SECRET, secret, derive_named, &job, diag);
+        err = cmd_addressed(card, IOTSAFE_SECRET, secret, derive_named, &job, op);
     explicit_bzero(&job.cmd, sizeof(job.cmd));
     explicit_bzero(tail->out, tail->cap);
     return err;
@@ -72,7 +71,7 @@ static size_t hash_size(uint16_t hash)
 
 enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secret,
                                       const uint8_t *salt, size_t salt_len, uint16_t hash,
-                                      uint8_t ret_prk[static 64], struct iotsafe_diag *diag)
+                                      uint8_t ret_prk[static 64], struct iotsafe_op *op)
 {
     static const uint8_t zeros[64] = { 0 };
     uint8_t tail[APDU_DATA_MAX];
@@ -80,28 +79,28 @@ enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct io
     size_t n = hash_size(hash);
 
     if (n == 0) {
-        diag_set(diag, "the applet derives with SHA-256, SHA-384 or SHA-512");
+        op_set(op, "the applet derives with SHA-256, SHA-384 or SHA-512");
         return IOTSAFE_ERR_DIGEST;
     }
     /* an empty object has never been seen on the wire; zeros mean the same */
     tlv_put(&w, IOTSAFE_TAG_DERIVE_SALT, salt_len != 0 ? salt : zeros,
             salt_len != 0 ? salt_len : n);
     tlv_put_u16(&w, IOTSAFE_TAG_HASH, hash);
-    return derive(card, secret, IOTSAFE_INS_COMPUTE_HKDF, &w, ret_prk, n, diag);
+    return derive(card, secret, IOTSAFE_INS_COMPUTE_HKDF, &w, ret_prk, n, op);
 }
 
 enum iotsafe_err iotsafe_prf(struct iotsafe_card *card, const struct iotsafe_name *secret,
                              const uint8_t *label_seed, size_t label_seed_len, uint8_t *ret_bytes,
-                             size_t n, struct iotsafe_diag *diag)
+                             size_t n, struct iotsafe_op *op)
 {
     uint8_t tail[APDU_DATA_MAX];
     struct tlv_writer w = { .out = tail, .cap = sizeof(tail) };
 
     if (n < 1 || n > 255) {
-        diag_set(diag, "the applet derives 1 to 255 bytes, not %zu", n);
+        op_set(op, "the applet derives 1 to 255 bytes, not %zu", n);
         return IOTSAFE_ERR_ARGUMENT;
     }
     tlv_put(&w, IOTSAFE_TAG_DERIVE_LABEL_SEED, label_seed, label_seed_len);
     tlv_put_u8(&w, IOTSAFE_TAG_DERIVE_LENGTH, (uint8_t)n);
-    return derive(card, secret, IOTSAFE_INS_COMPUTE_PRF, &w, ret_bytes, n, diag);
+    return derive(card, secret, IOTSAFE_INS_COMPUTE_PRF, &w, ret_bytes, n, op);
 }

@@ -103,7 +103,7 @@ static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *
 
     if (err != IOTSAFE_OK)
         return err;
-    err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
+    err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK)
         *ret_n = rsp.len;
     if (err != IOTSAFE_OK && job->len > 0 && is_past_the_end(rsp.sw)) {
@@ -174,23 +174,23 @@ static enum iotsafe_err run_read_file(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err read_file_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                        void *arg, struct iotsafe_diag *diag)
+                                        void *arg, struct iotsafe_op *op)
 {
     struct file_job *job = arg;
 
     job->name = *name;
-    return card_run(card, run_read_file, job, diag);
+    return card_run(card, run_read_file, job, op);
 }
 
 enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card, const struct iotsafe_name *name,
                                    enum iotsafe_extent extent, size_t size_hint, uint8_t **ret_data,
-                                   size_t *ret_len, struct iotsafe_diag *diag)
+                                   size_t *ret_len, struct iotsafe_op *op)
 {
     struct file_job job = { .extent = extent, .size_hint = size_hint, .bytes = malloc(FILE_CAP) };
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
 
     if (job.bytes != NULL && size_hint <= IOTSAFE_FILE_MAX)
-        err = cmd_addressed(card, IOTSAFE_FILE, name, read_file_named, &job, diag);
+        err = cmd_addressed(card, IOTSAFE_FILE, name, read_file_named, &job, op);
     if (err != IOTSAFE_OK) {
         free(job.bytes);
         return err;

@@ -149,7 +149,7 @@ static enum iotsafe_err run_read_key(const struct card_use *use, void *arg)
         job->len = rsp.len;
         return IOTSAFE_OK;
     }
-    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->diag);
+    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
     if (err != IOTSAFE_OK)
         return err;
     job->len = rsp.len;
@@ -158,30 +158,30 @@ static enum iotsafe_err run_read_key(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err read_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                 struct read_key_job *job, struct iotsafe_diag *diag)
+                                 struct read_key_job *job, struct iotsafe_op *op)
 {
     enum iotsafe_err err = cmd_named(&job->cmd, IOTSAFE_INS_READ_PUBLIC_KEY, IOTSAFE_PUBLIC_KEY,
                                      name, APDU_NE_MAX);
 
-    return err == IOTSAFE_OK ? card_run(card, run_read_key, job, diag) : err;
+    return err == IOTSAFE_OK ? card_run(card, run_read_key, job, op) : err;
 }
 
 static enum iotsafe_err unreadable(struct iotsafe_card *card, const struct read_key_job *job,
-                                   const char *wanted, struct iotsafe_diag *diag)
+                                   const char *wanted, struct iotsafe_op *op)
 {
-    diag_set(diag, "READ PUBLIC KEY answered %zu bytes that hold no %s (%s)", job->len, wanted,
-             iotsafe_card_transport(card));
+    op_set(op, "READ PUBLIC KEY answered %zu bytes that hold no %s (%s)", job->len, wanted,
+           iotsafe_card_transport(card));
     iotsafe_card_forget(card);
     return IOTSAFE_ERR_PROTOCOL;
 }
 
 static enum iotsafe_err read_point_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                         void *arg, struct iotsafe_diag *diag)
+                                         void *arg, struct iotsafe_op *op)
 {
     struct read_key_job job = { .len = 0 };
     struct iotsafe_rsa_key rsa;
     uint8_t point[IOTSAFE_POINT_SIZE];
-    enum iotsafe_err err = read_key(card, name, &job, diag);
+    enum iotsafe_err err = read_key(card, name, &job, op);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -190,34 +190,34 @@ static enum iotsafe_err read_point_named(struct iotsafe_card *card, const struct
         return IOTSAFE_OK;
     }
     if (rsa_parse(job.answer, job.len, &rsa)) {
-        diag_set(diag, "an RSA key, where one of an elliptic curve is wanted");
+        op_set(op, "an RSA key, where one of an elliptic curve is wanted");
         return IOTSAFE_ERR_KEY;
     }
-    return unreadable(card, &job, "point of a 256-bit curve", diag);
+    return unreadable(card, &job, "point of a 256-bit curve", op);
 }
 
 enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
                                          uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                         struct iotsafe_diag *diag)
+                                         struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_point_named, ret_point, diag);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_point_named, ret_point, op);
 }
 
 static enum iotsafe_err read_rsa_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                       void *arg, struct iotsafe_diag *diag)
+                                       void *arg, struct iotsafe_op *op)
 {
     struct read_key_job job = { .len = 0 };
-    enum iotsafe_err err = read_key(card, name, &job, diag);
+    enum iotsafe_err err = read_key(card, name, &job, op);
 
     if (err == IOTSAFE_OK && !rsa_parse(job.answer, job.len, arg))
-        err = unreadable(card, &job, "RSA key", diag);
+        err = unreadable(card, &job, "RSA key", op);
     return err;
 }
 
 enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                      struct iotsafe_rsa_key *ret_key, struct iotsafe_diag *diag)
+                                      struct iotsafe_rsa_key *ret_key, struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, diag);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, op);
 }
 
 /* --------------------------------------------------------------- generate */
@@ -243,11 +243,11 @@ static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
     enum iotsafe_err err;
 
     if (job->sent) {
-        diag_set(use->diag, "the answer to GENERATE KEY PAIR was lost: the container may hold a "
-                            "new key now; read it with 'iotsafe pubkey' before generating again");
+        op_set(use->op, "the answer to GENERATE KEY PAIR was lost: the container may hold a "
+                        "new key now; read it with 'iotsafe pubkey' before generating again");
         return IOTSAFE_ERR_KEY;
     }
-    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->diag);
+    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
     job->sent = rsp.sw == 0 || rsp.begun || changed_something(rsp.sw);
     job->len = rsp.len;
     if (err == IOTSAFE_OK)
@@ -269,7 +269,7 @@ static void name_from_tlv(const uint8_t *in, size_t len, uint8_t tag, struct iot
 /* The key, from the answer or where it stands now: the public half by its
  * identifier, by the label of the pair, by the identifier used. */
 static enum iotsafe_err find_generated(struct iotsafe_card *card, const struct generate_job *job,
-                                       struct iotsafe_generated *g, struct iotsafe_diag *diag)
+                                       struct iotsafe_generated *g, struct iotsafe_op *op)
 {
     struct iotsafe_object object;
     struct iotsafe_name label = { .id_len = 0 };
@@ -277,19 +277,19 @@ static enum iotsafe_err find_generated(struct iotsafe_card *card, const struct g
     if (point_parse(job->answer, job->len, g->point))
         return IOTSAFE_OK;
     if (g->public_key.id_len != 0)
-        return iotsafe_read_public_key(card, &g->public_key, g->point, diag);
+        return iotsafe_read_public_key(card, &g->public_key, g->point, op);
     if (iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &g->private_key, &object, NULL) == IOTSAFE_OK
         && object.name.label_len != 0) {
         memcpy(label.label, object.name.label, sizeof(label.label));
         label.label_len = object.name.label_len;
-        if (iotsafe_read_public_key(card, &label, g->point, diag) == IOTSAFE_OK)
+        if (iotsafe_read_public_key(card, &label, g->point, op) == IOTSAFE_OK)
             return IOTSAFE_OK;
     }
-    return iotsafe_read_public_key(card, &g->private_key, g->point, diag);
+    return iotsafe_read_public_key(card, &g->private_key, g->point, op);
 }
 
 static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                       void *arg, struct iotsafe_diag *diag)
+                                       void *arg, struct iotsafe_op *op)
 {
     struct iotsafe_generated g = { .private_key = *name };
     struct generate_job job = { .len = 0 };
@@ -297,12 +297,12 @@ static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct i
                                      name, APDU_NE_MAX);
 
     if (err == IOTSAFE_OK)
-        err = card_run(card, run_generate, &job, diag);
+        err = card_run(card, run_generate, &job, op);
     if (err != IOTSAFE_OK)
         return err;
     name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PRIVATE_KEY_ID, &g.private_key);
     name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PUBLIC_KEY_ID, &g.public_key);
-    err = find_generated(card, &job, &g, diag);
+    err = find_generated(card, &job, &g, op);
     if (err == IOTSAFE_OK)
         memcpy(arg, &g, sizeof(g));
     else if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA)
@@ -311,10 +311,9 @@ static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct i
 }
 
 enum iotsafe_err iotsafe_generate(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                  struct iotsafe_generated *ret_generated,
-                                  struct iotsafe_diag *diag)
+                                  struct iotsafe_generated *ret_generated, struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, generate_named, ret_generated, diag);
+    return cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, generate_named, ret_generated, op);
 }
 
 /* -------------------------------------------------------------------- put */
@@ -355,19 +354,19 @@ static enum iotsafe_err run_put(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err put_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                  void *arg, struct iotsafe_diag *diag)
+                                  void *arg, struct iotsafe_op *op)
 {
     struct put_job *job = arg;
 
     job->name = *name;
-    return card_run(card, run_put, job, diag);
+    return card_run(card, run_put, job, op);
 }
 
 enum iotsafe_err iotsafe_put_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
                                         const uint8_t point[static IOTSAFE_POINT_SIZE],
-                                        struct iotsafe_diag *diag)
+                                        struct iotsafe_op *op)
 {
     struct put_job job = { .point = point };
 
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, put_named, &job, diag);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, put_named, &job, op);
 }

@@ -27,7 +27,7 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
     job->len = 0;
     for (unsigned pages = 0; pages < LIST_PAGES_MAX; pages++) {
         struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = LIST_BYTES_MAX - job->len };
-        enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
+        enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
 
         if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
             return err;
@@ -36,8 +36,8 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
             return IOTSAFE_OK;
         cmd.p2 = IOTSAFE_P2_LIST_NEXT;
     }
-    diag_set(use->diag, "the object list does not end after %d pages (%s)", LIST_PAGES_MAX,
-             use->channel->transport->device);
+    op_set(use->op, "the object list does not end after %d pages (%s)", LIST_PAGES_MAX,
+           use->channel->transport->device);
     return IOTSAFE_ERR_PROTOCOL;
 }
 
@@ -61,19 +61,19 @@ static enum iotsafe_err run_list(const struct card_use *use, void *arg)
 }
 
 enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects,
-                              size_t *ret_n, struct iotsafe_diag *diag)
+                              size_t *ret_n, struct iotsafe_op *op)
 {
     struct list_job job = { .bytes = malloc(LIST_BYTES_MAX) };
     struct iotsafe_object *objects = calloc(IOTSAFE_OBJECTS_MAX, sizeof(*objects));
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
 
     if (job.bytes != NULL && objects != NULL)
-        err = card_run(card, run_list, &job, diag);
+        err = card_run(card, run_list, &job, op);
     if (err == IOTSAFE_OK) {
         *ret_n = objects_parse(job.bytes, job.len, objects, IOTSAFE_OBJECTS_MAX);
         if (*ret_n == 0 && job.len != 0) {
-            diag_set(diag, "the object list of %zu bytes holds no object that can be read (%s)",
-                     job.len, iotsafe_card_transport(card));
+            op_set(op, "the object list of %zu bytes holds no object that can be read (%s)",
+                   job.len, iotsafe_card_transport(card));
             err = IOTSAFE_ERR_PROTOCOL;
             iotsafe_card_forget(card);
         }
@@ -88,7 +88,7 @@ enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object *
 
 /* ------------------------------------------------------------------- find */
 
-static void list_names(struct iotsafe_diag *diag, const struct iotsafe_object *objects, size_t n,
+static void list_names(struct iotsafe_op *op, const struct iotsafe_object *objects, size_t n,
                        enum iotsafe_kind kind, const struct iotsafe_name *only)
 {
     const char *separator = "";
@@ -99,22 +99,22 @@ static void list_names(struct iotsafe_diag *diag, const struct iotsafe_object *o
             || (only != NULL && !iotsafe_name_matches(only, &objects[i].name)))
             continue;
         name_text(&objects[i].name, text);
-        diag_add(diag, "%s %s", separator, text);
+        op_add(op, "%s %s", separator, text);
         separator = ",";
     }
     if (*separator == '\0')
-        diag_add(diag, " none");
+        op_add(op, " none");
 }
 
 enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
                               const struct iotsafe_name *name, struct iotsafe_object *ret_object,
-                              struct iotsafe_diag *diag)
+                              struct iotsafe_op *op)
 {
     struct iotsafe_object *objects = NULL;
     const struct iotsafe_object *found = NULL;
     char text[NAME_TEXT_MAX];
     size_t n = 0, n_found = 0;
-    enum iotsafe_err err = iotsafe_list(card, &objects, &n, diag);
+    enum iotsafe_err err = iotsafe_list(card, &objects, &n, op);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -127,14 +127,14 @@ enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
     if (n_found == 1) {
         *ret_object = *found;
     } else if (n_found == 0) {
-        diag_set(diag, "no %s %s on the SIM at %s; there are:", iotsafe_kind_name(kind), text,
-                 iotsafe_card_transport(card));
-        list_names(diag, objects, n, kind, NULL);
+        op_set(op, "no %s %s on the SIM at %s; there are:", iotsafe_kind_name(kind), text,
+               iotsafe_card_transport(card));
+        list_names(op, objects, n, kind, NULL);
         err = IOTSAFE_ERR_NOT_FOUND;
     } else {
-        diag_set(diag, "%zu objects are called %s %s; say which by id:", n_found,
-                 iotsafe_kind_name(kind), text);
-        list_names(diag, objects, n, kind, name);
+        op_set(op, "%zu objects are called %s %s; say which by id:", n_found,
+               iotsafe_kind_name(kind), text);
+        list_names(op, objects, n, kind, name);
         err = IOTSAFE_ERR_AMBIGUOUS;
     }
     free(objects);
@@ -156,7 +156,7 @@ static enum iotsafe_err run_info(const struct card_use *use, void *arg)
 
     /* a channel taken over from another process must prove itself first */
     if (!ch->traits.no_app_info || !ch->verified)
-        err = channel_exchange(ch, &cmd, &rsp, use->deadline, use->diag);
+        err = channel_exchange(ch, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK)
         info.known = info_parse(data, rsp.len, &info);
     else if (rsp.sw != SW_INS_UNKNOWN && rsp.sw != SW_WRONG_P1P2 && rsp.sw != 0)
@@ -174,7 +174,7 @@ static enum iotsafe_err run_info(const struct card_use *use, void *arg)
 }
 
 enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card, struct iotsafe_info *ret_info,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
-    return card_run(card, run_info, ret_info, diag);
+    return card_run(card, run_info, ret_info, op);
 }

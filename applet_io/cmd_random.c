@@ -20,12 +20,12 @@ static enum iotsafe_err run_random(const struct card_use *use, void *arg)
         struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_RANDOM, .ne = want };
         struct apdu_rsp rsp = APDU_RSP_ON(data);
 
-        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
+        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
         if (rsp.sw == SW_MORE_DATA && rsp.len != 0)
             err = IOTSAFE_OK;
         if (err == IOTSAFE_OK && rsp.len == 0) {
-            diag_set(use->diag, "GET RANDOM answered without data (%s)",
-                     use->channel->transport->device);
+            op_set(use->op, "GET RANDOM answered without data (%s)",
+                   use->channel->transport->device);
             err = IOTSAFE_ERR_PROTOCOL;
         }
         if (err != IOTSAFE_OK)
@@ -40,10 +40,10 @@ static enum iotsafe_err run_random(const struct card_use *use, void *arg)
 }
 
 enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes, size_t n,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     struct random_job job = { .out = ret_bytes, .n = n };
-    enum iotsafe_err err = card_run(card, run_random, &job, diag);
+    enum iotsafe_err err = card_run(card, run_random, &job, op);
 
     if (err != IOTSAFE_OK)
         explicit_bzero(ret_bytes, n);

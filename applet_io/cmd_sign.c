@@ -93,10 +93,10 @@ static enum iotsafe_err go_way(const struct card_use *use, struct sign_job *job,
         return err;
     err = input_send(use, &session, way->input, way->mode, NULL, APDU_NE_MAX, &rsp);
     if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
-        diag_set(use->diag,
-                 "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
-                 "of this kind (%s)",
-                 rsp.len, use->channel->transport->device);
+        op_set(use->op,
+               "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
+               "of this kind (%s)",
+               rsp.len, use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     session_end(use, &session, err);
@@ -167,34 +167,34 @@ static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
             return err;
         if (tried == 0)
             first = err;
-        quiet.diag = NULL; /* the first failure tells more */
+        quiet.op = NULL; /* the first failure tells more */
         tried |= bit;
     }
     if (tried != 0)
         return first;
-    diag_set(use->diag,
-             "the applet wants to hash the text itself, and only a ready digest is at "
-             "hand or the text is longer than %d bytes (%s)",
-             IOTSAFE_TEXT_MAX, use->channel->transport->device);
+    op_set(use->op,
+           "the applet wants to hash the text itself, and only a ready digest is at "
+           "hand or the text is longer than %d bytes (%s)",
+           IOTSAFE_TEXT_MAX, use->channel->transport->device);
     return IOTSAFE_ERR_DIGEST;
 }
 
 static enum iotsafe_err sign_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                   void *arg, struct iotsafe_diag *diag)
+                                   void *arg, struct iotsafe_op *op)
 {
     struct sign_job *job = arg;
 
     job->name = *name;
-    return card_run(card, run_sign, job, diag);
+    return card_run(card, run_sign, job, op);
 }
 
 enum iotsafe_err iotsafe_sign(struct iotsafe_card *card, const struct iotsafe_name *name,
                               enum iotsafe_scheme scheme, const struct iotsafe_input *input,
                               uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX], size_t *ret_sig_len,
-                              struct iotsafe_diag *diag)
+                              struct iotsafe_op *op)
 {
     struct sign_job job = { .scheme = scheme, .input = input };
-    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, sign_named, &job, diag);
+    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, sign_named, &job, op);
 
     if (err == IOTSAFE_OK) {
         memcpy(ret_sig, job.sig, job.sig_len);

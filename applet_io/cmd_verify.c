@@ -66,7 +66,7 @@ static enum iotsafe_err run_verify(const struct card_use *use, void *arg)
     struct card_use quiet = *use;
     enum iotsafe_err err = verify_once(use, job, traits->short_sig_length), second;
 
-    quiet.diag = NULL;
+    quiet.op = NULL;
     if (!traits->verify_confirmed && may_be_about_the_form(err) && use->channel->verified) {
         second = verify_once(&quiet, job, !traits->short_sig_length);
         if (second == IOTSAFE_OK)
@@ -82,21 +82,21 @@ static enum iotsafe_err run_verify(const struct card_use *use, void *arg)
 }
 
 static enum iotsafe_err verify_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                     void *arg, struct iotsafe_diag *diag)
+                                     void *arg, struct iotsafe_op *op)
 {
     struct verify_job *job = arg;
 
     job->name = *name;
-    return card_run(card, run_verify, job, diag);
+    return card_run(card, run_verify, job, op);
 }
 
 enum iotsafe_err iotsafe_verify(struct iotsafe_card *card, const struct iotsafe_name *name,
                                 const struct iotsafe_input *input,
                                 const uint8_t sig[static SIG_SIZE], bool *ret_valid,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     struct verify_job job = { .input = input, .sig = sig };
-    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, verify_named, &job, diag);
+    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, verify_named, &job, op);
 
     if (err == IOTSAFE_OK)
         *ret_valid = job.valid;

@@ -27,12 +27,12 @@ static const char *set_text(char **field, const char *value)
 
 static const char *set_transport(struct iotsafe_config *cfg, const char *value)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    if (transport_check(value, &diag) != IOTSAFE_OK) {
+    if (transport_check(value, &op) != IOTSAFE_OK) {
         (void)set_text(&cfg->transport, value); /* for messages */
         if (cfg->error.text[0] == '\0')
-            cfg->error = diag;
+            cfg->error = op;
         return "a transport";
     }
     return set_text(&cfg->transport, value);
@@ -174,8 +174,8 @@ static void apply_setting(struct iotsafe_config *cfg, const struct setting *s)
         return;
     wanted = s->set(cfg, value);
     if (wanted != NULL && cfg->error.text[0] == '\0')
-        diag_set(&cfg->error, "%s \"%.100s\" in %s: want %s", s->key, value,
-                 value == env ? s->env : "openssl.cnf", wanted);
+        op_set(&cfg->error, "%s \"%.100s\" in %s: want %s", s->key, value,
+               value == env ? s->env : "openssl.cnf", wanted);
 }
 
 struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)
@@ -199,6 +199,13 @@ void iotsafe_config_free(struct iotsafe_config *cfg)
     free(cfg->trace);
     free(cfg->lock_dir);
     free(cfg);
+}
+
+struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg)
+{
+    struct iotsafe_op op = { "", deadline_in(cfg->timeout_ms) };
+
+    return op;
 }
 
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg)

@@ -18,7 +18,7 @@ struct iotsafe_config {
     bool verify_signature, key_references, card_verify;
     struct iotsafe_uri peer_key, ephemeral_key;
     bool has_peer_key, has_ephemeral_key;
-    struct iotsafe_diag error; /* the first bad value; empty: none */
+    struct iotsafe_op error; /* the first bad value; empty: none */
 };
 
 /** The transport of a SIM by name; NULL if the configuration has none. */

@@ -33,7 +33,7 @@ static bool folder_usable(const char *path, mode_t make_mode)
 }
 
 static enum iotsafe_err choose_folder(struct device_lock *lock, const char *preferred,
-                                      struct iotsafe_diag *diag)
+                                      struct iotsafe_op *op)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     int n;
@@ -47,10 +47,10 @@ static enum iotsafe_err choose_folder(struct device_lock *lock, const char *pref
         if (n > 0 && (size_t)n < sizeof(lock->folder) && folder_usable(lock->folder, 0700))
             return IOTSAFE_OK;
     }
-    diag_set(diag,
-             "no folder for device locks: %s cannot be made or read%s; create it "
-             "(conf/tmpfiles.d/iotsafe.conf) or set lock-dir",
-             preferred, runtime != NULL ? ", nor can iotsafe in $XDG_RUNTIME_DIR" : "");
+    op_set(op,
+           "no folder for device locks: %s cannot be made or read%s; create it "
+           "(conf/tmpfiles.d/iotsafe.conf) or set lock-dir",
+           preferred, runtime != NULL ? ", nor can iotsafe in $XDG_RUNTIME_DIR" : "");
     return IOTSAFE_ERR_LOCK;
 }
 
@@ -65,7 +65,7 @@ static uint32_t name_hash(const char *text)
 }
 
 enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferred,
-                                  const char *device, struct iotsafe_diag *diag)
+                                  const char *device, struct iotsafe_op *op)
 {
     size_t n = 0;
 
@@ -73,7 +73,7 @@ enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferre
     for (const char *p = device; *p != '\0' && n < 60; p++)
         lock->base[n++] = isalnum((unsigned char)*p) ? *p : '_';
     (void)snprintf(lock->base + n, sizeof(lock->base) - n, "-%08" PRIx32, name_hash(device));
-    return choose_folder(lock, preferred, diag);
+    return choose_folder(lock, preferred, op);
 }
 
 /* --------------------------------------------------------------- the lock */
@@ -145,14 +145,14 @@ static long find_holder(int fd)
     return holder;
 }
 
-static void describe_holder(int fd, const char *what, struct iotsafe_diag *diag)
+static void describe_holder(int fd, const char *what, struct iotsafe_op *op)
 {
     long pid = find_holder(fd);
     char path[64], name[32] = "";
     FILE *comm;
 
     if (pid <= 0) {
-        diag_set(diag, "another process holds %s; find it with lslocks or fuser", what);
+        op_set(op, "another process holds %s; find it with lslocks or fuser", what);
         return;
     }
     (void)snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
@@ -162,7 +162,7 @@ static void describe_holder(int fd, const char *what, struct iotsafe_diag *diag)
             name[strcspn(name, "\n")] = '\0';
         (void)fclose(comm);
     }
-    diag_set(diag, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
+    op_set(op, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
 }
 
 /* Unlock before closing: a child forked meanwhile has the same open file, and would
@@ -182,7 +182,7 @@ static bool is_regular(int fd)
 
 /* Take the lock on one of the files in the folder. */
 static enum iotsafe_err take_file(const struct device_lock *lock, const char *ending,
-                                  deadline_t deadline, int *ret_fd, struct iotsafe_diag *diag)
+                                  deadline_t deadline, int *ret_fd, struct iotsafe_op *op)
 {
     char name[sizeof(lock->base) + 8], path[sizeof(lock->folder) + sizeof(name)];
     enum iotsafe_err err;
@@ -194,7 +194,7 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
 
         if (fd >= 0 && !is_regular(fd)) {
             (void)close(fd);
-            diag_set(diag, "cannot lock %s: it is no file; remove it", path);
+            op_set(op, "cannot lock %s: it is no file; remove it", path);
             return IOTSAFE_ERR_LOCK;
         }
         err = fd >= 0 ? flock_until(fd, deadline) : IOTSAFE_ERR_LOCK;
@@ -205,9 +205,9 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
         if (err == IOTSAFE_OK && deadline_left_ms(deadline) == 0)
             err = IOTSAFE_ERR_TIMEOUT; /* somebody takes the file away again and again */
         if (err == IOTSAFE_ERR_TIMEOUT)
-            describe_holder(fd, path, diag);
+            describe_holder(fd, path, op);
         else if (err != IOTSAFE_OK)
-            diag_set(diag, "cannot lock %s: %s", path, strerror(errno));
+            op_set(op, "cannot lock %s: %s", path, strerror(errno));
         if (fd >= 0)
             unlock_file(fd);
         if (err != IOTSAFE_OK)
@@ -216,19 +216,19 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
 }
 
 static enum iotsafe_err take_device(const struct device_lock *lock, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     enum iotsafe_err err = flock_until(lock->device_fd, deadline);
 
     if (err == IOTSAFE_ERR_TIMEOUT)
-        describe_holder(lock->device_fd, "the port", diag);
+        describe_holder(lock->device_fd, "the port", op);
     else if (err != IOTSAFE_OK)
-        diag_set(diag, "cannot lock the port: %s", strerror(errno));
+        op_set(op, "cannot lock the port: %s", strerror(errno));
     return err;
 }
 
 enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
-                                  struct iotsafe_diag *diag)
+                                  struct iotsafe_op *op)
 {
     int queue_fd = -1;
     enum iotsafe_err err = IOTSAFE_OK;
@@ -236,14 +236,14 @@ enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
     if (lock->folder[0] != '\0')
         lock->dir_fd = open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock->dir_fd >= 0)
-        err = take_file(lock, ".queue", deadline, &queue_fd, diag);
+        err = take_file(lock, ".queue", deadline, &queue_fd, op);
     else if (lock->device_fd < 0) {
-        diag_set(diag, "cannot open the lock folder %s: %s", lock->folder, strerror(errno));
+        op_set(op, "cannot open the lock folder %s: %s", lock->folder, strerror(errno));
         err = IOTSAFE_ERR_LOCK;
     }
     if (err == IOTSAFE_OK)
-        err = lock->device_fd >= 0 ? take_device(lock, deadline, diag)
-                                   : take_file(lock, ".lock", deadline, &lock->lock_fd, diag);
+        err = lock->device_fd >= 0 ? take_device(lock, deadline, op)
+                                   : take_file(lock, ".lock", deadline, &lock->lock_fd, op);
     if (queue_fd >= 0)
         unlock_file(queue_fd);
     if (err != IOTSAFE_OK)

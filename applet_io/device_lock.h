@@ -46,15 +46,15 @@ struct device_lock {
  * Find or make the folder (`preferred`, else $XDG_RUNTIME_DIR/iotsafe) and
  * choose the file names for a device. No lock is taken.
  * @param device  any text that names the device, e.g. the reader's name
- * @retval IOTSAFE_ERR_LOCK  no folder; the diag names both
+ * @retval IOTSAFE_ERR_LOCK  no folder; the op names both
  */
 IOTSAFE_NODISCARD enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferred,
-                                                    const char *device, struct iotsafe_diag *diag);
+                                                    const char *device, struct iotsafe_op *op);
 
 /** @retval IOTSAFE_ERR_TIMEOUT  another process had it until the deadline; the
- *                               diag names it where the system tells */
+ *                               op names it where the system tells */
 IOTSAFE_NODISCARD enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
-                                                    struct iotsafe_diag *diag);
+                                                    struct iotsafe_op *op);
 void device_lock_give(struct device_lock *lock); /* does nothing when not held */
 
 /** The youngest valid record; generation 0 if there is none. Lock held. */

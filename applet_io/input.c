@@ -22,18 +22,17 @@ static size_t digest_size(uint16_t hash)
 }
 
 enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
-                                           struct iotsafe_input *ret_input,
-                                           struct iotsafe_diag *diag)
+                                           struct iotsafe_input *ret_input, struct iotsafe_op *op)
 {
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
         if (hashes[i].digest_len == digest_len) {
             *ret_input = (struct iotsafe_input){ .hash = hashes[i].hash, .digest = digest };
             return IOTSAFE_OK;
         }
-    diag_set(diag,
-             "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
-             "(SHA-512)",
-             digest_len);
+    op_set(op,
+           "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
+           "(SHA-512)",
+           digest_len);
     return IOTSAFE_ERR_DIGEST;
 }
 

@@ -30,7 +30,7 @@ static enum iotsafe_err open_session(const struct card_use *use, const struct se
 
     if (data_len <= sizeof(cmd.data)) {
         memcpy(cmd.data, data, data_len);
-        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->diag);
+        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
     }
     *ret_sw = rsp.sw;
     return err;
@@ -99,7 +99,7 @@ enum iotsafe_err session_update(const struct card_use *use, const struct session
     if (data_len > sizeof(cmd.data))
         return IOTSAFE_ERR_ARGUMENT;
     memcpy(cmd.data, data, data_len);
-    return channel_exchange(use->channel, &cmd, rsp, use->deadline, use->diag);
+    return channel_exchange(use->channel, &cmd, rsp, use->deadline, use->op);
 }
 
 bool session_can_close(enum iotsafe_err err)

@@ -258,7 +258,7 @@ void trace_exchange(const char *setting, const char *device, uint8_t ins, const 
 
 void trace_note(const char *setting, const char *device, const char *format, ...)
 {
-    struct iotsafe_diag remark;
+    struct iotsafe_op remark;
     char text[TEXT_MAX];
     int saved = errno;
     va_list args;

@@ -33,7 +33,7 @@ static const struct transport_ops *nth_kind(size_t n)
 }
 
 enum iotsafe_err transport_open(const char *text, const char *lock_dir,
-                                struct transport **ret_transport, struct iotsafe_diag *diag)
+                                struct transport **ret_transport, struct iotsafe_op *op)
 {
     size_t scheme_len = strcspn(text, ":");
     const char *address = text[scheme_len] == ':' ? text + scheme_len + 1 : "";
@@ -41,17 +41,17 @@ enum iotsafe_err transport_open(const char *text, const char *lock_dir,
 
     for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
         if (strlen(ops->scheme) == scheme_len && strncmp(text, ops->scheme, scheme_len) == 0)
-            return ops->open(address, lock_dir, ret_transport, diag);
-    diag_set(diag, "transport \"%.100s\": unknown kind of transport; this build has", text);
+            return ops->open(address, lock_dir, ret_transport, op);
+    op_set(op, "transport \"%.100s\": unknown kind of transport; this build has", text);
     for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
-        diag_add(diag, "%s %s:", i > 0 ? "," : "", ops->scheme);
+        op_add(op, "%s %s:", i > 0 ? "," : "", ops->scheme);
     return IOTSAFE_ERR_CONFIG;
 }
 
-enum iotsafe_err transport_check(const char *text, struct iotsafe_diag *diag)
+enum iotsafe_err transport_check(const char *text, struct iotsafe_op *op)
 {
     struct transport *t = NULL;
-    enum iotsafe_err err = transport_open(text, "", &t, diag);
+    enum iotsafe_err err = transport_open(text, "", &t, op);
 
     if (err == IOTSAFE_OK)
         t->ops->close(t);

@@ -29,24 +29,24 @@ struct transport_ops {
      *  @param address   what stands behind the colon; "" if there was none
      *  @param lock_dir  folder for locks and channel records; borrowed for ever */
     enum iotsafe_err (*open)(const char *address, const char *lock_dir,
-                             struct transport **ret_transport, struct iotsafe_diag *diag);
+                             struct transport **ret_transport, struct iotsafe_op *op);
 
     /** Reach the n-th device (0, 1, ...) that the address may mean and acquire it.
      *  @retval IOTSAFE_ERR_NOT_FOUND  there is no n-th device; n > 0 only */
     enum iotsafe_err (*connect)(struct transport *t, unsigned n, deadline_t deadline,
-                                struct iotsafe_diag *diag);
+                                struct iotsafe_op *op);
 
     /** Take exclusive use of the connected device.
      *  @param ret_reset  set to true if the card was reset since the last use */
     enum iotsafe_err (*acquire)(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                struct iotsafe_diag *diag);
+                                struct iotsafe_op *op);
     void (*release)(struct transport *t);
 
     /** Devices that own channels; both NULL for the others.
      *  @retval IOTSAFE_ERR_NO_APPLET  the card has no such AID */
     enum iotsafe_err (*open_channel)(struct transport *t, const uint8_t *aid, size_t aid_len,
                                      deadline_t deadline, char ret_session[static SESSION_TEXT_MAX],
-                                     struct iotsafe_diag *diag);
+                                     struct iotsafe_op *op);
     void (*close_channel)(struct transport *t, const char *session, deadline_t deadline);
 
     /** One command, one answer.
@@ -54,7 +54,7 @@ struct transport_ops {
      *  @param ret_len  bytes of answer, at most cap; what a card answers has >= 2 */
     enum iotsafe_err (*transmit)(struct transport *t, const char *session, const uint8_t *cmd,
                                  size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                 deadline_t deadline, struct iotsafe_diag *diag);
+                                 deadline_t deadline, struct iotsafe_op *op);
 
     /** End the connection and whatever is acquired; connect may follow. */
     void (*disconnect)(struct transport *t);
@@ -94,12 +94,12 @@ extern const struct transport_ops transport_pcsc;
 void transport_add(const struct transport_ops *ops);
 
 /** Make the transport that a configuration string means ("pcsc:NAME").
- *  @retval IOTSAFE_ERR_CONFIG  unknown scheme or bad address; the diag lists what is built in */
+ *  @retval IOTSAFE_ERR_CONFIG  unknown scheme or bad address; the op lists what is built in */
 IOTSAFE_NODISCARD enum iotsafe_err transport_open(const char *text, const char *lock_dir,
                                                   struct transport **ret_transport,
-                                                  struct iotsafe_diag *diag);
+                                                  struct iotsafe_op *op);
 
 /** Check the string alone, as transport_open() would. */
-IOTSAFE_NODISCARD enum iotsafe_err transport_check(const char *text, struct iotsafe_diag *diag);
+IOTSAFE_NODISCARD enum iotsafe_err transport_check(const char *text, struct iotsafe_op *op);
 
 #endif

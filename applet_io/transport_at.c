@@ -102,7 +102,7 @@ static bool parse_address(struct at_transport *self, const char *address)
 }
 
 static enum iotsafe_err at_open(const char *address, const char *lock_dir,
-                                struct transport **ret_transport, struct iotsafe_diag *diag)
+                                struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct at_transport *self = calloc(1, sizeof(*self));
 
@@ -114,10 +114,10 @@ static enum iotsafe_err at_open(const char *address, const char *lock_dir,
     self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     at_port_init(&self->port, -1);
     if (!parse_address(self, address)) {
-        diag_set(diag,
-                 "transport \"at:%.100s\": want at:/dev/NAME, then ?mode=auto|csim|cgla and "
-                 "&baud=9600...921600 as needed",
-                 address);
+        op_set(op,
+               "transport \"at:%.100s\": want at:/dev/NAME, then ?mode=auto|csim|cgla and "
+               "&baud=9600...921600 as needed",
+               address);
         free(self);
         return IOTSAFE_ERR_CONFIG;
     }
@@ -130,22 +130,22 @@ static enum iotsafe_err at_open(const char *address, const char *lock_dir,
 /* ------------------------------------------------------------------- port */
 
 /* Open without writing a byte; only a terminal is good enough. */
-static enum iotsafe_err open_port(struct at_transport *self, struct iotsafe_diag *diag)
+static enum iotsafe_err open_port(struct at_transport *self, struct iotsafe_op *op)
 {
     struct stat st;
     int fd = open(self->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0) {
-        diag_set(diag, "cannot open the modem port %s: %s%s", self->path, strerror(errno),
-                 errno == EACCES   ? "; is this user in the group of the port (dialout)?"
-                 : errno == EBUSY  ? "; another program (ModemManager?) has it for itself"
-                 : errno == ENOENT ? "; is the modem connected?"
-                                   : "");
+        op_set(op, "cannot open the modem port %s: %s%s", self->path, strerror(errno),
+               errno == EACCES   ? "; is this user in the group of the port (dialout)?"
+               : errno == EBUSY  ? "; another program (ModemManager?) has it for itself"
+               : errno == ENOENT ? "; is the modem connected?"
+                                 : "");
         return IOTSAFE_ERR_NO_SERVICE;
     }
     if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || !isatty(fd)) {
         (void)close(fd);
-        diag_set(diag, "%s is not a serial port: nothing was written to it", self->path);
+        op_set(op, "%s is not a serial port: nothing was written to it", self->path);
         return IOTSAFE_ERR_CONFIG;
     }
     at_port_init(&self->port, fd);
@@ -163,12 +163,12 @@ static bool port_is_ours(const struct at_transport *self)
            && st.st_ino == self->ino;
 }
 
-static enum iotsafe_err begin_use(struct at_transport *self, struct iotsafe_diag *diag)
+static enum iotsafe_err begin_use(struct at_transport *self, struct iotsafe_op *op)
 {
     bool interrupted = false;
 
     if (!at_port_begin(&self->port, self->speed, &interrupted)) {
-        diag_set(diag, "cannot set up the port %s: %s", self->path, strerror(errno));
+        op_set(op, "cannot set up the port %s: %s", self->path, strerror(errno));
         return IOTSAFE_ERR_TRANSPORT;
     }
     self->in_use = true;
@@ -206,14 +206,14 @@ static void close_port(struct at_transport *self)
  * the modem refused: *ret_failure tells why. */
 static enum iotsafe_err command(struct at_transport *self, const char *text, const char *prefix,
                                 char *ret_line, int *ret_failure, deadline_t deadline,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
     if (self->out_of_step) { /* what comes first would belong to another command */
         ret_line[0] = '\0';
         *ret_failure = AT_FAIL_NONE;
-        diag_set(diag, "%s: the modem still owes an answer", self->base.device);
+        op_set(op, "%s: the modem still owes an answer", self->base.device);
         return IOTSAFE_ERR_TIMEOUT;
     }
     for (;;) {
@@ -224,31 +224,31 @@ static enum iotsafe_err command(struct at_transport *self, const char *text, con
     }
     self->out_of_step = err == IOTSAFE_ERR_TIMEOUT;
     if (err == IOTSAFE_ERR_TIMEOUT)
-        diag_set(diag, "%s: the modem gave no answer in time", self->base.device);
+        op_set(op, "%s: the modem gave no answer in time", self->base.device);
     else if (err == IOTSAFE_ERR_TRANSPORT)
-        diag_set(diag, "%s: the modem is gone (%s)", self->base.device, strerror(errno));
+        op_set(op, "%s: the modem is gone (%s)", self->base.device, strerror(errno));
     else if (err == IOTSAFE_ERR_CARD && *ret_failure > 0)
-        diag_set(diag, "%s: +CME ERROR %d: %s", self->base.device,
-                 *ret_failure == AT_FAIL_PHONE ? 0 : *ret_failure, at_failure_text(*ret_failure));
+        op_set(op, "%s: +CME ERROR %d: %s", self->base.device,
+               *ret_failure == AT_FAIL_PHONE ? 0 : *ret_failure, at_failure_text(*ret_failure));
     else if (err == IOTSAFE_ERR_CARD)
-        diag_set(diag, "%s: %s", self->base.device, at_failure_text(*ret_failure));
+        op_set(op, "%s: %s", self->base.device, at_failure_text(*ret_failure));
     return err;
 }
 
 static enum iotsafe_err synchronise(struct at_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     enum iotsafe_err err = at_synchronise(&self->port, deadline);
 
     self->out_of_step = err != IOTSAFE_OK;
     self->talked = self->talked || err == IOTSAFE_OK;
     if (err == IOTSAFE_ERR_TIMEOUT && self->talked)
-        diag_set(diag, "%s: the modem has stopped answering", self->base.device);
+        op_set(op, "%s: the modem has stopped answering", self->base.device);
     else if (err == IOTSAFE_ERR_TIMEOUT)
-        diag_set(diag, "%s does not answer AT: not the modem's AT port, or another speed?",
-                 self->base.device);
+        op_set(op, "%s does not answer AT: not the modem's AT port, or another speed?",
+               self->base.device);
     else if (err != IOTSAFE_OK)
-        diag_set(diag, "%s: the modem is gone (%s)", self->base.device, strerror(errno));
+        op_set(op, "%s: the modem is gone (%s)", self->base.device, strerror(errno));
     return err;
 }
 
@@ -282,22 +282,22 @@ static void init_lock(struct at_transport *self)
 }
 
 static enum iotsafe_err at_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     struct at_transport *self = self_of(t);
     enum iotsafe_err err;
 
     if (!choose_mode(self, n))
         return IOTSAFE_ERR_NOT_FOUND;
-    err = open_port(self, diag);
+    err = open_port(self, op);
     if (err != IOTSAFE_OK)
         return err;
     init_lock(self);
-    err = device_lock_take(&self->lock, deadline, diag);
+    err = device_lock_take(&self->lock, deadline, op);
     if (err == IOTSAFE_OK)
-        err = begin_use(self, diag);
+        err = begin_use(self, op);
     if (err == IOTSAFE_OK)
-        err = synchronise(self, deadline_min(deadline, 5000), diag);
+        err = synchronise(self, deadline_min(deadline, 5000), op);
     if (err != IOTSAFE_OK)
         close_port(self);
     else
@@ -306,7 +306,7 @@ static enum iotsafe_err at_connect(struct transport *t, unsigned n, deadline_t d
 }
 
 static enum iotsafe_err at_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     struct at_transport *self = self_of(t);
     struct stat named;
@@ -314,16 +314,16 @@ static enum iotsafe_err at_acquire(struct transport *t, deadline_t deadline, boo
 
     /* a modem that was plugged in again has a new device node */
     if (!port_is_ours(self) || stat(self->path, &named) != 0 || named.st_rdev == 0) {
-        diag_set(diag, "%s: the modem is gone", t->device);
+        op_set(op, "%s: the modem is gone", t->device);
         return IOTSAFE_ERR_TRANSPORT;
     }
-    err = device_lock_take(&self->lock, deadline, diag);
+    err = device_lock_take(&self->lock, deadline, op);
     if (err == IOTSAFE_OK)
-        err = begin_use(self, diag);
+        err = begin_use(self, op);
     if (err == IOTSAFE_OK)
         at_port_skim(&self->port);
     if (err == IOTSAFE_OK && (self->out_of_step || self->port.restarted))
-        err = synchronise(self, deadline, diag);
+        err = synchronise(self, deadline, op);
     if (err != IOTSAFE_OK) {
         end_use(self);
         device_lock_give(&self->lock);
@@ -382,7 +382,7 @@ static bool may_be_answered_by_ok(const uint8_t *cmd)
 static enum iotsafe_err exchange(struct at_transport *self, const char *id, const uint8_t *cmd,
                                  size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
                                  struct outcome *ret_outcome, deadline_t deadline,
-                                 struct iotsafe_diag *diag)
+                                 struct iotsafe_op *op)
 {
     const char *prefix = id == NULL ? "+CSIM" : "+CGLA";
     bool init = may_be_answered_by_ok(cmd);
@@ -392,7 +392,7 @@ static enum iotsafe_err exchange(struct at_transport *self, const char *id, cons
 
     at_format_apdu(text, sizeof(text), id, cmd, cmd_len);
     self->port.no_late_line = init && self->init_by_ok;
-    err = command(self, text, prefix, line, &ret_outcome->failure, deadline, diag);
+    err = command(self, text, prefix, line, &ret_outcome->failure, deadline, op);
     explicit_bzero(text, sizeof(text));
     at_port_wipe(&self->port);
     if (err == IOTSAFE_ERR_CARD)
@@ -409,9 +409,9 @@ static enum iotsafe_err exchange(struct at_transport *self, const char *id, cons
     n = at_parse_apdu(line, prefix, ret_rsp, cap);
     explicit_bzero(line + 1, sizeof(line) - 1); /* whether there was a line still shows */
     if (n < 0) {
-        diag_set(diag, "%s: %s", self->base.device,
-                 line[0] == '\0' ? "OK without an answer of the card"
-                                 : "the modem's answer is damaged or cut off");
+        op_set(op, "%s: %s", self->base.device,
+               line[0] == '\0' ? "OK without an answer of the card"
+                               : "the modem's answer is damaged or cut off");
         ret_outcome->cut_off = line[0] != '\0';
         self->out_of_step = true;
         return IOTSAFE_ERR_PROTOCOL;
@@ -447,7 +447,7 @@ static bool may_be_about_le(const struct at_transport *self, const uint8_t *cmd)
 /* The exchange, again in another way where the modem shows that it cannot do it. */
 static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint8_t *cmd,
                                  size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                 deadline_t deadline, struct iotsafe_diag *diag)
+                                 deadline_t deadline, struct iotsafe_op *op)
 {
     bool without_le = false;
 
@@ -460,7 +460,7 @@ static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint
             piece = self->piece_max;
             cmd[cmd_len - 1] = (uint8_t)piece;
         }
-        err = exchange(self, id, cmd, cmd_len, ret_rsp, cap, ret_len, &outcome, deadline, diag);
+        err = exchange(self, id, cmd, cmd_len, ret_rsp, cap, ret_len, &outcome, deadline, op);
         if (outcome.cut_off && piece > PIECE_MIN) {
             self->piece_max = piece / 2;
             self->out_of_step = false; /* the end of the answer was its OK */
@@ -480,7 +480,7 @@ static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint
 
 static enum iotsafe_err csim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                       size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_diag *diag)
+                                      deadline_t deadline, struct iotsafe_op *op)
 {
     uint8_t bytes[APDU_CMD_MAX];
     enum iotsafe_err err;
@@ -489,7 +489,7 @@ static enum iotsafe_err csim_transmit(struct transport *t, const char *session, 
     if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
     memcpy(bytes, cmd, cmd_len);
-    err = transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    err = transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
 }
@@ -508,7 +508,7 @@ static bool split_session(const char *session, char ret_id[static SESSION_TEXT_M
 
 static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                       size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_diag *diag)
+                                      deadline_t deadline, struct iotsafe_op *op)
 {
     char id[SESSION_TEXT_MAX];
     bool fill = split_session(session, id);
@@ -520,7 +520,7 @@ static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, 
     memcpy(bytes, cmd, cmd_len);
     if (fill)
         bytes[0] = (uint8_t)(bytes[0] | (strtoul(id, NULL, 10) & 0x03));
-    err = transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, diag);
+    err = transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
 }
@@ -559,7 +559,7 @@ static void find_who_fills_class(struct at_transport *self, deadline_t deadline,
 static enum iotsafe_err cgla_open_channel(struct transport *t, const uint8_t *aid, size_t aid_len,
                                           deadline_t deadline,
                                           char ret_session[static SESSION_TEXT_MAX],
-                                          struct iotsafe_diag *diag)
+                                          struct iotsafe_op *op)
 {
     struct at_transport *self = self_of(t);
     char text[64], line[AT_LINE_MAX + 1];
@@ -569,7 +569,7 @@ static enum iotsafe_err cgla_open_channel(struct transport *t, const uint8_t *ai
 
     hex_encode(aid, aid_len, text + n);
     strcat(text, "\"");
-    err = command(self, text, "+CCHO", line, &failure, deadline, diag);
+    err = command(self, text, "+CCHO", line, &failure, deadline, op);
     if (err == IOTSAFE_ERR_CARD) {
         err = at_failure_error(failure);
         /* modems have no word for an AID that is not there */
@@ -577,7 +577,7 @@ static enum iotsafe_err cgla_open_channel(struct transport *t, const uint8_t *ai
                                                                          : err;
     }
     if (err == IOTSAFE_OK && !at_parse_session(line, ret_session, SESSION_TEXT_MAX)) {
-        diag_set(diag, "%s: AT+CCHO answered no session (\"%.40s\")", self->base.device, line);
+        op_set(op, "%s: AT+CCHO answered no session (\"%.40s\")", self->base.device, line);
         err = IOTSAFE_ERR_PROTOCOL;
     }
     if (err == IOTSAFE_OK)

@@ -28,13 +28,13 @@ static struct pcsc_transport *self_of(struct transport *t)
 }
 
 static enum iotsafe_err pcsc_open(const char *address, const char *lock_dir,
-                                  struct transport **ret_transport, struct iotsafe_diag *diag)
+                                  struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct pcsc_transport *self;
 
     if (strlen(address) >= sizeof(self->wanted)) {
-        diag_set(diag, "transport \"pcsc:%.40s...\": the reader's name is longer than %zu bytes",
-                 address, sizeof(self->wanted) - 1);
+        op_set(op, "transport \"pcsc:%.40s...\": the reader's name is longer than %zu bytes",
+               address, sizeof(self->wanted) - 1);
         return IOTSAFE_ERR_CONFIG;
     }
     self = calloc(1, sizeof(*self));
@@ -77,18 +77,17 @@ static const struct {
 };
 
 static enum iotsafe_err code_error(const struct pcsc_transport *self, const char *call, LONG code,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     for (size_t i = 0; i < ARRAY_LEN(code_map); i++) {
         if (code_map[i].code != code)
             continue;
-        diag_set(diag, "%s: %s: %s (%08lX); %s", self->base.device, call,
-                 pcsc_stringify_error(code), (unsigned long)code & 0xffffffffUL,
-                 code_map[i].advice);
+        op_set(op, "%s: %s: %s (%08lX); %s", self->base.device, call, pcsc_stringify_error(code),
+               (unsigned long)code & 0xffffffffUL, code_map[i].advice);
         return code_map[i].err;
     }
-    diag_set(diag, "%s: %s: %s (%08lX)", self->base.device, call, pcsc_stringify_error(code),
-             (unsigned long)code & 0xffffffffUL);
+    op_set(op, "%s: %s: %s (%08lX)", self->base.device, call, pcsc_stringify_error(code),
+           (unsigned long)code & 0xffffffffUL);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -96,7 +95,7 @@ static enum iotsafe_err code_error(const struct pcsc_transport *self, const char
 
 /* The n-th reader whose name contains the wanted text. */
 static enum iotsafe_err find_reader(struct pcsc_transport *self, unsigned n,
-                                    char ret_name[static MAX_READERNAME], struct iotsafe_diag *diag)
+                                    char ret_name[static MAX_READERNAME], struct iotsafe_op *op)
 {
     char names[READERS_MAX];
     DWORD names_len = sizeof(names);
@@ -112,10 +111,10 @@ static enum iotsafe_err find_reader(struct pcsc_transport *self, unsigned n,
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
     if (code != SCARD_S_SUCCESS)
-        return code_error(self, "list readers", code, diag);
-    diag_set(diag, "no reader's name contains \"%s\"; there are:", self->wanted);
+        return code_error(self, "list readers", code, op);
+    op_set(op, "no reader's name contains \"%s\"; there are:", self->wanted);
     for (const char *p = names; p < names + names_len && *p != '\0'; p += strlen(p) + 1)
-        diag_add(diag, " \"%s\"", p);
+        op_add(op, " \"%s\"", p);
     return IOTSAFE_ERR_NO_READER;
 }
 
@@ -144,13 +143,13 @@ static void read_status(struct pcsc_transport *self)
 }
 
 static enum iotsafe_err connect_card(struct pcsc_transport *self, const char *reader,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     LONG code = SCardConnect(self->context, reader, SCARD_SHARE_SHARED,
                              SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &self->card, &self->protocol);
 
     if (code != SCARD_S_SUCCESS)
-        return code_error(self, "connect to the card", code, diag);
+        return code_error(self, "connect to the card", code, op);
     self->have_card = true;
     code = begin_transaction(self);
     if (code == SCARD_W_RESET_CARD
@@ -159,7 +158,7 @@ static enum iotsafe_err connect_card(struct pcsc_transport *self, const char *re
                == SCARD_S_SUCCESS)
         code = begin_transaction(self);
     if (code != SCARD_S_SUCCESS)
-        return code_error(self, "begin a transaction", code, diag);
+        return code_error(self, "begin a transaction", code, op);
     read_status(self);
     self->base.connected = true;
     return IOTSAFE_OK;
@@ -192,7 +191,7 @@ static void pcsc_drop(struct transport *t)
 }
 
 static enum iotsafe_err pcsc_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct pcsc_transport *self = self_of(t);
     char reader[MAX_READERNAME];
@@ -200,17 +199,17 @@ static enum iotsafe_err pcsc_connect(struct transport *t, unsigned n, deadline_t
     LONG code = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &self->context);
 
     if (code != SCARD_S_SUCCESS)
-        return code_error(self, "reach pcscd", code, diag);
+        return code_error(self, "reach pcscd", code, op);
     self->have_context = true;
-    err = find_reader(self, n, reader, diag);
+    err = find_reader(self, n, reader, op);
     if (err == IOTSAFE_OK) {
         (void)snprintf(t->device, sizeof(t->device), "pcsc:%.120s", reader);
-        err = device_lock_init(&self->lock, self->lock_dir, reader, diag);
+        err = device_lock_init(&self->lock, self->lock_dir, reader, op);
     }
     if (err == IOTSAFE_OK)
-        err = device_lock_take(&self->lock, deadline, diag);
+        err = device_lock_take(&self->lock, deadline, op);
     if (err == IOTSAFE_OK)
-        err = connect_card(self, reader, diag);
+        err = connect_card(self, reader, op);
     if (err != IOTSAFE_OK)
         pcsc_disconnect(t);
     return err;
@@ -219,10 +218,10 @@ static enum iotsafe_err pcsc_connect(struct transport *t, unsigned n, deadline_t
 /* -------------------------------------------------------------------- use */
 
 static enum iotsafe_err pcsc_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct pcsc_transport *self = self_of(t);
-    enum iotsafe_err err = device_lock_take(&self->lock, deadline, diag);
+    enum iotsafe_err err = device_lock_take(&self->lock, deadline, op);
     LONG code;
 
     if (err != IOTSAFE_OK)
@@ -240,7 +239,7 @@ static enum iotsafe_err pcsc_acquire(struct transport *t, deadline_t deadline, b
     if (code == SCARD_S_SUCCESS)
         return IOTSAFE_OK;
     device_lock_give(&self->lock);
-    err = code_error(self, "begin a transaction", code, diag);
+    err = code_error(self, "begin a transaction", code, op);
     return err == IOTSAFE_ERR_NO_SERVICE ? IOTSAFE_ERR_TRANSPORT : err;
 }
 
@@ -256,7 +255,7 @@ static void pcsc_release(struct transport *t)
 
 static enum iotsafe_err pcsc_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                       size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_diag *diag)
+                                      deadline_t deadline, struct iotsafe_op *op)
 {
     struct pcsc_transport *self = self_of(t);
     const SCARD_IO_REQUEST *pci = self->protocol == SCARD_PROTOCOL_T0 ? SCARD_PCI_T0 : SCARD_PCI_T1;
@@ -265,18 +264,18 @@ static enum iotsafe_err pcsc_transmit(struct transport *t, const char *session, 
 
     (void)session;
     if (deadline_left_ms(deadline) == 0) {
-        diag_set(diag, "%s: no time left for an exchange", t->device);
+        op_set(op, "%s: no time left for an exchange", t->device);
         return IOTSAFE_ERR_TIMEOUT;
     }
     code = SCardTransmit(self->card, pci, cmd, (DWORD)cmd_len, NULL, ret_rsp, &len);
     if (code == SCARD_E_INSUFFICIENT_BUFFER) {
-        diag_set(diag, "%s: answer longer than %zu bytes", t->device, cap);
+        op_set(op, "%s: answer longer than %zu bytes", t->device, cap);
         return IOTSAFE_ERR_SPACE;
     }
     if (code != SCARD_S_SUCCESS)
-        return code_error(self, "exchange", code, diag);
+        return code_error(self, "exchange", code, op);
     if (len == 0) { /* how some drivers report a card that has just gone */
-        diag_set(diag, "%s: the reader gave no answer; is the card still there?", t->device);
+        op_set(op, "%s: the reader gave no answer; is the card still there?", t->device);
         return IOTSAFE_ERR_TRANSPORT;
     }
     *ret_len = len;

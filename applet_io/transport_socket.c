@@ -65,7 +65,7 @@ static bool parse_tcp(const char *address, struct socket_transport *self)
 }
 
 static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
-                                    struct transport **ret_transport, struct iotsafe_diag *diag)
+                                    struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct socket_transport *self = calloc(1, sizeof(*self));
     bool ok;
@@ -84,10 +84,10 @@ static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
         ok = parse_tcp(address, self);
     }
     if (!ok) {
-        diag_set(diag,
-                 "transport \"socket:%.200s\": want socket:/path (up to %zu bytes), "
-                 "socket:HOST:PORT or socket:[ADDRESS]:PORT",
-                 address, sizeof(self->path) - 1);
+        op_set(op,
+               "transport \"socket:%.200s\": want socket:/path (up to %zu bytes), "
+               "socket:HOST:PORT or socket:[ADDRESS]:PORT",
+               address, sizeof(self->path) - 1);
         free(self);
         return IOTSAFE_ERR_CONFIG;
     }
@@ -189,7 +189,7 @@ static int connect_tcp(const struct socket_transport *self, deadline_t deadline)
 }
 
 static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_op *op)
 {
     struct socket_transport *self = self_of(t);
     struct stat st;
@@ -198,8 +198,8 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
         return IOTSAFE_ERR_NOT_FOUND;
     self->fd = self->path[0] != '\0' ? connect_unix(self, deadline) : connect_tcp(self, deadline);
     if (self->fd < 0 || fstat(self->fd, &st) != 0) {
-        diag_set(diag, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
-                 t->device, strerror(errno));
+        op_set(op, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
+               t->device, strerror(errno));
         return errno == ETIMEDOUT || errno == EAGAIN ? IOTSAFE_ERR_TIMEOUT : IOTSAFE_ERR_NO_SERVICE;
     }
     self->dev = st.st_dev;
@@ -209,7 +209,7 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
 }
 
 static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_op *op)
 {
     struct pollfd pfd = { .fd = self_of(t)->fd, .events = POLLIN };
 
@@ -218,7 +218,7 @@ static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline,
     /* between uses the line is silent: bytes or an end now belong to no command */
     if (fd_is_ours(self_of(t)) && poll(&pfd, 1, 0) == 0)
         return IOTSAFE_OK;
-    diag_set(diag, "%s closed the connection", t->device);
+    op_set(op, "%s closed the connection", t->device);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -231,7 +231,7 @@ static void socket_release(struct transport *t)
 
 /* Send or receive exactly n bytes. */
 static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint8_t *bytes,
-                                   size_t n, deadline_t deadline, struct iotsafe_diag *diag)
+                                   size_t n, deadline_t deadline, struct iotsafe_op *op)
 {
     size_t done = 0;
 
@@ -241,7 +241,7 @@ static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint
         ssize_t moved;
 
         if (ready == 0) {
-            diag_set(diag, "%s gave no answer in time", self->base.device);
+            op_set(op, "%s gave no answer in time", self->base.device);
             return IOTSAFE_ERR_TIMEOUT;
         }
         if (ready < 0 && errno == EINTR)
@@ -251,8 +251,8 @@ static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint
         if (moved < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (moved <= 0) {
-            diag_set(diag, "%s: connection lost in an exchange (%s)", self->base.device,
-                     moved == 0 ? "closed by the other side" : strerror(errno));
+            op_set(op, "%s: connection lost in an exchange (%s)", self->base.device,
+                   moved == 0 ? "closed by the other side" : strerror(errno));
             return IOTSAFE_ERR_TRANSPORT;
         }
         done += (size_t)moved;
@@ -263,7 +263,7 @@ static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint
 static enum iotsafe_err socket_transmit(struct transport *t, const char *session,
                                         const uint8_t *cmd, size_t cmd_len, uint8_t *ret_rsp,
                                         size_t cap, size_t *ret_len, deadline_t deadline,
-                                        struct iotsafe_diag *diag)
+                                        struct iotsafe_op *op)
 {
     struct socket_transport *self = self_of(t);
     uint8_t frame[2 + APDU_CMD_MAX];
@@ -277,18 +277,18 @@ static enum iotsafe_err socket_transmit(struct transport *t, const char *session
     frame[0] = (uint8_t)(cmd_len >> 8);
     frame[1] = (uint8_t)cmd_len;
     memcpy(frame + 2, cmd, cmd_len);
-    err = move_bytes(self, true, frame, 2 + cmd_len, deadline, diag);
+    err = move_bytes(self, true, frame, 2 + cmd_len, deadline, op);
     explicit_bzero(frame, sizeof(frame));
     if (err == IOTSAFE_OK)
-        err = move_bytes(self, false, head, sizeof(head), deadline, diag);
+        err = move_bytes(self, false, head, sizeof(head), deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     len = (size_t)(head[0] << 8 | head[1]);
     if (len > cap) {
-        diag_set(diag, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, cap);
+        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, cap);
         return IOTSAFE_ERR_SPACE;
     }
-    err = move_bytes(self, false, ret_rsp, len, deadline, diag);
+    err = move_bytes(self, false, ret_rsp, len, deadline, op);
     if (err == IOTSAFE_OK)
         *ret_len = len;
     return err;

@@ -109,7 +109,7 @@ static const struct {
 };
 
 static enum iotsafe_err parse_attribute(const char *text, size_t len, struct iotsafe_uri *uri,
-                                        unsigned *seen, struct iotsafe_diag *diag)
+                                        unsigned *seen, struct iotsafe_op *op)
 {
     const char *equals = memchr(text, '=', len);
     size_t name_len = equals != NULL ? (size_t)(equals - text) : len;
@@ -122,7 +122,7 @@ static enum iotsafe_err parse_attribute(const char *text, size_t len, struct iot
             || memcmp(attributes[i].name, text, name_len) != 0)
             continue;
         if ((*seen & 1u << i) != 0) {
-            diag_set(diag, "URI attribute \"%s\" is given twice", attributes[i].name);
+            op_set(op, "URI attribute \"%s\" is given twice", attributes[i].name);
             return IOTSAFE_ERR_URI;
         }
         *seen |= 1u << i;
@@ -131,24 +131,24 @@ static enum iotsafe_err parse_attribute(const char *text, size_t len, struct iot
         wanted = attributes[i].parse(uri, &value);
         if (wanted == NULL)
             return IOTSAFE_OK;
-        diag_set(diag, "URI attribute \"%s=%.*s\": want %s", attributes[i].name,
-                 (int)(value.len < 100 ? value.len : 100), value.text, wanted);
+        op_set(op, "URI attribute \"%s=%.*s\": want %s", attributes[i].name,
+               (int)(value.len < 100 ? value.len : 100), value.text, wanted);
         return IOTSAFE_ERR_URI;
     }
-    diag_set(diag, "unknown URI attribute \"%.*s\"; there are id, label, type and sim",
-             (int)(name_len < 60 ? name_len : 60), text);
+    op_set(op, "unknown URI attribute \"%.*s\"; there are id, label, type and sim",
+           (int)(name_len < 60 ? name_len : 60), text);
     return IOTSAFE_ERR_URI;
 }
 
 enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = { .type = IOTSAFE_URI_ANY };
     unsigned seen = 0;
     enum iotsafe_err err;
 
     if (!iotsafe_uri_is_ours(text)) {
-        diag_set(diag, "\"%.60s\" is not an iotsafe: URI", text);
+        op_set(op, "\"%.60s\" is not an iotsafe: URI", text);
         return IOTSAFE_ERR_URI;
     }
     text += sizeof(SCHEME) - 1;
@@ -157,12 +157,12 @@ enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri
     while (*text != '\0') {
         size_t len = strcspn(text, ";");
 
-        err = parse_attribute(text, len, &uri, &seen, diag);
+        err = parse_attribute(text, len, &uri, &seen, op);
         if (err != IOTSAFE_OK)
             return err;
         text += len;
         if (*text == ';' && *++text == '\0') {
-            diag_set(diag, "URI ends with \";\"");
+            op_set(op, "URI ends with \";\"");
             return IOTSAFE_ERR_URI;
         }
     }

@@ -20,34 +20,34 @@ void sleep_ms(int64_t ms, deadline_t deadline)
         ;
 }
 
-__attribute__((format(printf, 3, 0))) static void diag_vadd(struct iotsafe_diag *diag, size_t at,
-                                                            const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void op_vadd(struct iotsafe_op *op, size_t at,
+                                                          const char *format, va_list args)
 {
-    (void)vsnprintf(diag->text + at, sizeof(diag->text) - at, format, args);
-    for (char *p = diag->text + at; *p != '\0'; p++)
+    (void)vsnprintf(op->text + at, sizeof(op->text) - at, format, args);
+    for (char *p = op->text + at; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = '?';
 }
 
-void diag_set(struct iotsafe_diag *diag, const char *format, ...)
+void op_set(struct iotsafe_op *op, const char *format, ...)
 {
     va_list args;
 
-    if (diag == NULL)
+    if (op == NULL)
         return;
     va_start(args, format);
-    diag_vadd(diag, 0, format, args);
+    op_vadd(op, 0, format, args);
     va_end(args);
 }
 
-void diag_add(struct iotsafe_diag *diag, const char *format, ...)
+void op_add(struct iotsafe_op *op, const char *format, ...)
 {
     va_list args;
 
-    if (diag == NULL)
+    if (op == NULL)
         return;
     va_start(args, format);
-    diag_vadd(diag, strnlen(diag->text, sizeof(diag->text) - 1), format, args);
+    op_vadd(op, strnlen(op->text, sizeof(op->text) - 1), format, args);
     va_end(args);
 }
 

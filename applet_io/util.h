@@ -48,12 +48,10 @@ static inline deadline_t deadline_min(deadline_t deadline, int64_t ms)
 /** Sleep, but not past the deadline. */
 void sleep_ms(int64_t ms, deadline_t deadline);
 
-/** Write a failure's text, replacing control characters; NULL diag accepted. */
-__attribute__((format(printf, 2, 3))) void diag_set(struct iotsafe_diag *diag, const char *format,
-                                                    ...);
+/** Write a failure's text, replacing control characters; NULL op accepted. */
+__attribute__((format(printf, 2, 3))) void op_set(struct iotsafe_op *op, const char *format, ...);
 /** Append to a failure's text. */
-__attribute__((format(printf, 2, 3))) void diag_add(struct iotsafe_diag *diag, const char *format,
-                                                    ...);
+__attribute__((format(printf, 2, 3))) void op_add(struct iotsafe_op *op, const char *format, ...);
 
 #define HEX_SIZE(n) (2 * (n) + 1)
 /** Upper-case hex with a NUL; `ret_text` takes HEX_SIZE(n) bytes. */

@@ -101,15 +101,15 @@ void glib_call_end(struct glib_call *call)
 }
 
 enum iotsafe_err glib_call_failure(const char *device, const char *what, GError *error,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     bool late = error == NULL || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
                 || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
 
     if (late)
-        diag_set(diag, "%s: %s: the modem gave no answer in time", device, what);
+        op_set(op, "%s: %s: the modem gave no answer in time", device, what);
     else
-        diag_set(diag, "%s: %s: %s", device, what, error->message);
+        op_set(op, "%s: %s: %s", device, what, error->message);
     g_clear_error(&error);
     return late ? IOTSAFE_ERR_TIMEOUT : IOTSAFE_ERR_TRANSPORT;
 }

@@ -36,7 +36,7 @@ void glib_call_end(struct glib_call *call);
 
 /** Why a call failed: `error` is freed, NULL stands for no result in time. */
 IOTSAFE_NODISCARD enum iotsafe_err glib_call_failure(const char *device, const char *what,
-                                                     GError *error, struct iotsafe_diag *diag);
+                                                     GError *error, struct iotsafe_op *op);
 
 /** see struct pump in server.h */
 size_t glib_pump_fds(struct pollfd *ret_fds, size_t cap, int *ret_timeout_ms);

@@ -24,25 +24,25 @@ static bool int_option_is(int fd, int option, int wanted)
     return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == wanted;
 }
 
-bool listener_inherit(struct listener *ret, struct iotsafe_diag *diag)
+bool listener_inherit(struct listener *ret, struct iotsafe_op *op)
 {
     const char *pid = getenv("LISTEN_PID");
     const char *n = getenv("LISTEN_FDS");
     bool ours = pid != NULL && n != NULL && strtol(pid, NULL, 10) == (long)getpid();
     int flags;
 
-    diag->text[0] = '\0';
+    op->text[0] = '\0';
     *ret = (struct listener){ .fd = -1 };
     if (!ours || strtol(n, NULL, 10) < 1)
         return false;
     if (strtol(n, NULL, 10) > 1) {
-        diag_set(diag, "%s sockets were handed over: want one", n);
+        op_set(op, "%s sockets were handed over: want one", n);
         return false;
     }
     if (!int_option_is(FIRST_PASSED_FD, SO_DOMAIN, AF_UNIX)
         || !int_option_is(FIRST_PASSED_FD, SO_TYPE, SOCK_STREAM)
         || !int_option_is(FIRST_PASSED_FD, SO_ACCEPTCONN, 1)) {
-        diag_set(diag, "what was handed over is not a listening Unix stream socket");
+        op_set(op, "what was handed over is not a listening Unix stream socket");
         return false;
     }
     flags = fcntl(FIRST_PASSED_FD, F_GETFL);
@@ -76,18 +76,18 @@ static bool is_dead(const struct sockaddr_un *addr)
 }
 
 /* Make room for the new file. */
-static bool clear_name(const struct sockaddr_un *addr, struct iotsafe_diag *diag)
+static bool clear_name(const struct sockaddr_un *addr, struct iotsafe_op *op)
 {
     struct stat st;
 
     if (lstat(addr->sun_path, &st) != 0)
         return true;
     if (!S_ISSOCK(st.st_mode)) {
-        diag_set(diag, "%s exists and is not a socket", addr->sun_path);
+        op_set(op, "%s exists and is not a socket", addr->sun_path);
         return false;
     }
     if (!is_dead(addr)) {
-        diag_set(diag, "%s is in use: is another iotsafe-bridge running?", addr->sun_path);
+        op_set(op, "%s is in use: is another iotsafe-bridge running?", addr->sun_path);
         return false;
     }
     (void)unlink(addr->sun_path);
@@ -96,19 +96,19 @@ static bool clear_name(const struct sockaddr_un *addr, struct iotsafe_diag *diag
 
 /* The file is for nobody but us until its group is right. */
 static bool bind_as(int fd, const struct sockaddr_un *addr, mode_t mode, gid_t gid,
-                    struct iotsafe_diag *diag)
+                    struct iotsafe_op *op)
 {
     mode_t before = umask(0177);
     bool ok = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
 
     (void)umask(before);
     if (!ok) {
-        diag_set(diag, "cannot make the socket %s: %s", addr->sun_path, strerror(errno));
+        op_set(op, "cannot make the socket %s: %s", addr->sun_path, strerror(errno));
         return false;
     }
     if ((gid != (gid_t)-1 && lchown(addr->sun_path, (uid_t)-1, gid) != 0)
         || chmod(addr->sun_path, mode) != 0) {
-        diag_set(diag, "cannot set group and mode of %s: %s", addr->sun_path, strerror(errno));
+        op_set(op, "cannot set group and mode of %s: %s", addr->sun_path, strerror(errno));
         (void)unlink(addr->sun_path);
         return false;
     }
@@ -116,7 +116,7 @@ static bool bind_as(int fd, const struct sockaddr_un *addr, mode_t mode, gid_t g
 }
 
 bool listener_open(const char *path, mode_t mode, gid_t gid, struct listener *ret,
-                   struct iotsafe_diag *diag)
+                   struct iotsafe_op *op)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     struct stat st;
@@ -124,15 +124,15 @@ bool listener_open(const char *path, mode_t mode, gid_t gid, struct listener *re
 
     *ret = (struct listener){ .fd = -1 };
     if (path[0] != '/' || strlen(path) >= sizeof(addr.sun_path)) {
-        diag_set(diag, "socket \"%.120s\": want an absolute path of at most %zu bytes", path,
-                 sizeof(addr.sun_path) - 1);
+        op_set(op, "socket \"%.120s\": want an absolute path of at most %zu bytes", path,
+               sizeof(addr.sun_path) - 1);
         return false;
     }
     memcpy(addr.sun_path, path, strlen(path) + 1);
-    if (!clear_name(&addr, diag))
+    if (!clear_name(&addr, op))
         return false;
     fd = new_socket();
-    if (fd < 0 || !bind_as(fd, &addr, mode, gid, diag)) {
+    if (fd < 0 || !bind_as(fd, &addr, mode, gid, op)) {
         if (fd >= 0)
             (void)close(fd);
         return false;
@@ -144,7 +144,7 @@ bool listener_open(const char *path, mode_t mode, gid_t gid, struct listener *re
         ret->ino = st.st_ino;
     }
     if (listen(fd, BACKLOG) != 0) {
-        diag_set(diag, "cannot listen on %s: %s", path, strerror(errno));
+        op_set(op, "cannot listen on %s: %s", path, strerror(errno));
         listener_close(ret);
         return false;
     }

@@ -18,9 +18,9 @@ struct listener {
 
 /**
  * Take the listening socket that was passed by the protocol of sd_listen_fds(3).
- * @return false with an empty diag: none was passed; false with a text: it is unusable
+ * @return false with an empty op: none was passed; false with a text: it is unusable
  */
-bool listener_inherit(struct listener *ret, struct iotsafe_diag *diag);
+bool listener_inherit(struct listener *ret, struct iotsafe_op *op);
 
 /**
  * Make a socket file. A dead one is replaced; one that somebody listens on, and
@@ -29,7 +29,7 @@ bool listener_inherit(struct listener *ret, struct iotsafe_diag *diag);
  * @param gid   its group; (gid_t)-1 leaves ours
  */
 bool listener_open(const char *path, mode_t mode, gid_t gid, struct listener *ret,
-                   struct iotsafe_diag *diag);
+                   struct iotsafe_op *op);
 
 /** Close, and remove the file if it is still ours. */
 void listener_close(struct listener *l);

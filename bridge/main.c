@@ -51,15 +51,15 @@ static int catch_signals(void)
 
 static bool start_listening(const struct options *opts, struct listener *ret)
 {
-    struct iotsafe_diag diag;
+    struct iotsafe_op op;
 
-    if (listener_inherit(ret, &diag))
+    if (listener_inherit(ret, &op))
         return true;
-    if (diag.text[0] == '\0' && opts->listen == NULL)
-        diag_set(&diag, "no socket: use --listen unix:PATH, or start by a systemd socket");
-    if (diag.text[0] == '\0' && listener_open(opts->listen, opts->mode, opts->gid, ret, &diag))
+    if (op.text[0] == '\0' && opts->listen == NULL)
+        op_set(&op, "no socket: use --listen unix:PATH, or start by a systemd socket");
+    if (op.text[0] == '\0' && listener_open(opts->listen, opts->mode, opts->gid, ret, &op))
         return true;
-    log_line("%s", diag.text);
+    log_line("%s", op.text);
     return false;
 }
 
@@ -67,10 +67,10 @@ static struct iotsafe_card *find_card(int *ret_timeout_ms)
 {
     struct iotsafe_config *cfg = iotsafe_config_new(NULL, NULL);
     struct iotsafe_card *card = NULL;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &diag) != IOTSAFE_OK)
-        log_line("%s", diag.text[0] != '\0' ? diag.text : "out of memory");
+    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &op) != IOTSAFE_OK)
+        log_line("%s", op.text[0] != '\0' ? op.text : "out of memory");
     else
         *ret_timeout_ms = cfg->timeout_ms;
     iotsafe_config_free(cfg);

@@ -32,14 +32,14 @@ static struct mbim_transport *self_of(struct transport *t)
 }
 
 static enum iotsafe_err mbim_open(const char *address, const char *lock_dir,
-                                  struct transport **ret_transport, struct iotsafe_diag *diag)
+                                  struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct mbim_transport *self = calloc(1, sizeof(*self));
 
     (void)lock_dir; /* the bridge is the only one of us on this device */
     if (self == NULL)
         return IOTSAFE_ERR_MEMORY;
-    if (!modem_address_parse("mbim", false, address, &self->address, diag)) {
+    if (!modem_address_parse("mbim", false, address, &self->address, op)) {
         free(self);
         return IOTSAFE_ERR_CONFIG;
     }
@@ -72,14 +72,14 @@ static const struct {
 };
 
 static enum iotsafe_err status_error(const struct mbim_transport *self, const char *what,
-                                     guint32 status, struct iotsafe_diag *diag)
+                                     guint32 status, struct iotsafe_op *op)
 {
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
         if (statuses[i].status == status) {
-            diag_set(diag, "%s: %s: %s", self->base.device, what, statuses[i].text);
+            op_set(op, "%s: %s: %s", self->base.device, what, statuses[i].text);
             return statuses[i].err;
         }
-    diag_set(diag, "%s: %s: MBIM status %u", self->base.device, what, status);
+    op_set(op, "%s: %s: MBIM status %u", self->base.device, what, status);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -87,7 +87,7 @@ static enum iotsafe_err status_error(const struct mbim_transport *self, const ch
  * frees the response, which tells success. */
 static enum iotsafe_err command(struct mbim_transport *self, const char *what, MbimMessage *request,
                                 MbimMessage **ret_response, deadline_t deadline,
-                                struct iotsafe_diag *diag)
+                                struct iotsafe_op *op)
 {
     struct glib_call *call = glib_call_begin(deadline);
     MbimMessage *response = NULL;
@@ -105,27 +105,27 @@ static enum iotsafe_err command(struct mbim_transport *self, const char *what, M
     if (response == NULL) {
         if (error != NULL && g_error_matches(error, MBIM_CORE_ERROR, MBIM_CORE_ERROR_TIMEOUT))
             g_clear_error(&error);
-        return glib_call_failure(self->base.device, what, error, diag);
+        return glib_call_failure(self->base.device, what, error, op);
     }
     if (mbim_message_get_message_type(response) != MBIM_MESSAGE_TYPE_COMMAND_DONE) {
         mbim_message_unref(response);
-        diag_set(diag, "%s: %s: the modem reports a protocol error", self->base.device, what);
+        op_set(op, "%s: %s: the modem reports a protocol error", self->base.device, what);
         return IOTSAFE_ERR_TRANSPORT;
     }
     status = (guint32)mbim_message_command_done_get_status_code(response);
     if (status != MBIM_STATUS_ERROR_NONE) {
         mbim_message_unref(response);
-        return status_error(self, what, status, diag);
+        return status_error(self, what, status, op);
     }
     *ret_response = response;
     return IOTSAFE_OK;
 }
 
 static enum iotsafe_err malformed(const struct mbim_transport *self, const char *what,
-                                  GError *error, struct iotsafe_diag *diag)
+                                  GError *error, struct iotsafe_op *op)
 {
-    diag_set(diag, "%s: %s: malformed answer of the modem (%s)", self->base.device, what,
-             error != NULL ? error->message : "no reason given");
+    op_set(op, "%s: %s: malformed answer of the modem (%s)", self->base.device, what,
+           error != NULL ? error->message : "no reason given");
     g_clear_error(&error);
     return IOTSAFE_ERR_PROTOCOL;
 }
@@ -141,7 +141,7 @@ static void on_removed(MbimDevice *device, gpointer arg)
 }
 
 static enum iotsafe_err make_device(struct mbim_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     GFile *file = g_file_new_for_path(self->address.path);
     struct glib_call *call = glib_call_begin(deadline);
@@ -155,7 +155,7 @@ static enum iotsafe_err make_device(struct mbim_transport *self, deadline_t dead
     glib_call_end(call);
     g_object_unref(file);
     if (self->device == NULL) {
-        enum iotsafe_err err = glib_call_failure(self->base.device, "no such modem", error, diag);
+        enum iotsafe_err err = glib_call_failure(self->base.device, "no such modem", error, op);
 
         return err == IOTSAFE_ERR_TRANSPORT ? IOTSAFE_ERR_NO_SERVICE : err;
     }
@@ -165,7 +165,7 @@ static enum iotsafe_err make_device(struct mbim_transport *self, deadline_t dead
 }
 
 static enum iotsafe_err open_device(struct mbim_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     MbimDeviceOpenFlags flags = self->address.proxy ? MBIM_DEVICE_OPEN_FLAGS_PROXY
                                                     : MBIM_DEVICE_OPEN_FLAGS_NONE;
@@ -185,7 +185,7 @@ static enum iotsafe_err open_device(struct mbim_transport *self, deadline_t dead
     return glib_call_failure(self->base.device,
                              self->address.proxy ? "cannot open it through mbim-proxy"
                                                  : "cannot open it",
-                             error, diag);
+                             error, op);
 }
 
 /* With channel 0 all channels of our group: those of a bridge that was killed. */
@@ -232,16 +232,16 @@ static void let_go(struct mbim_transport *self, bool orderly)
 }
 
 static enum iotsafe_err mbim_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct mbim_transport *self = self_of(t);
     enum iotsafe_err err;
 
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
-    err = make_device(self, deadline, diag);
+    err = make_device(self, deadline, op);
     if (err == IOTSAFE_OK)
-        err = open_device(self, deadline, diag);
+        err = open_device(self, deadline, op);
     if (err != IOTSAFE_OK) {
         let_go(self, false);
         return err;
@@ -252,7 +252,7 @@ static enum iotsafe_err mbim_connect(struct transport *t, unsigned n, deadline_t
 }
 
 static enum iotsafe_err mbim_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct mbim_transport *self = self_of(t);
 
@@ -261,7 +261,7 @@ static enum iotsafe_err mbim_acquire(struct transport *t, deadline_t deadline, b
     glib_pump_run(); /* what the modem said meanwhile; perhaps that it has gone */
     if (!self->removed && mbim_device_is_open(self->device))
         return IOTSAFE_OK;
-    diag_set(diag, "%s: the modem is gone", t->device);
+    op_set(op, "%s: the modem is gone", t->device);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -290,7 +290,7 @@ static void mbim_close(struct transport *t)
 static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *aid, size_t aid_len,
                                           deadline_t deadline,
                                           char ret_session[static SESSION_TEXT_MAX],
-                                          struct iotsafe_diag *diag)
+                                          struct iotsafe_op *op)
 {
     static const char what[] = "open channel";
     struct mbim_transport *self = self_of(t);
@@ -302,16 +302,16 @@ static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *ai
         (guint32)aid_len, aid, 0, CHANNEL_GROUP, &error);
 
     if (request == NULL)
-        return malformed(self, what, error, diag);
-    err = command(self, what, request, &response, deadline, diag);
+        return malformed(self, what, error, op);
+    err = command(self, what, request, &response, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     if (!mbim_message_ms_uicc_low_level_access_open_channel_response_parse(response, NULL, &channel,
                                                                            NULL, NULL, &error)
         || channel > IOTSAFE_CHANNEL_MAX) {
-        err = malformed(self, what, error, diag);
+        err = malformed(self, what, error, op);
     } else if (channel == 0) { /* how some modems say what a status should */
-        err = status_error(self, what, STATUS_MS_SELECT_FAILED, diag);
+        err = status_error(self, what, STATUS_MS_SELECT_FAILED, op);
     } else {
         self->channel = channel;
         modem_session_format(channel, ret_session);
@@ -332,8 +332,7 @@ static void mbim_close_channel(struct transport *t, const char *session, deadlin
 
 /* Data and, in the first two bytes of a little-endian number, SW1 and SW2. */
 static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMessage *response,
-                               uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                               struct iotsafe_diag *diag)
+                               uint8_t *ret_rsp, size_t cap, size_t *ret_len, struct iotsafe_op *op)
 {
     const guint8 *data = NULL;
     guint32 status = 0, size = 0;
@@ -341,9 +340,9 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
 
     if (!mbim_message_ms_uicc_low_level_access_apdu_response_parse(response, &status, &size, &data,
                                                                    &error))
-        return malformed(self, "APDU", error, diag);
+        return malformed(self, "APDU", error, op);
     if (cap < 2 || size > cap - 2) {
-        diag_set(diag, "%s: answer of %u bytes, at most %zu allowed", self->base.device, size, cap);
+        op_set(op, "%s: answer of %u bytes, at most %zu allowed", self->base.device, size, cap);
         return IOTSAFE_ERR_SPACE;
     }
     if (size != 0)
@@ -356,7 +355,7 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
 
 static enum iotsafe_err mbim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                       size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_diag *diag)
+                                      deadline_t deadline, struct iotsafe_op *op)
 {
     struct mbim_transport *self = self_of(t);
     unsigned channel = modem_session_parse(session);
@@ -376,11 +375,11 @@ static enum iotsafe_err mbim_transmit(struct transport *t, const char *session, 
         (guint32)cmd_len, bytes, &error);
     explicit_bzero(bytes, sizeof(bytes));
     if (request == NULL)
-        return malformed(self, "APDU", error, diag);
-    err = command(self, "APDU", request, &response, deadline, diag);
+        return malformed(self, "APDU", error, op);
+    err = command(self, "APDU", request, &response, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
-    err = unpack(self, response, ret_rsp, cap, ret_len, diag);
+    err = unpack(self, response, ret_rsp, cap, ret_len, op);
     mbim_message_unref(response);
     return err;
 }

@@ -22,7 +22,7 @@ static bool set_option(struct modem_address *a, bool slots, const char *word, si
 }
 
 bool modem_address_parse(const char *scheme, bool slots, const char *address,
-                         struct modem_address *ret, struct iotsafe_diag *diag)
+                         struct modem_address *ret, struct iotsafe_op *op)
 {
     size_t path_len = strcspn(address, "?");
     const char *p = address + path_len;
@@ -38,8 +38,8 @@ bool modem_address_parse(const char *scheme, bool slots, const char *address,
         p += len;
     }
     if (!ok)
-        diag_set(diag, "transport \"%s:%.100s\": want %s:/dev/NAME, then ?proxy=yes|no%s as needed",
-                 scheme, address, scheme, slots ? " and &slot=1...5" : "");
+        op_set(op, "transport \"%s:%.100s\": want %s:/dev/NAME, then ?proxy=yes|no%s as needed",
+               scheme, address, scheme, slots ? " and &slot=1...5" : "");
     return ok;
 }
 

@@ -19,7 +19,7 @@ struct modem_address {
 /** @param scheme  for the message
  *  @param slots   whether `slot` is allowed */
 bool modem_address_parse(const char *scheme, bool slots, const char *address,
-                         struct modem_address *ret, struct iotsafe_diag *diag);
+                         struct modem_address *ret, struct iotsafe_op *op);
 
 /** A channel's number as session text, and back; 0: it is none. */
 void modem_session_format(unsigned channel, char ret_session[static SESSION_TEXT_MAX]);

@@ -27,14 +27,14 @@ static struct qmi_transport *self_of(struct transport *t)
 }
 
 static enum iotsafe_err qmi_open(const char *address, const char *lock_dir,
-                                 struct transport **ret_transport, struct iotsafe_diag *diag)
+                                 struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct qmi_transport *self = calloc(1, sizeof(*self));
 
     (void)lock_dir; /* the bridge is the only one of us on this device */
     if (self == NULL)
         return IOTSAFE_ERR_MEMORY;
-    if (!modem_address_parse("qmi", true, address, &self->address, diag)) {
+    if (!modem_address_parse("qmi", true, address, &self->address, op)) {
         free(self);
         return IOTSAFE_ERR_CONFIG;
     }
@@ -60,12 +60,11 @@ static const struct {
 
 /* What the modem refused; `otherwise` is what a refusal means that says no more. */
 static enum iotsafe_err refused(const struct qmi_transport *self, const char *what, GError *error,
-                                enum iotsafe_err otherwise, struct iotsafe_diag *diag)
+                                enum iotsafe_err otherwise, struct iotsafe_op *op)
 {
     enum iotsafe_err err = otherwise;
 
-    diag_set(diag, "%s: %s: %s", self->base.device, what,
-             error != NULL ? error->message : "refused");
+    op_set(op, "%s: %s: %s", self->base.device, what, error != NULL ? error->message : "refused");
     for (size_t i = 0; error != NULL && i < ARRAY_LEN(protocol_errors); i++)
         if (g_error_matches(error, QMI_PROTOCOL_ERROR, protocol_errors[i].code))
             err = protocol_errors[i].err;
@@ -75,11 +74,11 @@ static enum iotsafe_err refused(const struct qmi_transport *self, const char *wh
 
 /* A request that came to no answer at all. */
 static enum iotsafe_err unanswered(const struct qmi_transport *self, const char *what,
-                                   GError *error, struct iotsafe_diag *diag)
+                                   GError *error, struct iotsafe_op *op)
 {
     if (error != NULL && g_error_matches(error, QMI_CORE_ERROR, QMI_CORE_ERROR_TIMEOUT))
         g_clear_error(&error);
-    return glib_call_failure(self->base.device, what, error, diag);
+    return glib_call_failure(self->base.device, what, error, op);
 }
 
 /* --------------------------------------------------------------- connection */
@@ -93,7 +92,7 @@ static void on_removed(QmiDevice *device, gpointer arg)
 }
 
 static enum iotsafe_err make_device(struct qmi_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     GFile *file = g_file_new_for_path(self->address.path);
     struct glib_call *call = glib_call_begin(deadline);
@@ -107,7 +106,7 @@ static enum iotsafe_err make_device(struct qmi_transport *self, deadline_t deadl
     glib_call_end(call);
     g_object_unref(file);
     if (self->device == NULL) {
-        enum iotsafe_err err = unanswered(self, "no such modem", error, diag);
+        enum iotsafe_err err = unanswered(self, "no such modem", error, op);
 
         return err == IOTSAFE_ERR_TRANSPORT ? IOTSAFE_ERR_NO_SERVICE : err;
     }
@@ -117,7 +116,7 @@ static enum iotsafe_err make_device(struct qmi_transport *self, deadline_t deadl
 }
 
 static enum iotsafe_err try_open(struct qmi_transport *self, QmiDeviceOpenFlags flags,
-                                 deadline_t deadline, struct iotsafe_diag *diag)
+                                 deadline_t deadline, struct iotsafe_op *op)
 {
     struct glib_call *call = glib_call_begin(deadline);
     GError *error = NULL;
@@ -136,23 +135,23 @@ static enum iotsafe_err try_open(struct qmi_transport *self, QmiDeviceOpenFlags 
         return IOTSAFE_OK;
     return unanswered(self,
                       self->address.proxy ? "cannot open it through qmi-proxy" : "cannot open it",
-                      error, diag);
+                      error, op);
 }
 
 /* The library tells by the kernel's driver whether QMI runs inside MBIM; a driver
  * that it does not know speaks plain QMI. */
 static enum iotsafe_err open_device(struct qmi_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
-    enum iotsafe_err err = try_open(self, QMI_DEVICE_OPEN_FLAGS_AUTO, deadline, diag);
+    enum iotsafe_err err = try_open(self, QMI_DEVICE_OPEN_FLAGS_AUTO, deadline, op);
 
     if (err == IOTSAFE_ERR_TRANSPORT)
-        err = try_open(self, QMI_DEVICE_OPEN_FLAGS_NONE, deadline, diag);
+        err = try_open(self, QMI_DEVICE_OPEN_FLAGS_NONE, deadline, op);
     return err;
 }
 
 static enum iotsafe_err make_client(struct qmi_transport *self, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct glib_call *call = glib_call_begin(deadline);
     QmiClient *client = NULL;
@@ -166,7 +165,7 @@ static enum iotsafe_err make_client(struct qmi_transport *self, deadline_t deadl
         client = qmi_device_allocate_client_finish(self->device, result, &error);
     glib_call_end(call);
     if (client == NULL)
-        return unanswered(self, "no access to the UIM service", error, diag);
+        return unanswered(self, "no access to the UIM service", error, op);
     self->client = QMI_CLIENT_UIM(client);
     return IOTSAFE_OK;
 }
@@ -222,18 +221,18 @@ static void let_go(struct qmi_transport *self, bool orderly)
 }
 
 static enum iotsafe_err qmi_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct qmi_transport *self = self_of(t);
     enum iotsafe_err err;
 
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
-    err = make_device(self, deadline, diag);
+    err = make_device(self, deadline, op);
     if (err == IOTSAFE_OK)
-        err = open_device(self, deadline, diag);
+        err = open_device(self, deadline, op);
     if (err == IOTSAFE_OK)
-        err = make_client(self, deadline, diag);
+        err = make_client(self, deadline, op);
     if (err != IOTSAFE_OK) {
         let_go(self, false);
         return err;
@@ -243,7 +242,7 @@ static enum iotsafe_err qmi_connect(struct transport *t, unsigned n, deadline_t 
 }
 
 static enum iotsafe_err qmi_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct qmi_transport *self = self_of(t);
 
@@ -252,7 +251,7 @@ static enum iotsafe_err qmi_acquire(struct transport *t, deadline_t deadline, bo
     glib_pump_run(); /* what the modem said meanwhile; perhaps that it has gone */
     if (!self->removed && qmi_device_is_open(self->device))
         return IOTSAFE_OK;
-    diag_set(diag, "%s: the modem is gone", t->device);
+    op_set(op, "%s: the modem is gone", t->device);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -288,17 +287,17 @@ static GArray *bytes_new(const uint8_t *bytes, size_t n)
 /* The card's own words, where the modem passes them on, tell more than its own. */
 static enum iotsafe_err open_refused(const struct qmi_transport *self,
                                      QmiMessageUimOpenLogicalChannelOutput *output, GError *error,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     guint8 sw1 = 0, sw2 = 0;
     enum iotsafe_err err;
 
     if (!qmi_message_uim_open_logical_channel_output_get_card_result(output, &sw1, &sw2, NULL))
-        return refused(self, "open channel", error, IOTSAFE_ERR_NO_APPLET, diag);
+        return refused(self, "open channel", error, IOTSAFE_ERR_NO_APPLET, op);
     g_clear_error(&error);
     err = error_from_sw((uint16_t)(sw1 << 8 | sw2));
-    diag_set(diag, "%s: open channel: the card answered %02X%02X: %s", self->base.device, sw1, sw2,
-             error_sw_meaning((uint16_t)(sw1 << 8 | sw2)));
+    op_set(op, "%s: open channel: the card answered %02X%02X: %s", self->base.device, sw1, sw2,
+           error_sw_meaning((uint16_t)(sw1 << 8 | sw2)));
     if (err == IOTSAFE_ERR_NOT_FOUND)
         return IOTSAFE_ERR_NO_APPLET;
     return err == IOTSAFE_ERR_UNSUPPORTED || err == IOTSAFE_ERR_CHANNEL_LOST
@@ -310,17 +309,17 @@ static enum iotsafe_err open_refused(const struct qmi_transport *self,
 static enum iotsafe_err unpack_channel(struct qmi_transport *self,
                                        QmiMessageUimOpenLogicalChannelOutput *output,
                                        char ret_session[static SESSION_TEXT_MAX],
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_op *op)
 {
     GError *error = NULL;
     guint8 channel = 0;
 
     if (!qmi_message_uim_open_logical_channel_output_get_result(output, &error))
-        return open_refused(self, output, error, diag);
+        return open_refused(self, output, error, op);
     if (!qmi_message_uim_open_logical_channel_output_get_channel_id(output, &channel, &error)
         || channel == 0 || channel > IOTSAFE_CHANNEL_MAX)
         return refused(self, "open channel: no channel in the answer", error, IOTSAFE_ERR_PROTOCOL,
-                       diag);
+                       op);
     self->channel = channel;
     modem_session_format(channel, ret_session);
     return IOTSAFE_OK;
@@ -329,7 +328,7 @@ static enum iotsafe_err unpack_channel(struct qmi_transport *self,
 static enum iotsafe_err qmi_open_channel(struct transport *t, const uint8_t *aid, size_t aid_len,
                                          deadline_t deadline,
                                          char ret_session[static SESSION_TEXT_MAX],
-                                         struct iotsafe_diag *diag)
+                                         struct iotsafe_op *op)
 {
     struct qmi_transport *self = self_of(t);
     QmiMessageUimOpenLogicalChannelInput *input = qmi_message_uim_open_logical_channel_input_new();
@@ -352,8 +351,8 @@ static enum iotsafe_err qmi_open_channel(struct transport *t, const uint8_t *aid
     g_array_unref(name);
     qmi_message_uim_open_logical_channel_input_unref(input);
     if (output == NULL)
-        return unanswered(self, "open channel", error, diag);
-    err = unpack_channel(self, output, ret_session, diag);
+        return unanswered(self, "open channel", error, op);
+    err = unpack_channel(self, output, ret_session, op);
     qmi_message_uim_open_logical_channel_output_unref(output);
     return err;
 }
@@ -386,19 +385,19 @@ static void qmi_close_channel(struct transport *t, const char *session, deadline
 
 static enum iotsafe_err unpack_apdu(const struct qmi_transport *self,
                                     QmiMessageUimSendApduOutput *output, uint8_t *ret_rsp,
-                                    size_t cap, size_t *ret_len, struct iotsafe_diag *diag)
+                                    size_t cap, size_t *ret_len, struct iotsafe_op *op)
 {
     GArray *answer = NULL;
     GError *error = NULL;
 
     /* the modem takes any command on a channel that is open */
     if (!qmi_message_uim_send_apdu_output_get_result(output, &error))
-        return refused(self, "APDU", error, IOTSAFE_ERR_CHANNEL_LOST, diag);
+        return refused(self, "APDU", error, IOTSAFE_ERR_CHANNEL_LOST, op);
     if (!qmi_message_uim_send_apdu_output_get_apdu_response(output, &answer, &error))
-        return refused(self, "APDU: no answer of the card", error, IOTSAFE_ERR_PROTOCOL, diag);
+        return refused(self, "APDU: no answer of the card", error, IOTSAFE_ERR_PROTOCOL, op);
     if (answer->len > cap) {
-        diag_set(diag, "%s: answer of %u bytes, at most %zu allowed", self->base.device,
-                 answer->len, cap);
+        op_set(op, "%s: answer of %u bytes, at most %zu allowed", self->base.device, answer->len,
+               cap);
         return IOTSAFE_ERR_SPACE;
     }
     if (answer->len != 0)
@@ -409,7 +408,7 @@ static enum iotsafe_err unpack_apdu(const struct qmi_transport *self,
 
 static enum iotsafe_err qmi_transmit(struct transport *t, const char *session, const uint8_t *cmd,
                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                     deadline_t deadline, struct iotsafe_diag *diag)
+                                     deadline_t deadline, struct iotsafe_op *op)
 {
     struct qmi_transport *self = self_of(t);
     unsigned channel = modem_session_parse(session);
@@ -439,8 +438,8 @@ static enum iotsafe_err qmi_transmit(struct transport *t, const char *session, c
     qmi_message_uim_send_apdu_input_unref(input);
     g_array_unref(bytes);
     if (output == NULL)
-        return unanswered(self, "APDU", error, diag);
-    err = unpack_apdu(self, output, ret_rsp, cap, ret_len, diag);
+        return unanswered(self, "APDU", error, op);
+    err = unpack_apdu(self, output, ret_rsp, cap, ret_len, op);
     qmi_message_uim_send_apdu_output_unref(output);
     return err;
 }

@@ -93,9 +93,9 @@ static void answer_broken(struct job *job)
         answer(job, SW_CHANNEL_UNSUPPORTED, 0);
 }
 
-static void log_failure(struct service *sv, enum iotsafe_err err, const struct iotsafe_diag *diag)
+static void log_failure(struct service *sv, enum iotsafe_err err, const struct iotsafe_op *op)
 {
-    const char *text = diag->text[0] != '\0' ? diag->text : iotsafe_strerror(err);
+    const char *text = op->text[0] != '\0' ? op->text : iotsafe_strerror(err);
 
     if (strcmp(sv->last_failure, text) == 0 && now_ms() - sv->last_failure_at < FAILURE_AGAIN_MS)
         return;
@@ -133,7 +133,7 @@ static enum iotsafe_err exchange(const struct card_use *use, struct job *job,
 {
     struct service *sv = job->service;
     struct apdu_rsp rsp = APDU_RSP_ON(sv->data);
-    enum iotsafe_err err = channel_exchange(use->channel, cmd, &rsp, job->deadline, use->diag);
+    enum iotsafe_err err = channel_exchange(use->channel, cmd, &rsp, job->deadline, use->op);
 
     job->sw = rsp.sw;
     job->len = rsp.len;
@@ -315,17 +315,17 @@ static enum iotsafe_err run_job(const struct card_use *use, void *arg)
 void service_run(struct server *s, struct client *c, void *arg)
 {
     struct job job = { .server = s, .client = c, .service = arg };
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err;
     bool by_card; /* it is the card that says so */
 
     job.service->card->timeout_ms = time_for(job.service, &c->command);
     job.service->card->channel.exchange_ms = job.service->exchange_ms;
-    err = card_run(job.service->card, run_job, &job, &diag);
+    err = card_run(job.service->card, run_job, &job, &op);
     by_card = job.sw != 0 && error_from_sw(job.sw) == err;
     if (err != IOTSAFE_OK && !by_card) {
         s->applet.len = 0; /* the next SELECT asks the card */
-        log_failure(job.service, err, &diag);
+        log_failure(job.service, err, &op);
     }
     if (!job.over && by_card)
         answer(&job, job.sw, job.len);

@@ -13,14 +13,14 @@
 
 /* Takes the first candidate, which tells the type of the key. None is no error: a
  * key without a public half still signs. */
-static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_diag *diag)
+static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
     struct isprov_half *half = NULL;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
-    err = isprov_candidates_next(&it, &half, diag);
+    err = isprov_candidates_next(&it, &half, op);
     isprov_candidates_clear(&it);
     if (err != IOTSAFE_OK)
         return err;
@@ -33,13 +33,13 @@ static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_di
 /* A card key that has not been looked for on the card. */
 static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct isprov_key *key;
-    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, &diag);
+    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, &op);
 
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &diag);
+        isprov_raise(prov, err, &op);
         return NULL;
     }
     key = isprov_key_new_card(prov, card, uri, isprov_type_default());
@@ -49,15 +49,15 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
 
 struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct isprov_key *key = card_key_new(prov, uri);
     enum iotsafe_err err;
 
     if (key == NULL)
         return NULL;
-    err = take_candidate(key, &diag);
+    err = take_candidate(key, &op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &diag);
+        isprov_raise(prov, err, &op);
         isprov_key_free(key);
         return NULL;
     }
@@ -141,7 +141,7 @@ static bool fits(const struct isprov_key *key, const struct isprov_half *half,
 
 /* Goes through the candidates for one that fits. It is the caller's. */
 static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand *d,
-                                     struct isprov_half **ret_half, struct iotsafe_diag *diag)
+                                     struct isprov_half **ret_half, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
     struct isprov_half *half;
@@ -149,7 +149,7 @@ static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
     for (;;) {
-        err = isprov_candidates_next(&it, &half, diag);
+        err = isprov_candidates_next(&it, &half, op);
         if (err != IOTSAFE_OK || half == NULL || fits(key, half, d))
             break;
         isprov_half_free(half);
@@ -168,7 +168,7 @@ static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand
  * @retval IOTSAFE_ERR_SIGNATURE  none fits
  */
 static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
     for (;;) {
         const struct isprov_half *half = isprov_key_half(key);
@@ -187,7 +187,7 @@ static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
                 return IOTSAFE_ERR_SIGNATURE;
             continue;
         }
-        err = find_fitting(key, d, &other, diag);
+        err = find_fitting(key, d, &other, op);
         if (err != IOTSAFE_OK)
             return err;
         if (isprov_key_replace(key, half, other, true))
@@ -215,22 +215,22 @@ static bool normalise(const struct isprov_key *key, const struct isprov_scheme *
 static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov_scheme *scheme,
                                      const struct iotsafe_input *input,
                                      uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
     size_t sig_len = 0;
     enum iotsafe_err err = iotsafe_sign(key->card, &key->uri.name, scheme->id, input, sig, &sig_len,
-                                        diag);
+                                        op);
 
     if (err != IOTSAFE_OK)
         return err;
     if (!normalise(key, scheme, sig, sig_len, ret_sig, ret_len)) {
-        isprov_diag_set(diag,
-                        "%s: the card's answer is no signature of a key on %s (%zu bytes, "
-                        "%s)",
-                        isprov_key_name(key).text,
-                        key->type->group != NULL ? key->type->group : "RSA-2048", sig_len,
-                        iotsafe_card_transport(key->card));
+        isprov_op_set(op,
+                      "%s: the card's answer is no signature of a key on %s (%zu bytes, "
+                      "%s)",
+                      isprov_key_name(key).text,
+                      key->type->group != NULL ? key->type->group : "RSA-2048", sig_len,
+                      iotsafe_card_transport(key->card));
         return IOTSAFE_ERR_PROTOCOL;
     }
     return IOTSAFE_OK;
@@ -238,33 +238,33 @@ static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov
 
 /* What happened, for people: the private key and the public key of the caller
  * have parted. */
-static void explain_mismatch(const struct isprov_key *key, struct iotsafe_diag *diag)
+static void explain_mismatch(const struct isprov_key *key, struct iotsafe_op *op)
 {
-    isprov_diag_set(diag,
-                    "%s: the signature does not fit the public key in use and was not given out. "
-                    "Either the key on the SIM was replaced or this is another SIM, and the "
-                    "certificate or key-reference file must be renewed; or the public key on the "
-                    "SIM is stale (%s)",
-                    isprov_key_name(key).text, iotsafe_card_transport(key->card));
+    isprov_op_set(op,
+                  "%s: the signature does not fit the public key in use and was not given out. "
+                  "Either the key on the SIM was replaced or this is another SIM, and the "
+                  "certificate or key-reference file must be renewed; or the public key on the "
+                  "SIM is stale (%s)",
+                  isprov_key_name(key).text, iotsafe_card_transport(key->card));
 }
 
 /* Sees to it that a fresh signature fits what the caller holds. */
 static enum iotsafe_err check_signature(struct isprov_key *key, const struct demand *d,
-                                        struct iotsafe_diag *diag)
+                                        struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
     if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_half(key) == NULL)
         return IOTSAFE_OK;
-    err = settle(key, d, diag);
+    err = settle(key, d, op);
     if (err == IOTSAFE_ERR_SIGNATURE)
-        explain_mismatch(key, diag);
+        explain_mismatch(key, op);
     return err;
 }
 
 /* The salt of PSS is the card's choice; the caller may have promised another. */
 static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d, int wanted,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     const struct isprov_half *half = isprov_key_half(key);
     struct isprov_scheme exact = *d->scheme;
@@ -281,11 +281,11 @@ static enum iotsafe_err check_salt(const struct isprov_key *key, const struct de
     for (exact.salt_len = 0; exact.salt_len < most; exact.salt_len++)
         if (verifies(key->prov, half->pkey, &with_salt))
             break;
-    isprov_diag_set(diag,
-                    "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
-                    "program asked for %d (%s)",
-                    isprov_key_name(key).text, exact.salt_len, wanted,
-                    iotsafe_card_transport(key->card));
+    isprov_op_set(op,
+                  "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
+                  "program asked for %d (%s)",
+                  isprov_key_name(key).text, exact.salt_len, wanted,
+                  iotsafe_card_transport(key->card));
     return IOTSAFE_ERR_UNSUPPORTED;
 }
 
@@ -302,7 +302,7 @@ static uint8_t listed_usage(const struct isprov_key *key)
 
 /* A key for the CertificateVerify of TLS alone wants to see what it signs. */
 static void explain_refusal(const struct isprov_key *key, const struct iotsafe_input *input,
-                            enum iotsafe_err err, struct iotsafe_diag *diag)
+                            enum iotsafe_err err, struct iotsafe_op *op)
 {
     uint8_t usage;
 
@@ -310,14 +310,14 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
         return;
     usage = listed_usage(key);
     if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
-        isprov_diag_set(diag,
-                        "%s: this key is for the TLS 1.%d CertificateVerify message of a "
-                        "client alone, as the SIM says; it does not sign %s (%s)",
-                        isprov_key_name(key).text, usage,
-                        input->text != NULL    ? "anything else"
-                        : input->state != NULL ? "long texts"
-                                               : "ready digests",
-                        iotsafe_card_transport(key->card));
+        isprov_op_set(op,
+                      "%s: this key is for the TLS 1.%d CertificateVerify message of a "
+                      "client alone, as the SIM says; it does not sign %s (%s)",
+                      isprov_key_name(key).text, usage,
+                      input->text != NULL    ? "anything else"
+                      : input->state != NULL ? "long texts"
+                                             : "ready digests",
+                      iotsafe_card_transport(key->card));
 }
 
 static size_t digest_len_of(const struct iotsafe_input *input)
@@ -331,20 +331,20 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
 {
     uint8_t sig[ISPROV_SIGNATURE_MAX];
     struct isprov_scheme any = *scheme;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct demand d = { .scheme = &any, .digest = input->digest, .sig = sig };
-    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, &diag);
+    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, &op);
 
     any.salt_len = ISPROV_ANY_SALT;
     d.digest_len = digest_len_of(input);
     if (err == IOTSAFE_OK)
-        err = check_signature(key, &d, &diag);
+        err = check_signature(key, &d, &op);
     else
-        explain_refusal(key, input, err, &diag);
+        explain_refusal(key, input, err, &op);
     if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
-        err = check_salt(key, &d, scheme->salt_len, &diag);
+        err = check_salt(key, &d, scheme->salt_len, &op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(key->prov, err, &diag);
+        isprov_raise(key->prov, err, &op);
         return 0;
     }
     memcpy(ret_sig, sig, d.sig_len);
@@ -392,30 +392,30 @@ static bool make_challenge(const struct isprov_key *key, bool for_tls13, struct 
 }
 
 static enum iotsafe_err sign_challenge(struct isprov_key *key, struct proof *proof, bool for_tls13,
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_op *op)
 {
     if (!make_challenge(key, for_tls13, proof))
         return IOTSAFE_ERR_MEMORY;
     proof->scheme.md = isprov_message_md(proof->message);
-    return sign_on_card(key, &proof->scheme, &proof->input, proof->sig, &proof->sig_len, diag);
+    return sign_on_card(key, &proof->scheme, &proof->input, proof->sig, &proof->sig_len, op);
 }
 
 /* How the key signs is found out: PKCS #1 or PSS, anything or TLS 1.3 alone. */
 static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_proof,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     const bool rsa = isprov_type_is_rsa(key->type);
     enum iotsafe_err err;
 
     *ret_proof = (struct proof){ .scheme = { .id = rsa ? IOTSAFE_RSA_PKCS1 : IOTSAFE_ECDSA,
                                              .salt_len = ISPROV_ANY_SALT } };
-    err = sign_challenge(key, ret_proof, false, diag);
+    err = sign_challenge(key, ret_proof, false, op);
     if (rsa && isprov_refused(err)) {
         ret_proof->scheme.id = IOTSAFE_RSA_PSS;
-        err = sign_challenge(key, ret_proof, false, diag);
+        err = sign_challenge(key, ret_proof, false, op);
     }
     if (isprov_refused(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
-        err = sign_challenge(key, ret_proof, true, diag);
+        err = sign_challenge(key, ret_proof, true, op);
     return err;
 }
 
@@ -430,7 +430,7 @@ static struct demand demand_of_proof(const struct proof *proof)
 
 /* For a key of which the card gives no public half: if a signature fits `other`,
  * that is it. */
-static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_diag *diag)
+static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     struct proof proof;
     struct demand d;
@@ -441,7 +441,7 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
         isprov_half_free(half);
         return IOTSAFE_ERR_SIGNATURE;
     }
-    err = make_proof(key, &proof, diag);
+    err = make_proof(key, &proof, op);
     d = demand_of_proof(&proof);
     if (err == IOTSAFE_OK && !fits(key, half, &d))
         err = IOTSAFE_ERR_SIGNATURE;
@@ -454,12 +454,12 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
 {
     const struct demand d = { .equal_to = other };
-    struct iotsafe_diag diag = { "" };
-    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, &diag)
-                                                        : adopt(key, other, &diag);
+    struct iotsafe_op op = { .text = "" };
+    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, &op)
+                                                        : adopt(key, other, &op);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
-        isprov_raise(key->prov, err, &diag); /* not "no", but "cannot tell" */
+        isprov_raise(key->prov, err, &op); /* not "no", but "cannot tell" */
     return err == IOTSAFE_OK;
 }
 
@@ -467,17 +467,17 @@ int isprov_card_key_prove(struct isprov_key *key)
 {
     struct proof proof;
     struct demand d;
-    struct iotsafe_diag diag = { "" };
-    enum iotsafe_err err = make_proof(key, &proof, &diag);
+    struct iotsafe_op op = { .text = "" };
+    enum iotsafe_err err = make_proof(key, &proof, &op);
 
     if (err == IOTSAFE_OK && isprov_key_half(key) != NULL) {
         d = demand_of_proof(&proof);
-        err = settle(key, &d, &diag);
+        err = settle(key, &d, &op);
         if (err == IOTSAFE_ERR_SIGNATURE)
-            explain_mismatch(key, &diag);
+            explain_mismatch(key, &op);
     }
     proof_clear(&proof);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &diag);
+        isprov_raise(key->prov, err, &op);
     return err == IOTSAFE_OK;
 }

@@ -10,13 +10,13 @@
 
 static enum iotsafe_err find_container(struct isprov *prov, const struct iotsafe_uri *uri,
                                        struct iotsafe_card **ret_card,
-                                       struct iotsafe_object *ret_object, struct iotsafe_diag *diag)
+                                       struct iotsafe_object *ret_object, struct iotsafe_op *op)
 {
     struct iotsafe_card *card = NULL;
-    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, diag);
+    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, op);
 
     if (err == IOTSAFE_OK)
-        err = iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, ret_object, diag);
+        err = iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, ret_object, op);
     if (err == IOTSAFE_OK)
         *ret_card = card;
     else
@@ -39,7 +39,7 @@ const struct isprov_type *isprov_card_container_type(struct isprov *prov,
 /* Before the old key is lost: can this be what is wanted? */
 static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
                                         const struct iotsafe_object *object, const char *group,
-                                        struct iotsafe_diag *diag)
+                                        struct iotsafe_op *op)
 {
     const struct isprov_type *type = isprov_type_of_object(object);
     struct isprov_key_name name;
@@ -48,11 +48,11 @@ static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
         && (group[0] == '\0' || isprov_type_by_group(group) == type))
         return IOTSAFE_OK;
     iotsafe_uri_format(uri, name.text);
-    isprov_diag_set(diag, "%s: the container is for keys on %s, not on %.40s", name.text,
-                    type == NULL               ? "a curve that this provider does not know"
-                    : isprov_type_is_rsa(type) ? "RSA"
-                                               : type->group,
-                    group[0] != '\0' ? group : "a curve");
+    isprov_op_set(op, "%s: the container is for keys on %s, not on %.40s", name.text,
+                  type == NULL               ? "a curve that this provider does not know"
+                  : isprov_type_is_rsa(type) ? "RSA"
+                                             : type->group,
+                  group[0] != '\0' ? group : "a curve");
     return IOTSAFE_ERR_UNSUPPORTED;
 }
 
@@ -61,17 +61,17 @@ static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
 static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card *card,
                                         const struct iotsafe_uri *asked,
                                         const struct iotsafe_generated *made,
-                                        struct isprov_key **ret_key, struct iotsafe_diag *diag)
+                                        struct isprov_key **ret_key, struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = *asked;
     struct isprov_half *half = isprov_half_of_point(prov, NULL, made->point);
     struct isprov_key *key;
 
     if (half == NULL) {
-        isprov_diag_set(diag,
-                        "GENERATE KEY PAIR answered a point on no curve that this provider "
-                        "knows (%s)",
-                        iotsafe_card_transport(card));
+        isprov_op_set(op,
+                      "GENERATE KEY PAIR answered a point on no curve that this provider "
+                      "knows (%s)",
+                      iotsafe_card_transport(card));
         return IOTSAFE_ERR_KEY;
     }
     if (made->private_key.id_len != 0 && uri.name.id_len != 0) {
@@ -91,22 +91,22 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
 struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
                                             const char *group)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct iotsafe_object object;
     struct iotsafe_generated made;
     struct isprov_key *key = NULL;
-    enum iotsafe_err err = find_container(prov, uri, &card, &object, &diag);
+    enum iotsafe_err err = find_container(prov, uri, &card, &object, &op);
 
     if (err == IOTSAFE_OK)
-        err = check_container(uri, &object, group, &diag);
+        err = check_container(uri, &object, group, &op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_generate(card, &object.name, &made, &diag);
+        err = iotsafe_generate(card, &object.name, &made, &op);
     if (err == IOTSAFE_OK)
-        err = adopt_generated(prov, card, uri, &made, &key, &diag);
+        err = adopt_generated(prov, card, uri, &made, &key, &op);
     iotsafe_card_free(card);
     if (err != IOTSAFE_OK)
-        isprov_raise(prov, err, &diag);
+        isprov_raise(prov, err, &op);
     return key;
 }
 
@@ -125,8 +125,7 @@ static int container_rank(const struct iotsafe_object *object, const struct ispr
 }
 
 static enum iotsafe_err find_peer_container(const struct isprov_key *key,
-                                            struct iotsafe_name *ret_name,
-                                            struct iotsafe_diag *diag)
+                                            struct iotsafe_name *ret_name, struct iotsafe_op *op)
 {
     const struct iotsafe_uri *set = iotsafe_config_peer_key(key->prov->config);
     struct iotsafe_object *objects = NULL;
@@ -138,7 +137,7 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
         *ret_name = set->name;
         return IOTSAFE_OK;
     }
-    err = iotsafe_list(key->card, &objects, &n, diag);
+    err = iotsafe_list(key->card, &objects, &n, op);
     if (err != IOTSAFE_OK)
         return err;
     for (size_t i = 0; i < n; i++) {
@@ -152,28 +151,28 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
     free(objects);
     if (best != 0)
         return IOTSAFE_OK;
-    isprov_diag_set(diag,
-                    "%s: key agreement on the SIM needs a public-key container for the "
-                    "peer's point, on %s and with update access; the object list has none, and "
-                    "peer-key in openssl.cnf names none (%s)",
-                    isprov_key_name(key).text, key->type->group, iotsafe_card_transport(key->card));
+    isprov_op_set(op,
+                  "%s: key agreement on the SIM needs a public-key container for the "
+                  "peer's point, on %s and with update access; the object list has none, and "
+                  "peer-key in openssl.cnf names none (%s)",
+                  isprov_key_name(key).text, key->type->group, iotsafe_card_transport(key->card));
     return IOTSAFE_ERR_NOT_FOUND;
 }
 
 int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
                           uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE])
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_name container;
     enum iotsafe_err err = IOTSAFE_ERR_KEY;
 
     if (peer->type != key->type || isprov_type_is_rsa(key->type))
-        isprov_diag_set(&diag, "%s: the peer's key is of another type", isprov_key_name(key).text);
+        isprov_op_set(&op, "%s: the peer's key is of another type", isprov_key_name(key).text);
     else
-        err = find_peer_container(key, &container, &diag);
+        err = find_peer_container(key, &container, &op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, &diag);
+        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, &op);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &diag);
+        isprov_raise(key->prov, err, &op);
     return err == IOTSAFE_OK;
 }

@@ -38,7 +38,7 @@ static void add_slot(struct isprov *prov, struct isprov_card_slot *slot)
 }
 
 enum iotsafe_err isprov_card_of_uri(struct isprov *prov, const struct iotsafe_uri *uri,
-                                    struct iotsafe_card **ret_card, struct iotsafe_diag *diag)
+                                    struct iotsafe_card **ret_card, struct iotsafe_op *op)
 {
     struct isprov_card_slot *slot;
     enum iotsafe_err err;
@@ -52,7 +52,7 @@ enum iotsafe_err isprov_card_of_uri(struct isprov *prov, const struct iotsafe_ur
     if (slot == NULL)
         return IOTSAFE_ERR_MEMORY;
     OPENSSL_strlcpy(slot->sim, uri->sim, sizeof(slot->sim));
-    err = iotsafe_card_new(prov->config, uri->sim, &slot->card, diag);
+    err = iotsafe_card_new(prov->config, uri->sim, &slot->card, op);
     if (err != IOTSAFE_OK) {
         slot_free(slot);
         return err;

@@ -76,8 +76,8 @@ __attribute__((format(printf, 3, 4))) static void set_error(const struct isprov_
     va_end(args);
 }
 
-void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err,
-                     const struct iotsafe_diag *diag, const char *file, int line, const char *func)
+void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const struct iotsafe_op *op,
+                     const char *file, int line, const char *func)
 {
     const struct isprov_core *core = &prov->core;
 
@@ -86,17 +86,17 @@ void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err,
     core->new_error(core->handle);
     if (core->set_error_debug != NULL)
         core->set_error_debug(core->handle, file, line, func);
-    set_error(core, err, "%s", diag != NULL ? diag->text : "");
+    set_error(core, err, "%s", op != NULL ? op->text : "");
 }
 
-void isprov_diag_set(struct iotsafe_diag *diag, const char *format, ...)
+void isprov_op_set(struct iotsafe_op *op, const char *format, ...)
 {
     va_list args;
 
-    if (diag == NULL)
+    if (op == NULL)
         return;
     va_start(args, format);
-    vsnprintf(diag->text, sizeof(diag->text), format, args);
+    vsnprintf(op->text, sizeof(op->text), format, args);
     va_end(args);
 }
 

@@ -46,26 +46,26 @@ void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX]);
 
 /**
  * Put an error into the application's queue: reason number and text of `err`,
- * and the diag's text as data.
+ * and the op's text as data.
  *
  * @param err   not IOTSAFE_OK
- * @param diag  NULL, or an empty text: no data
+ * @param op  NULL, or an empty text: no data
  */
-#define isprov_raise(prov, err, diag) \
-    isprov_raise_at((prov), (err), (diag), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
-void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err,
-                     const struct iotsafe_diag *diag, const char *file, int line, const char *func);
+#define isprov_raise(prov, err, op) \
+    isprov_raise_at((prov), (err), (op), OPENSSL_FILE, OPENSSL_LINE, OPENSSL_FUNC)
+void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const struct iotsafe_op *op,
+                     const char *file, int line, const char *func);
 
 /** The same with a text of our own, as for printf. */
-#define isprov_raise_text(prov, err, ...)            \
-    do {                                             \
-        struct iotsafe_diag isprov_diag_;            \
-        isprov_diag_set(&isprov_diag_, __VA_ARGS__); \
-        isprov_raise((prov), (err), &isprov_diag_);  \
+#define isprov_raise_text(prov, err, ...)         \
+    do {                                          \
+        struct iotsafe_op isprov_op_;             \
+        isprov_op_set(&isprov_op_, __VA_ARGS__);  \
+        isprov_raise((prov), (err), &isprov_op_); \
     } while (0)
 
-/** Fill a diag (NULL accepted); a text that is too long is cut. */
-void isprov_diag_set(struct iotsafe_diag *diag, const char *format, ...)
+/** Fill a op (NULL accepted); a text that is too long is cut. */
+void isprov_op_set(struct iotsafe_op *op, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** For attempts that may fail without an error: what was raised since the last

@@ -77,23 +77,23 @@ static bool read_block(struct isprov *prov, BIO *bio, unsigned char **ret_der, l
 
 /* Decodes a reference, if the administrator lets us. */
 static enum iotsafe_err decode_reference(const struct isprov *prov, const uint8_t *der, size_t len,
-                                         struct isprov_keyref *ret_ref, struct iotsafe_diag *diag)
+                                         struct isprov_keyref *ret_ref, struct iotsafe_op *op)
 {
     if (!iotsafe_config_key_references(prov->config)) {
-        isprov_diag_set(diag, "key-reference files are turned off by key-references = no in the "
-                              "provider's section of openssl.cnf");
+        isprov_op_set(op, "key-reference files are turned off by key-references = no in the "
+                          "provider's section of openssl.cnf");
         return IOTSAFE_ERR_CONFIG;
     }
-    return isprov_keyref_decode(der, len, ret_ref, diag);
+    return isprov_keyref_decode(der, len, ret_ref, op);
 }
 
 /* Finds what is wrong with a block already here: the second decoder has to be
  * silent about DER that does not look like ours. */
 static enum iotsafe_err check_block(const struct isprov *prov, const uint8_t *der, size_t len,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct isprov_keyref ref;
-    enum iotsafe_err err = decode_reference(prov, der, len, &ref, diag);
+    enum iotsafe_err err = decode_reference(prov, der, len, &ref, op);
 
     if (err == IOTSAFE_OK)
         isprov_keyref_clear(&ref);
@@ -106,7 +106,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     ISPROV_KEEP_ERRNO;
     struct isprov *prov = ctx;
     BIO *bio = isprov_bio(prov, in);
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err = IOTSAFE_ERR_REFERENCE;
     unsigned char *der = NULL;
     long len = 0;
@@ -117,10 +117,10 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     (void)pw_arg;
     if (bio != NULL && find_our_label(bio)) {
         if (read_block(prov, bio, &der, &len))
-            err = check_block(prov, der, (size_t)len, &diag);
+            err = check_block(prov, der, (size_t)len, &op);
         else
-            isprov_diag_set(&diag, "key reference: the PEM block is damaged or cut off; write it "
-                                   "again with 'iotsafe key-ref URI'");
+            isprov_op_set(&op, "key reference: the PEM block is damaged or cut off; write it "
+                               "again with 'iotsafe key-ref URI'");
         OSSL_PARAM params[] = {
             OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
             OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE),
@@ -130,7 +130,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
         };
         good = err == IOTSAFE_OK && cb(params, arg);
         if (err != IOTSAFE_OK)
-            isprov_raise(prov, err, &diag);
+            isprov_raise(prov, err, &op);
     }
     OPENSSL_free(der);
     BIO_free(bio);
@@ -150,12 +150,12 @@ static size_t read_der(BIO *bio, uint8_t *out, size_t cap)
 static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, size_t len)
 {
     struct isprov_keyref ref;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct isprov_key *key;
-    enum iotsafe_err err = decode_reference(prov, der, len, &ref, &diag);
+    enum iotsafe_err err = decode_reference(prov, der, len, &ref, &op);
 
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &diag);
+        isprov_raise(prov, err, &op);
         return NULL;
     }
     key = isprov_card_key_from_ref(prov, &ref);

@@ -135,7 +135,7 @@ static bool set_digest(struct kdf *kdf, const OSSL_PARAM *p)
 static bool set_secret(struct kdf *kdf, const OSSL_PARAM *p)
 {
     char text[IOTSAFE_URI_MAX];
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err = IOTSAFE_ERR_URI;
 
     kdf->has_secret = false;
@@ -143,7 +143,7 @@ static bool set_secret(struct kdf *kdf, const OSSL_PARAM *p)
         && (p->data_type == OSSL_PARAM_OCTET_STRING || p->data_type == OSSL_PARAM_UTF8_STRING)) {
         memcpy(text, p->data, p->data_size);
         text[p->data_size] = '\0';
-        err = iotsafe_uri_parse(text, &kdf->secret, &diag);
+        err = iotsafe_uri_parse(text, &kdf->secret, &op);
         if (err == IOTSAFE_OK && kdf->secret.name.id_len == 0 && kdf->secret.name.label_len == 0)
             err = IOTSAFE_ERR_URI;
         OPENSSL_cleanse(text, sizeof(text)); /* perhaps a real secret, given by mistake */
@@ -285,22 +285,22 @@ static const OSSL_PARAM *kdf_gettable_ctx_params(void *ctx, void *provctx)
 /* -------------------------------------------------------------------- derivation */
 
 static enum iotsafe_err begin(struct kdf *kdf, const OSSL_PARAM params[],
-                              struct iotsafe_card **ret_card, struct iotsafe_diag *diag)
+                              struct iotsafe_card **ret_card, struct iotsafe_op *op)
 {
     if (!kdf_set_ctx_params(kdf, params))
         return IOTSAFE_ERR_MAX; /* raised already */
     if (!kdf->has_secret || (!kdf->prf && kdf->hash == 0)) {
-        isprov_diag_set(diag, "the parameter '%s' is missing",
-                        kdf->has_secret ? OSSL_KDF_PARAM_DIGEST : OSSL_KDF_PARAM_SECRET);
+        isprov_op_set(op, "the parameter '%s' is missing",
+                      kdf->has_secret ? OSSL_KDF_PARAM_DIGEST : OSSL_KDF_PARAM_SECRET);
         return IOTSAFE_ERR_ARGUMENT;
     }
-    return isprov_card_of_uri(kdf->prov, &kdf->secret, ret_card, diag);
+    return isprov_card_of_uri(kdf->prov, &kdf->secret, ret_card, op);
 }
 
-static int end(const struct kdf *kdf, enum iotsafe_err err, const struct iotsafe_diag *diag)
+static int end(const struct kdf *kdf, enum iotsafe_err err, const struct iotsafe_op *op)
 {
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_MAX)
-        isprov_raise(kdf->prov, err, diag);
+        isprov_raise(kdf->prov, err, op);
     return err == IOTSAFE_OK;
 }
 
@@ -329,7 +329,7 @@ static bool expand(struct kdf *kdf, uint8_t *prk, uint8_t *ret_key, size_t len)
 }
 
 static enum iotsafe_err finish_hkdf(struct kdf *kdf, uint8_t *prk, uint8_t *ret_key, size_t len,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     if (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY) {
         memcpy(ret_key, prk, len);
@@ -337,7 +337,7 @@ static enum iotsafe_err finish_hkdf(struct kdf *kdf, uint8_t *prk, uint8_t *ret_
     }
     if (expand(kdf, prk, ret_key, len))
         return IOTSAFE_OK;
-    isprov_diag_set(diag, "HKDF does not give %zu bytes", len);
+    isprov_op_set(op, "HKDF does not give %zu bytes", len);
     return IOTSAFE_ERR_ARGUMENT;
 }
 
@@ -345,43 +345,43 @@ static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const 
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     uint8_t prk[64];
-    enum iotsafe_err err = begin(kdf, params, &card, &diag);
+    enum iotsafe_err err = begin(kdf, params, &card, &op);
 
     if (err == IOTSAFE_OK
         && (len == 0 || (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && len != prk_len(kdf)))) {
-        isprov_diag_set(&diag, "the extract step gives %zu bytes, not %zu", prk_len(kdf), len);
+        isprov_op_set(&op, "the extract step gives %zu bytes, not %zu", prk_len(kdf), len);
         err = IOTSAFE_ERR_ARGUMENT;
     }
     if (err == IOTSAFE_OK)
         err = iotsafe_hkdf_extract(card, &kdf->secret.name, kdf->salt.bytes, kdf->salt.len,
-                                   kdf->hash, prk, &diag);
+                                   kdf->hash, prk, &op);
     if (err == IOTSAFE_OK)
-        err = finish_hkdf(kdf, prk, ret_key, len, &diag);
+        err = finish_hkdf(kdf, prk, ret_key, len, &op);
     OPENSSL_cleanse(prk, sizeof(prk));
     iotsafe_card_free(card);
-    return end(kdf, err, &diag);
+    return end(kdf, err, &op);
 }
 
 static int kdf_prf_derive(void *ctx, unsigned char *ret_key, size_t len, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
-    enum iotsafe_err err = begin(kdf, params, &card, &diag);
+    enum iotsafe_err err = begin(kdf, params, &card, &op);
 
     if (err == IOTSAFE_OK && (len == 0 || len > 255)) {
-        isprov_diag_set(&diag, "applets derive 1 to 255 bytes, not %zu", len);
+        isprov_op_set(&op, "applets derive 1 to 255 bytes, not %zu", len);
         err = IOTSAFE_ERR_ARGUMENT;
     }
     if (err == IOTSAFE_OK)
         err = iotsafe_prf(card, &kdf->secret.name, kdf->info.bytes, kdf->info.len, ret_key, len,
-                          &diag);
+                          &op);
     iotsafe_card_free(card);
-    return end(kdf, err, &diag);
+    return end(kdf, err, &op);
 }
 
 #define COMMON_ENTRIES                                                                  \

@@ -23,22 +23,22 @@ struct gen {
 
 static bool set_container(struct gen *gen, const OSSL_PARAM *p)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     const char *text = NULL;
     enum iotsafe_err err;
 
     if (!OSSL_PARAM_get_utf8_string_ptr(p, &text))
         return false;
-    err = iotsafe_uri_parse(text, &gen->container, &diag);
+    err = iotsafe_uri_parse(text, &gen->container, &op);
     if (err == IOTSAFE_OK
         && ((gen->container.name.id_len == 0 && gen->container.name.label_len == 0)
             || (gen->container.type != IOTSAFE_URI_ANY
                 && gen->container.type != IOTSAFE_URI_PRIVATE))) {
         err = IOTSAFE_ERR_URI;
-        isprov_diag_set(&diag, "%.80s: the container of one private key is needed", text);
+        isprov_op_set(&op, "%.80s: the container of one private key is needed", text);
     }
     if (err != IOTSAFE_OK)
-        isprov_raise(gen->prov, err, &diag);
+        isprov_raise(gen->prov, err, &op);
     gen->on_card = err == IOTSAFE_OK;
     return gen->on_card;
 }

@@ -55,10 +55,10 @@ bool isprov_keyref_is_ours(const uint8_t *der, size_t len)
     return version_len >= (long)stem_len && memcmp(p, version_stem, stem_len) == 0;
 }
 
-static enum iotsafe_err damaged(struct iotsafe_diag *diag, const char *what)
+static enum iotsafe_err damaged(struct iotsafe_op *op, const char *what)
 {
-    if (diag != NULL)
-        snprintf(diag->text, sizeof(diag->text),
+    if (op != NULL)
+        snprintf(op->text, sizeof(op->text),
                  "key reference: %s; write it again with 'iotsafe key-ref URI'", what);
     return IOTSAFE_ERR_REFERENCE;
 }
@@ -81,38 +81,38 @@ static bool text_equals(const ASN1_STRING *text, const char *want)
 }
 
 static enum iotsafe_err read_uri(const ASN1_UTF8STRING *text, struct iotsafe_uri *ret_uri,
-                                 struct iotsafe_diag *diag)
+                                 struct iotsafe_op *op)
 {
     char uri[IOTSAFE_URI_MAX];
     size_t len = (size_t)ASN1_STRING_length(text);
     enum iotsafe_err err;
 
     if (len == 0 || len >= sizeof(uri) || memchr(ASN1_STRING_get0_data(text), '\0', len) != NULL)
-        return damaged(diag, "the URI in it is empty, too long or cut by a NUL");
+        return damaged(op, "the URI in it is empty, too long or cut by a NUL");
     memcpy(uri, ASN1_STRING_get0_data(text), len);
     uri[len] = '\0';
-    err = iotsafe_uri_parse(uri, ret_uri, diag);
+    err = iotsafe_uri_parse(uri, ret_uri, op);
     if (err == IOTSAFE_ERR_MEMORY)
         return err;
-    if (err != IOTSAFE_OK) /* the diag names the attribute that is wrong */
+    if (err != IOTSAFE_OK) /* the op names the attribute that is wrong */
         return IOTSAFE_ERR_REFERENCE;
     if (ret_uri->name.id_len == 0 && ret_uri->name.label_len == 0)
-        return damaged(diag, "the URI in it names no key");
+        return damaged(op, "the URI in it names no key");
     if (ret_uri->type != IOTSAFE_URI_ANY && ret_uri->type != IOTSAFE_URI_PRIVATE)
-        return damaged(diag, "the URI in it is not that of a private key");
+        return damaged(op, "the URI in it is not that of a private key");
     ret_uri->type = IOTSAFE_URI_PRIVATE;
     return IOTSAFE_OK;
 }
 
 static enum iotsafe_err read_fields(const KEYREF *ref, struct isprov_keyref *ret_ref,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
     memset(ret_ref, 0, sizeof(*ret_ref));
     if (!text_equals(ref->version, version_one))
-        return damaged(diag, "its version is unknown to this release");
-    err = read_uri(ref->uri, &ret_ref->uri, diag);
+        return damaged(op, "its version is unknown to this release");
+    err = read_uri(ref->uri, &ret_ref->uri, op);
     if (err != IOTSAFE_OK || ref->spki == NULL)
         return err;
     ret_ref->spki_len = (size_t)ASN1_STRING_length(ref->spki);
@@ -121,7 +121,7 @@ static enum iotsafe_err read_fields(const KEYREF *ref, struct isprov_keyref *ret
 }
 
 enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len, struct isprov_keyref *ret_ref,
-                                      struct iotsafe_diag *diag)
+                                      struct iotsafe_op *op)
 {
     struct isprov_keyref found;
     const uint8_t *p = der;
@@ -129,17 +129,17 @@ enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len, struct isp
     KEYREF *ref;
 
     if (len > ISPROV_KEYREF_MAX)
-        return damaged(diag, "it is too long");
+        return damaged(op, "it is too long");
     ERR_set_mark();
     ref = (KEYREF *)ASN1_item_d2i(NULL, &p, (long)len, ASN1_ITEM_rptr(KEYREF));
     if (ref == NULL)
-        err = damaged(diag, "its contents are damaged (not the expected ASN.1)");
+        err = damaged(op, "its contents are damaged (not the expected ASN.1)");
     else if ((size_t)(p - der) != len)
-        err = damaged(diag, "bytes follow its contents");
+        err = damaged(op, "bytes follow its contents");
     else if (!is_der(ref, der, len))
-        err = damaged(diag, "its contents are damaged (not DER)");
+        err = damaged(op, "its contents are damaged (not DER)");
     else
-        err = read_fields(ref, &found, diag);
+        err = read_fields(ref, &found, op);
     ERR_pop_to_mark();
     keyref_free(ref);
     if (err == IOTSAFE_OK)

@@ -37,12 +37,12 @@ bool isprov_keyref_is_ours(const uint8_t *der, size_t len);
  * that names one private key.
  *
  * @param ret_ref  isprov_keyref_clear() it
- * @retval IOTSAFE_ERR_REFERENCE  the diag tells what is wrong
+ * @retval IOTSAFE_ERR_REFERENCE  the op tells what is wrong
  * @retval IOTSAFE_ERR_MEMORY
  */
 IOTSAFE_NODISCARD enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len,
                                                         struct isprov_keyref *ret_ref,
-                                                        struct iotsafe_diag *diag);
+                                                        struct iotsafe_op *op);
 void isprov_keyref_clear(struct isprov_keyref *ref); /* frees what it owns; NULL members accepted */
 
 /**

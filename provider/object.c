@@ -95,23 +95,23 @@ void isprov_candidates_clear(struct isprov_candidates *it)
 
 /* Finds the private key, which completes its name and tells its curve, and reads
  * what else there is. An applet without a list leaves us with no candidates. */
-static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_diag *diag)
+static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_op *op)
 {
     struct iotsafe_object key;
-    enum iotsafe_err err = iotsafe_list(it->card, &it->objects, &it->n_objects, diag);
+    enum iotsafe_err err = iotsafe_list(it->card, &it->objects, &it->n_objects, op);
 
     if (isprov_refused(err)) {
         it->stage = ISPROV_CANDIDATES_END;
         return IOTSAFE_OK;
     }
     if (err == IOTSAFE_OK)
-        err = iotsafe_find(it->card, IOTSAFE_PRIVATE_KEY, &it->name, &key, diag);
+        err = iotsafe_find(it->card, IOTSAFE_PRIVATE_KEY, &it->name, &key, op);
     if (err != IOTSAFE_OK)
         return err;
     it->type = isprov_type_of_object(&key);
     if (it->type == NULL) {
-        isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
-                        object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
+        isprov_op_set(op, "%s is a key of type %02x, which this provider does not know",
+                      object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
     it->name = key.name;
@@ -148,10 +148,10 @@ static const struct iotsafe_object *next_ranked(struct isprov_candidates *it)
 
 static enum iotsafe_err half_in_file(struct isprov_candidates *it,
                                      const struct iotsafe_object *object,
-                                     struct isprov_half **ret_half, struct iotsafe_diag *diag)
+                                     struct isprov_half **ret_half, struct iotsafe_op *op)
 {
     STACK_OF(X509) *certs = NULL;
-    enum iotsafe_err err = isprov_file_certs(it->prov, it->card, object, &certs, diag);
+    enum iotsafe_err err = isprov_file_certs(it->prov, it->card, object, &certs, op);
 
     if (err == IOTSAFE_OK) {
         *ret_half = isprov_half_of_pkey(it->prov, X509_get0_pubkey(sk_X509_value(certs, 0)));
@@ -165,25 +165,25 @@ static enum iotsafe_err half_in_file(struct isprov_candidates *it,
 /* The key of a public-key object, of whatever type it turns out to be. */
 static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card,
                                   const struct iotsafe_name *name, struct isprov_half **ret_half,
-                                  struct iotsafe_diag *diag)
+                                  struct iotsafe_op *op)
 {
     uint8_t octets[IOTSAFE_POINT_SIZE];
     struct iotsafe_rsa_key rsa;
     struct isprov_half *half = NULL;
-    enum iotsafe_err err = iotsafe_read_public_key(card, name, octets, diag);
+    enum iotsafe_err err = iotsafe_read_public_key(card, name, octets, op);
 
     if (err == IOTSAFE_OK) {
         half = isprov_half_of_point(prov, NULL, octets);
     } else if (err == IOTSAFE_ERR_KEY) {
-        err = iotsafe_read_rsa_key(card, name, &rsa, diag);
+        err = iotsafe_read_rsa_key(card, name, &rsa, op);
         if (err == IOTSAFE_OK)
             half = isprov_half_of_rsa(prov, &rsa);
     }
     if (err == IOTSAFE_OK && half == NULL) {
-        isprov_diag_set(diag,
-                        "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
-                        "nor an RSA-2048 key",
-                        object_text(IOTSAFE_URI_PUBLIC, name).text);
+        isprov_op_set(op,
+                      "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
+                      "nor an RSA-2048 key",
+                      object_text(IOTSAFE_URI_PUBLIC, name).text);
         err = IOTSAFE_ERR_KEY;
     }
     *ret_half = half;
@@ -191,9 +191,9 @@ static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card
 }
 
 static enum iotsafe_err read_direct(struct isprov_candidates *it, struct isprov_half **ret_half,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
-    enum iotsafe_err err = read_half(it->prov, it->card, &it->name, ret_half, diag);
+    enum iotsafe_err err = read_half(it->prov, it->card, &it->name, ret_half, op);
 
     it->stage = ISPROV_CANDIDATES_LIST;
     it->direct_hit = err == IOTSAFE_OK || err == IOTSAFE_ERR_KEY;
@@ -201,16 +201,16 @@ static enum iotsafe_err read_direct(struct isprov_candidates *it, struct isprov_
 }
 
 enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isprov_half **ret_half,
-                                        struct iotsafe_diag *diag)
+                                        struct iotsafe_op *op)
 {
     const struct iotsafe_object *object;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     *ret_half = NULL;
     if (it->stage == ISPROV_CANDIDATES_DIRECT)
-        err = read_direct(it, ret_half, diag);
+        err = read_direct(it, ret_half, op);
     if (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_LIST) {
-        err = read_list(it, diag);
+        err = read_list(it, op);
         if (err != IOTSAFE_OK)
             return err;
         err = IOTSAFE_ERR_NOT_FOUND;
@@ -220,9 +220,9 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isp
         if (object == NULL)
             it->stage = ISPROV_CANDIDATES_END;
         else if (object->kind == IOTSAFE_PUBLIC_KEY)
-            err = read_half(it->prov, it->card, &object->name, ret_half, diag);
+            err = read_half(it->prov, it->card, &object->name, ret_half, op);
         else
-            err = half_in_file(it, object, ret_half, diag);
+            err = half_in_file(it, object, ret_half, op);
     }
     return isprov_refused(err) ? IOTSAFE_OK : err;
 }
@@ -231,30 +231,30 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isp
 
 enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
                                    const struct iotsafe_object *object,
-                                   struct isprov_half **ret_half, struct iotsafe_diag *diag)
+                                   struct isprov_half **ret_half, struct iotsafe_op *op)
 {
     if (isprov_type_of_object(object) == NULL) {
-        isprov_diag_set(diag, "%s is a key of type %02x, which this provider does not know",
-                        object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
+        isprov_op_set(op, "%s is a key of type %02x, which this provider does not know",
+                      object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
-    return read_half(prov, card, &object->name, ret_half, diag);
+    return read_half(prov, card, &object->name, ret_half, op);
 }
 
 /* The public half of the private key so named. */
 static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *card,
                                     const struct iotsafe_name *name, struct isprov_half **ret_half,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct isprov_candidates it;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, prov, card, name);
-    err = isprov_candidates_next(&it, ret_half, diag);
+    err = isprov_candidates_next(&it, ret_half, op);
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_OK && *ret_half == NULL) {
-        isprov_diag_set(diag, "%s: the card gives no public key for it",
-                        object_text(IOTSAFE_URI_PRIVATE, name).text);
+        isprov_op_set(op, "%s: the card gives no public key for it",
+                      object_text(IOTSAFE_URI_PRIVATE, name).text);
         err = IOTSAFE_ERR_NOT_FOUND;
     }
     return err;
@@ -262,18 +262,18 @@ static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *ca
 
 enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
                                          const struct iotsafe_name *name,
-                                         struct isprov_half **ret_half, struct iotsafe_diag *diag)
+                                         struct isprov_half **ret_half, struct iotsafe_op *op)
 {
     struct iotsafe_object object = { .kind = IOTSAFE_PUBLIC_KEY, .name = *name };
-    struct iotsafe_diag other;
+    struct iotsafe_op other;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
-        err = isprov_public_key(prov, card, &object, ret_half, diag);
+        err = isprov_public_key(prov, card, &object, ret_half, op);
     if (isprov_refused(err)) {
-        err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, diag);
+        err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, op);
         if (err == IOTSAFE_OK)
-            return isprov_public_key(prov, card, &object, ret_half, diag);
+            return isprov_public_key(prov, card, &object, ret_half, op);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND
         && public_half(prov, card, name, ret_half, &other) == IOTSAFE_OK)
@@ -285,7 +285,7 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
 
 enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
                                    const struct iotsafe_object *object, STACK_OF(X509) **ret_certs,
-                                   struct iotsafe_diag *diag)
+                                   struct iotsafe_op *op)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     STACK_OF(X509) *certs;
@@ -296,7 +296,7 @@ enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *car
     if (libctx == NULL)
         return IOTSAFE_ERR_MEMORY;
     err = iotsafe_read_file(card, &object->name, IOTSAFE_CERTIFICATES, object->file_size, &data,
-                            &len, diag);
+                            &len, op);
     if (err != IOTSAFE_OK)
         return err;
     certs = isprov_certs_parse(libctx, data, len);
@@ -305,8 +305,8 @@ enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *car
         return IOTSAFE_ERR_MEMORY;
     if (sk_X509_num(certs) == 0) {
         sk_X509_free(certs);
-        isprov_diag_set(diag, "%s: the file holds no certificate (%zu bytes)",
-                        object_text(IOTSAFE_URI_CERT, &object->name).text, len);
+        isprov_op_set(op, "%s: the file holds no certificate (%zu bytes)",
+                      object_text(IOTSAFE_URI_CERT, &object->name).text, len);
         return IOTSAFE_ERR_CERTIFICATE;
     }
     *ret_certs = certs;
@@ -337,7 +337,7 @@ static bool is_cert_of(const struct isprov *prov, const X509 *cert, const struct
 /* The certificates of the first file whose leaf holds that key. */
 static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
                                           const struct isprov_half *half,
-                                          STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+                                          STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
@@ -348,7 +348,7 @@ static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
 
             if (file->kind != IOTSAFE_FILE || file_rank(file, &it->name) != rank)
                 continue;
-            err = isprov_file_certs(it->prov, it->card, file, &certs, diag);
+            err = isprov_file_certs(it->prov, it->card, file, &certs, op);
             if (err != IOTSAFE_OK && !isprov_refused(err))
                 return err;
             if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), half)) {
@@ -362,7 +362,7 @@ static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
 
 static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *card,
                                      const struct iotsafe_object *key, STACK_OF(X509) **ret_certs,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
     struct isprov_candidates it;
     struct isprov_half *half;
@@ -371,47 +371,47 @@ static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *c
     isprov_candidates_init(&it, prov, card, &key->name);
     it.stage = ISPROV_CANDIDATES_LIST; /* files are looked for in any case */
     do {
-        err = isprov_candidates_next(&it, &half, diag);
+        err = isprov_candidates_next(&it, &half, op);
         if (err == IOTSAFE_OK)
-            err = half != NULL ? find_cert_of_half(&it, half, ret_certs, diag)
+            err = half != NULL ? find_cert_of_half(&it, half, ret_certs, op)
                                : IOTSAFE_ERR_NOT_FOUND;
         isprov_half_free(half);
     } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_ERR_NOT_FOUND)
-        isprov_diag_set(diag,
-                        "%s: no file on the SIM holds a certificate of this private key; its "
-                        "operator puts it there, or give the program a certificate file",
-                        object_text(IOTSAFE_URI_CERT, &key->name).text);
+        isprov_op_set(op,
+                      "%s: no file on the SIM holds a certificate of this private key; its "
+                      "operator puts it there, or give the program a certificate file",
+                      object_text(IOTSAFE_URI_CERT, &key->name).text);
     return err;
 }
 
 /* The certificates of the file so named. */
 static enum iotsafe_err certs_of_file(struct isprov *prov, struct iotsafe_card *card,
                                       const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
-                                      struct iotsafe_diag *diag)
+                                      struct iotsafe_op *op)
 {
     struct iotsafe_object file = { .kind = IOTSAFE_FILE, .name = *name };
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
-        err = isprov_file_certs(prov, card, &file, ret_certs, diag);
+        err = isprov_file_certs(prov, card, &file, ret_certs, op);
     if (err == IOTSAFE_ERR_CERTIFICATE || !isprov_refused(err))
         return err;
-    err = iotsafe_find(card, IOTSAFE_FILE, name, &file, diag);
-    return err == IOTSAFE_OK ? isprov_file_certs(prov, card, &file, ret_certs, diag) : err;
+    err = iotsafe_find(card, IOTSAFE_FILE, name, &file, op);
+    return err == IOTSAFE_OK ? isprov_file_certs(prov, card, &file, ret_certs, op) : err;
 }
 
 enum iotsafe_err isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
                                     const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
-                                    struct iotsafe_diag *diag)
+                                    struct iotsafe_op *op)
 {
     struct iotsafe_object key;
-    struct iotsafe_diag other;
-    enum iotsafe_err err = certs_of_file(prov, card, name, ret_certs, diag);
+    struct iotsafe_op other;
+    enum iotsafe_err err = certs_of_file(prov, card, name, ret_certs, op);
 
     if ((err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_CERTIFICATE)
         && iotsafe_find(card, IOTSAFE_PRIVATE_KEY, name, &key, &other) == IOTSAFE_OK)
-        err = certs_of_key(prov, card, &key, ret_certs, diag);
+        err = certs_of_key(prov, card, &key, ret_certs, op);
     return err;
 }

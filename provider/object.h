@@ -19,7 +19,7 @@ bool isprov_refused(enum iotsafe_err err);
 IOTSAFE_NODISCARD enum iotsafe_err isprov_card_of_uri(struct isprov *prov,
                                                       const struct iotsafe_uri *uri,
                                                       struct iotsafe_card **ret_card,
-                                                      struct iotsafe_diag *diag);
+                                                      struct iotsafe_op *op);
 void isprov_cards_free(struct isprov *prov);
 
 /**
@@ -61,7 +61,7 @@ void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
  */
 IOTSAFE_NODISCARD enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
                                                           struct isprov_half **ret_half,
-                                                          struct iotsafe_diag *diag);
+                                                          struct iotsafe_op *op);
 void isprov_candidates_clear(struct isprov_candidates *it);
 
 /**
@@ -73,7 +73,7 @@ void isprov_candidates_clear(struct isprov_candidates *it);
 IOTSAFE_NODISCARD enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
                                                      const struct iotsafe_object *object,
                                                      STACK_OF(X509) **ret_certs,
-                                                     struct iotsafe_diag *diag);
+                                                     struct iotsafe_op *op);
 
 /**
  * The certificates that a name stands for: those of the file so named, else those
@@ -86,7 +86,7 @@ IOTSAFE_NODISCARD enum iotsafe_err isprov_named_certs(struct isprov *prov,
                                                       struct iotsafe_card *card,
                                                       const struct iotsafe_name *name,
                                                       STACK_OF(X509) **ret_certs,
-                                                      struct iotsafe_diag *diag);
+                                                      struct iotsafe_op *op);
 
 /**
  * A public-key object.
@@ -98,7 +98,7 @@ IOTSAFE_NODISCARD enum iotsafe_err isprov_named_certs(struct isprov *prov,
 IOTSAFE_NODISCARD enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
                                                      const struct iotsafe_object *object,
                                                      struct isprov_half **ret_half,
-                                                     struct iotsafe_diag *diag);
+                                                     struct iotsafe_op *op);
 
 /**
  * The public key that a name stands for: the public-key object so named, else the
@@ -110,6 +110,6 @@ IOTSAFE_NODISCARD enum iotsafe_err isprov_named_public_key(struct isprov *prov,
                                                            struct iotsafe_card *card,
                                                            const struct iotsafe_name *name,
                                                            struct isprov_half **ret_half,
-                                                           struct iotsafe_diag *diag);
+                                                           struct iotsafe_op *op);
 
 #endif

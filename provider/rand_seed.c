@@ -129,18 +129,18 @@ static bool system_bytes(uint8_t *ret_bytes, size_t n)
 
 /* Two samples at least, which must differ. */
 static enum iotsafe_err sim_bytes(struct isprov *prov, uint8_t *ret_bytes, size_t n,
-                                  struct iotsafe_diag *diag)
+                                  struct iotsafe_op *op)
 {
     static const struct iotsafe_uri default_sim;
     struct iotsafe_card *card = NULL;
-    enum iotsafe_err err = isprov_card_of_uri(prov, &default_sim, &card, diag);
+    enum iotsafe_err err = isprov_card_of_uri(prov, &default_sim, &card, op);
 
     if (err != IOTSAFE_OK)
         return err;
-    err = iotsafe_random(card, ret_bytes, n, diag);
+    err = iotsafe_random(card, ret_bytes, n, op);
     if (err == IOTSAFE_OK && !looks_random(ret_bytes, n)) {
-        isprov_diag_set(diag, "the random bytes of the SIM repeat themselves (%s)",
-                        iotsafe_card_transport(card));
+        isprov_op_set(op, "the random bytes of the SIM repeat themselves (%s)",
+                      iotsafe_card_transport(card));
         err = IOTSAFE_ERR_PROTOCOL;
     }
     iotsafe_card_free(card);
@@ -150,14 +150,14 @@ static enum iotsafe_err sim_bytes(struct isprov *prov, uint8_t *ret_bytes, size_
 static int fill(struct seed *seed, uint8_t *ret_bytes, size_t n)
 {
     const size_t asked = n < 2 * SAMPLE ? 2 * SAMPLE : n;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t sim[REQUEST_MAX];
     enum iotsafe_err err = IOTSAFE_ERR_ARGUMENT;
 
     if (n <= REQUEST_MAX)
-        err = sim_bytes(seed->prov, sim, asked, &diag);
+        err = sim_bytes(seed->prov, sim, asked, &op);
     if (err == IOTSAFE_OK && !system_bytes(ret_bytes, n)) {
-        isprov_diag_set(&diag, "the system gives no random bytes");
+        isprov_op_set(&op, "the system gives no random bytes");
         err = IOTSAFE_ERR_MEMORY;
     }
     for (size_t i = 0; err == IOTSAFE_OK && i < n; i++)
@@ -167,7 +167,7 @@ static int fill(struct seed *seed, uint8_t *ret_bytes, size_t n)
         return 1;
     OPENSSL_cleanse(ret_bytes, n);
     seed->state = EVP_RAND_STATE_ERROR;
-    isprov_raise(seed->prov, err, &diag);
+    isprov_raise(seed->prov, err, &op);
     return 0;
 }
 

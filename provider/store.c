@@ -32,7 +32,7 @@ struct item {
 struct store {
     struct isprov *prov;
     enum iotsafe_err uri_err; /* a malformed URI is reported by the first load */
-    struct iotsafe_diag uri_diag;
+    struct iotsafe_op uri_op;
     struct iotsafe_uri uri;
     int expect; /* OSSL_STORE_INFO_..., 0: anything */
 
@@ -58,7 +58,7 @@ static void *store_open(void *provctx, const char *text)
         return NULL;
     }
     store->prov = prov;
-    store->uri_err = iotsafe_uri_parse(text, &store->uri, &store->uri_diag);
+    store->uri_err = iotsafe_uri_parse(text, &store->uri, &store->uri_op);
     return store;
 }
 
@@ -110,7 +110,7 @@ static const struct {
 
 /* What the URI and the program together ask for. */
 static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing,
-                                    enum iotsafe_uri_type *ret_type, struct iotsafe_diag *diag)
+                                    enum iotsafe_uri_type *ret_type, struct iotsafe_op *op)
 {
     struct isprov_key_name name;
 
@@ -125,8 +125,8 @@ static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing
         if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
             return IOTSAFE_OK;
         iotsafe_uri_format(&store->uri, name.text);
-        isprov_diag_set(diag, "%s: the program wants %s here, the URI names another type of object",
-                        name.text, expectations[i].word);
+        isprov_op_set(op, "%s: the program wants %s here, the URI names another type of object",
+                      name.text, expectations[i].word);
         return IOTSAFE_ERR_URI;
     }
     *ret_nothing = true; /* a CRL, say */
@@ -197,13 +197,13 @@ static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all
 }
 
 static enum iotsafe_err plan_from_list(struct store *store, enum iotsafe_uri_type type,
-                                       struct iotsafe_diag *diag)
+                                       struct iotsafe_op *op)
 {
     static const enum iotsafe_uri_type order[] = { IOTSAFE_URI_PRIVATE, IOTSAFE_URI_CERT,
                                                    IOTSAFE_URI_PUBLIC };
     struct iotsafe_object *objects = NULL;
     size_t n = 0;
-    enum iotsafe_err err = iotsafe_list(store->card, &objects, &n, diag);
+    enum iotsafe_err err = iotsafe_list(store->card, &objects, &n, op);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -229,38 +229,38 @@ static enum iotsafe_err plan_by_name(struct store *store, enum iotsafe_uri_type 
 
 /* A name without a type: whatever the list has under it. A certificate goes by
  * its key's name only if a certificate was asked for. */
-static enum iotsafe_err plan_any_of_name(struct store *store, struct iotsafe_diag *diag)
+static enum iotsafe_err plan_any_of_name(struct store *store, struct iotsafe_op *op)
 {
     struct iotsafe_object object;
-    enum iotsafe_err err = plan_from_list(store, IOTSAFE_URI_ANY, diag);
+    enum iotsafe_err err = plan_from_list(store, IOTSAFE_URI_ANY, op);
 
     if (isprov_refused(err)) /* an applet without a list */
         return plan_by_name(store, IOTSAFE_URI_PRIVATE);
     if (err != IOTSAFE_OK || store->n_items > 0)
         return err;
-    return iotsafe_find(store->card, IOTSAFE_PRIVATE_KEY, &store->uri.name, &object, diag);
+    return iotsafe_find(store->card, IOTSAFE_PRIVATE_KEY, &store->uri.name, &object, op);
 }
 
-static enum iotsafe_err plan(struct store *store, struct iotsafe_diag *diag)
+static enum iotsafe_err plan(struct store *store, struct iotsafe_op *op)
 {
     enum iotsafe_uri_type type;
     bool nothing;
     enum iotsafe_err err = store->uri_err;
 
     if (err != IOTSAFE_OK) {
-        *diag = store->uri_diag;
+        *op = store->uri_op;
         return err;
     }
-    err = wanted_type(store, &nothing, &type, diag);
+    err = wanted_type(store, &nothing, &type, op);
     if (err != IOTSAFE_OK || nothing)
         return err;
-    err = isprov_card_of_uri(store->prov, &store->uri, &store->card, diag);
+    err = isprov_card_of_uri(store->prov, &store->uri, &store->card, op);
     if (err != IOTSAFE_OK)
         return err;
     if (!is_named(&store->uri))
-        return plan_from_list(store, type, diag);
+        return plan_from_list(store, type, op);
     if (type == IOTSAFE_URI_ANY)
-        return plan_any_of_name(store, diag);
+        return plan_any_of_name(store, op);
     return plan_by_name(store, type);
 }
 
@@ -347,11 +347,11 @@ static bool worth_asking_again(const struct item *item, enum iotsafe_err err)
 
 /* An object that the card refuses ends a search by name; a listing goes on. */
 static enum outcome not_had(const struct store *store, const struct item *item,
-                            enum iotsafe_err err, const struct iotsafe_diag *diag)
+                            enum iotsafe_err err, const struct iotsafe_op *op)
 {
     if (item->listed && isprov_refused(err))
         return SKIPPED;
-    isprov_raise(store->prov, err, diag);
+    isprov_raise(store->prov, err, op);
     return FAILED;
 }
 
@@ -400,25 +400,25 @@ static bool is_object(const struct store *store, const struct item *item)
 }
 
 static enum iotsafe_err read_public_key(const struct store *store, const struct item *item,
-                                        struct isprov_half **ret_half, struct iotsafe_diag *diag)
+                                        struct isprov_half **ret_half, struct iotsafe_op *op)
 {
-    return item->listed ? isprov_public_key(store->prov, store->card, &item->object, ret_half, diag)
+    return item->listed ? isprov_public_key(store->prov, store->card, &item->object, ret_half, op)
                         : isprov_named_public_key(store->prov, store->card, &item->object.name,
-                                                  ret_half, diag);
+                                                  ret_half, op);
 }
 
 static enum outcome give_public_key(struct store *store, const struct item *item,
                                     const struct receiver *to)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct isprov_half *half = NULL;
     enum outcome outcome;
-    enum iotsafe_err err = read_public_key(store, item, &half, &diag);
+    enum iotsafe_err err = read_public_key(store, item, &half, &op);
 
     if (worth_asking_again(item, err))
-        err = read_public_key(store, item, &half, &diag);
+        err = read_public_key(store, item, &half, &op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &diag);
+        return not_had(store, item, err, &op);
     if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
         && is_object(store, item))
         return give_card_public(store, item, half, to);
@@ -444,24 +444,24 @@ static enum outcome give_next_cert(struct store *store, const struct receiver *t
 }
 
 static enum iotsafe_err read_certs(const struct store *store, const struct item *item,
-                                   STACK_OF(X509) **ret_certs, struct iotsafe_diag *diag)
+                                   STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
 {
     return item->listed
-               ? isprov_file_certs(store->prov, store->card, &item->object, ret_certs, diag)
-               : isprov_named_certs(store->prov, store->card, &item->object.name, ret_certs, diag);
+               ? isprov_file_certs(store->prov, store->card, &item->object, ret_certs, op)
+               : isprov_named_certs(store->prov, store->card, &item->object.name, ret_certs, op);
 }
 
 static enum outcome give_certs(struct store *store, const struct item *item,
                                const struct receiver *to)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     STACK_OF(X509) *certs = NULL;
-    enum iotsafe_err err = read_certs(store, item, &certs, &diag);
+    enum iotsafe_err err = read_certs(store, item, &certs, &op);
 
     if (worth_asking_again(item, err))
-        err = read_certs(store, item, &certs, &diag);
+        err = read_certs(store, item, &certs, &op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &diag);
+        return not_had(store, item, err, &op);
     sk_X509_free(store->certs);
     store->certs = certs;
     return give_next_cert(store, to);
@@ -502,7 +502,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
     ISPROV_KEEP_ERRNO;
     struct store *store = ctx;
     const struct receiver to = { .cb = cb, .arg = arg };
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err = IOTSAFE_OK;
     enum outcome outcome = SKIPPED;
 
@@ -510,10 +510,10 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
     (void)pw_arg;
     if (!store->begun) {
         store->begun = true;
-        err = plan(store, &diag);
+        err = plan(store, &op);
     }
     if (err != IOTSAFE_OK) {
-        isprov_raise(store->prov, err, &diag);
+        isprov_raise(store->prov, err, &op);
         outcome = FAILED;
     }
     while (outcome == SKIPPED && has_more(store))

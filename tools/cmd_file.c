@@ -67,7 +67,7 @@ static enum tool_status file_run(struct tool *tool, const struct args *args)
     const char *sim = args->option[OPTION_SIM];
     struct iotsafe_uri uri = { .type = IOTSAFE_URI_ANY };
     struct iotsafe_object object = { .kind = IOTSAFE_FILE };
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     enum tool_status status = TOOL_FAILED;
     struct iotsafe_card *card;
     uint8_t *data = NULL;
@@ -79,14 +79,14 @@ static enum tool_status file_run(struct tool *tool, const struct args *args)
     card = tool_card(tool, sim != NULL ? sim : uri.sim);
     if (card == NULL)
         return TOOL_FAILED;
-    err = iotsafe_find(card, IOTSAFE_FILE, &uri.name, &object, &diag);
+    err = iotsafe_find(card, IOTSAFE_FILE, &uri.name, &object, &op);
     if (err == IOTSAFE_OK)
         err = iotsafe_read_file(card, &object.name, IOTSAFE_WHOLE, object.file_size, &data, &len,
-                                &diag);
+                                &op);
     if (err == IOTSAFE_OK)
         status = print_file(data, len);
     else
-        report_library(NULL, err, &diag);
+        report_library(NULL, err, &op);
     free(data);
     iotsafe_card_free(card);
     return status;

@@ -180,7 +180,7 @@ static json_t *info_json(const char *transport, const struct iotsafe_info *info)
 static enum tool_status info_run(struct tool *tool, const struct args *args)
 {
     struct iotsafe_card *card = tool_card(tool, args->option[OPTION_SIM]);
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_info info = { .known = false };
     enum tool_status status = TOOL_FAILED;
     const char *transport;
@@ -189,9 +189,9 @@ static enum tool_status info_run(struct tool *tool, const struct args *args)
     if (card == NULL)
         return TOOL_FAILED;
     transport = iotsafe_card_transport(card);
-    err = iotsafe_card_info(card, &info, &diag);
+    err = iotsafe_card_info(card, &info, &op);
     if (err != IOTSAFE_OK) {
-        report_library(NULL, err, &diag);
+        report_library(NULL, err, &op);
     } else if (tool->json) {
         status = output_json(info_json(transport, &info)) ? TOOL_OK : TOOL_FAILED;
     } else {

@@ -128,38 +128,38 @@ static enum tool_status finish(const struct tool *tool, struct iotsafe_card *car
 }
 
 static void report_refusal(const struct iotsafe_object *container, enum iotsafe_err err,
-                           struct iotsafe_diag *diag)
+                           struct iotsafe_op *op)
 {
     bool cannot = (container->told & IOTSAFE_TOLD_FUNCTIONS) != 0
                   && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
 
-    if (object_refused(err) && cannot && diag->text[0] != '\0')
-        report_error("%s (the applet lists this key as none that it generates)", diag->text);
+    if (object_refused(err) && cannot && op->text[0] != '\0')
+        report_error("%s (the applet lists this key as none that it generates)", op->text);
     else
-        report_library(NULL, err, diag);
+        report_library(NULL, err, op);
 }
 
 static enum tool_status generate(const struct tool *tool, struct iotsafe_card *card,
                                  const struct iotsafe_uri *uri, bool force)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_generated generated;
     struct iotsafe_object container;
     char text[IOTSAFE_URI_MAX];
-    enum iotsafe_err err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &container, &diag);
+    enum iotsafe_err err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &container, &op);
 
     if (err != IOTSAFE_OK) {
-        report_library(NULL, err, &diag);
+        report_library(NULL, err, &op);
         return TOOL_FAILED;
     }
     object_uri(&container, uri->sim, text);
     if (!may_generate(card, &container, text, force))
         return TOOL_FAILED;
     report_note("generating a key pair in %s; this may take a while", text);
-    err = iotsafe_generate(card, &uri->name, &generated, &diag);
+    err = iotsafe_generate(card, &uri->name, &generated, &op);
     if (err == IOTSAFE_OK)
         return finish(tool, card, &container, uri->sim, &generated);
-    report_refusal(&container, err, &diag);
+    report_refusal(&container, err, &op);
     return TOOL_FAILED;
 }
 

@@ -204,16 +204,16 @@ static enum tool_status list_run(struct tool *tool, const struct args *args)
     const char *sim = args->option[OPTION_SIM];
     struct iotsafe_card *card = tool_card(tool, sim);
     struct iotsafe_object *objects = NULL;
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     enum tool_status status = TOOL_FAILED;
     enum iotsafe_err err;
     size_t n = 0;
 
     if (card == NULL)
         return TOOL_FAILED;
-    err = iotsafe_list(card, &objects, &n, &diag);
+    err = iotsafe_list(card, &objects, &n, &op);
     if (err != IOTSAFE_OK)
-        report_library(NULL, err, &diag);
+        report_library(NULL, err, &op);
     else if (tool->json)
         status = print_json(objects, n, sim);
     else

@@ -57,16 +57,15 @@ static bool fits(const struct iotsafe_object *container, const char *uri, const 
 }
 
 static void report_refusal(const struct iotsafe_object *container, enum iotsafe_err err,
-                           struct iotsafe_diag *diag)
+                           struct iotsafe_op *op)
 {
     bool cannot = (container->told & IOTSAFE_TOLD_ACCESS) != 0
                   && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
 
-    if (object_refused(err) && cannot && diag->text[0] != '\0')
-        report_error("%s (the applet lists this key as none that the device may write)",
-                     diag->text);
+    if (object_refused(err) && cannot && op->text[0] != '\0')
+        report_error("%s (the applet lists this key as none that the device may write)", op->text);
     else
-        report_library(NULL, err, diag);
+        report_library(NULL, err, op);
 }
 
 enum confirmation {
@@ -78,9 +77,9 @@ enum confirmation {
 static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe_object *container,
                                  const char *uri, const struct offer *offer)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t point[IOTSAFE_POINT_SIZE];
-    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, point, &diag);
+    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, point, &op);
 
     if (err == IOTSAFE_OK && memcmp(point, offer->point, sizeof(point)) == 0)
         return CONFIRMED;
@@ -89,7 +88,7 @@ static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe
     else if (object_refused(err))
         return UNREADABLE;
     else
-        report_library("the applet took the key, but reading it back failed", err, &diag);
+        report_library("the applet took the key, but reading it back failed", err, &op);
     return CONTRADICTED;
 }
 
@@ -115,22 +114,22 @@ static enum tool_status print_result(const struct tool *tool, const char *uri,
 static enum tool_status put(const struct tool *tool, struct iotsafe_card *card,
                             const struct iotsafe_uri *uri, const struct offer *offer)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_object container;
     enum confirmation confirmation;
     char text[IOTSAFE_URI_MAX];
-    enum iotsafe_err err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, &container, &diag);
+    enum iotsafe_err err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, &container, &op);
 
     if (err != IOTSAFE_OK) {
-        report_library(NULL, err, &diag);
+        report_library(NULL, err, &op);
         return TOOL_FAILED;
     }
     object_uri(&container, uri->sim, text);
     if (!fits(&container, text, offer))
         return TOOL_FAILED;
-    err = iotsafe_put_public_key(card, &uri->name, offer->point, &diag);
+    err = iotsafe_put_public_key(card, &uri->name, offer->point, &op);
     if (err != IOTSAFE_OK) {
-        report_refusal(&container, err, &diag);
+        report_refusal(&container, err, &op);
         return TOOL_FAILED;
     }
     confirmation = confirm(card, &container, text, offer);

@@ -36,14 +36,14 @@ static size_t parse_count(const char *text)
 
 static bool fill(struct iotsafe_card *card, uint8_t *bytes, size_t n)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
 
     for (size_t done = 0; done < n;) {
         size_t piece = n - done < PIECE_SIZE ? n - done : PIECE_SIZE;
-        enum iotsafe_err err = iotsafe_random(card, bytes + done, piece, &diag);
+        enum iotsafe_err err = iotsafe_random(card, bytes + done, piece, &op);
 
         if (err != IOTSAFE_OK) {
-            report_library(NULL, err, &diag);
+            report_library(NULL, err, &op);
             return false;
         }
         done += piece;

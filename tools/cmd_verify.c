@@ -52,7 +52,7 @@ struct verdict {
 
 enum outcome {
     DECIDED,
-    NOT_HERE, /* this way cannot tell; why not is in a diag */
+    NOT_HERE, /* this way cannot tell; why not is in a op */
     FAILED    /* reported */
 };
 
@@ -93,23 +93,23 @@ static bool is_worth_it(const struct question *question, enum replaceable replac
 /* The public-key object that the URI means: the half of the private key of that
  * name, else the public key itself. */
 static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iotsafe_uri *uri,
-                                    struct iotsafe_object *ret_object, struct iotsafe_diag *diag)
+                                    struct iotsafe_object *ret_object, struct iotsafe_op *op)
 {
     struct iotsafe_object private_key;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (uri->type == IOTSAFE_URI_CERT) {
-        snprintf(diag->text, sizeof(diag->text),
+        snprintf(op->text, sizeof(op->text),
                  "the URI names a certificate, which the applet does not verify with");
         return err;
     }
     if (uri->type != IOTSAFE_URI_PUBLIC) {
-        err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &private_key, diag);
+        err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &private_key, op);
         if (err == IOTSAFE_OK)
-            return object_public_half(card, &private_key, ret_object, diag);
+            return object_public_half(card, &private_key, ret_object, op);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND && uri->type != IOTSAFE_URI_PRIVATE)
-        err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, ret_object, diag);
+        err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, ret_object, op);
     return err;
 }
 
@@ -141,7 +141,7 @@ static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[s
 /* As the applet wants it. That it is none is certain only where the applet tells
  * that the key is one for ECDSA. */
 static enum outcome raw_signature(const struct question *question, const struct iotsafe_object *key,
-                                  uint8_t ret_raw[static RAW_SIZE], struct iotsafe_diag *diag)
+                                  uint8_t ret_raw[static RAW_SIZE], struct iotsafe_op *op)
 {
     bool told = (key->told & IOTSAFE_TOLD_KEY_TYPE) != 0;
 
@@ -152,42 +152,42 @@ static enum outcome raw_signature(const struct question *question, const struct 
         report_bad_signature(question);
         return FAILED;
     }
-    snprintf(diag->text, sizeof(diag->text), "it is asked about ECDSA only");
+    snprintf(op->text, sizeof(op->text), "it is asked about ECDSA only");
     return NOT_HERE;
 }
 
 static enum outcome ask_applet(const struct question *question, struct iotsafe_card *card,
                                const struct iotsafe_object *key, bool *ret_valid,
-                               struct iotsafe_diag *diag)
+                               struct iotsafe_op *op)
 {
     uint8_t raw[RAW_SIZE];
     struct iotsafe_input input;
-    enum outcome outcome = raw_signature(question, key, raw, diag);
+    enum outcome outcome = raw_signature(question, key, raw, op);
     enum iotsafe_err err;
 
     if (outcome != DECIDED)
         return outcome;
-    err = iotsafe_input_from_digest(question->md, question->md_len, &input, diag);
+    err = iotsafe_input_from_digest(question->md, question->md_len, &input, op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_verify(card, &key->name, &input, raw, ret_valid, diag);
+        err = iotsafe_verify(card, &key->name, &input, raw, ret_valid, op);
     if (err == IOTSAFE_OK)
         return DECIDED;
     if (object_refused(err))
         return NOT_HERE;
-    report_library(NULL, err, diag);
+    report_library(NULL, err, op);
     return FAILED;
 }
 
 static enum outcome by_applet(const struct question *question, struct iotsafe_card *card,
-                              struct verdict *verdict, struct iotsafe_diag *diag)
+                              struct verdict *verdict, struct iotsafe_op *op)
 {
     struct iotsafe_object key;
-    enum iotsafe_err err = find_public(card, &question->uri, &key, diag);
+    enum iotsafe_err err = find_public(card, &question->uri, &key, op);
 
     if (object_refused(err))
         return NOT_HERE;
     if (err != IOTSAFE_OK) {
-        report_library(NULL, err, diag);
+        report_library(NULL, err, op);
         return FAILED;
     }
     verdict->by_applet = true;
@@ -195,7 +195,7 @@ static enum outcome by_applet(const struct question *question, struct iotsafe_ca
     if (!is_worth_it(question, verdict->replaceable))
         return FAILED;
     object_uri(&key, question->uri.sim, verdict->uri);
-    return ask_applet(question, card, &key, &verdict->valid, diag);
+    return ask_applet(question, card, &key, &verdict->valid, op);
 }
 
 /* ---------------------------------------------------------------- in software */
@@ -257,15 +257,15 @@ static enum outcome decide(const struct tool *tool, const struct question *quest
                            struct verdict *ret_verdict)
 {
     struct iotsafe_card *card = tool_card(tool, question->uri.sim);
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     enum outcome outcome = FAILED;
 
     if (card == NULL)
         return FAILED;
-    outcome = by_applet(question, card, ret_verdict, &diag);
+    outcome = by_applet(question, card, ret_verdict, &op);
     iotsafe_card_free(card);
     if (outcome == NOT_HERE && question->only_applet) {
-        report_error("%s: the applet cannot verify it: %s", question->operand, diag.text);
+        report_error("%s: the applet cannot verify it: %s", question->operand, op.text);
         return FAILED;
     }
     return outcome == NOT_HERE ? in_software(tool, question, ret_verdict) : outcome;

@@ -80,18 +80,18 @@ struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
     const struct iotsafe_config *cfg = isprov_get0_config(
         OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
     struct iotsafe_card *card = NULL;
-    struct iotsafe_diag diag = { .text = "" };
-    enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &diag);
+    struct iotsafe_op op = { .text = "" };
+    enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &op);
 
     if (err == IOTSAFE_OK)
         return card;
-    report_library(NULL, err, &diag);
+    report_library(NULL, err, &op);
     return NULL;
 }
 
 bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err;
 
     if (!iotsafe_uri_is_ours(text)) {
@@ -100,10 +100,10 @@ bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
                      text);
         return false;
     }
-    err = iotsafe_uri_parse(text, ret_uri, &diag);
+    err = iotsafe_uri_parse(text, ret_uri, &op);
     if (err == IOTSAFE_OK)
         return true;
-    report_library(NULL, err, &diag);
+    report_library(NULL, err, &op);
     return false;
 }
 

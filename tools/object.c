@@ -35,9 +35,9 @@ void object_uri(const struct iotsafe_object *object, const char *sim,
 
 enum iotsafe_err object_find(struct iotsafe_card *card, enum iotsafe_kind kind,
                              const struct iotsafe_name *name, struct iotsafe_object *ret_object,
-                             struct iotsafe_diag *diag)
+                             struct iotsafe_op *op)
 {
-    enum iotsafe_err err = iotsafe_find(card, kind, name, ret_object, diag);
+    enum iotsafe_err err = iotsafe_find(card, kind, name, ret_object, op);
 
     /* an unknown instruction at the very start may show as an unknown class */
     if (err != IOTSAFE_ERR_UNSUPPORTED && err != IOTSAFE_ERR_CLASS)
@@ -50,7 +50,7 @@ enum iotsafe_err object_find(struct iotsafe_card *card, enum iotsafe_kind kind,
 
 enum iotsafe_err object_public_half(struct iotsafe_card *card,
                                     const struct iotsafe_object *private_key,
-                                    struct iotsafe_object *ret_object, struct iotsafe_diag *diag)
+                                    struct iotsafe_object *ret_object, struct iotsafe_op *op)
 {
     struct iotsafe_name label = private_key->name, id = private_key->name;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
@@ -58,11 +58,11 @@ enum iotsafe_err object_public_half(struct iotsafe_card *card,
     label.id_len = 0;
     id.label_len = 0;
     if (label.label_len != 0 && id.id_len != 0)
-        err = object_find(card, IOTSAFE_PUBLIC_KEY, &private_key->name, ret_object, diag);
+        err = object_find(card, IOTSAFE_PUBLIC_KEY, &private_key->name, ret_object, op);
     if (err == IOTSAFE_ERR_NOT_FOUND && label.label_len != 0)
-        err = object_find(card, IOTSAFE_PUBLIC_KEY, &label, ret_object, diag);
+        err = object_find(card, IOTSAFE_PUBLIC_KEY, &label, ret_object, op);
     if (err == IOTSAFE_ERR_NOT_FOUND && id.id_len != 0)
-        err = object_find(card, IOTSAFE_PUBLIC_KEY, &id, ret_object, diag);
+        err = object_find(card, IOTSAFE_PUBLIC_KEY, &id, ret_object, op);
     return err;
 }
 

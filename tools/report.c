@@ -52,9 +52,9 @@ void report_warning(const char *format, ...)
     va_end(ap);
 }
 
-void report_library(const char *what, enum iotsafe_err err, const struct iotsafe_diag *diag)
+void report_library(const char *what, enum iotsafe_err err, const struct iotsafe_op *op)
 {
-    const char *text = diag->text[0] != '\0' ? diag->text : iotsafe_strerror(err);
+    const char *text = op->text[0] != '\0' ? op->text : iotsafe_strerror(err);
 
     if (what != NULL)
         report_error("%s: %s", what, text);

@@ -19,10 +19,10 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /**
  * A failure of the library.
  * @param what  the thing that failed, e.g. the command; NULL: nothing to add
- * @param diag  as the library filled it; an empty text is replaced by
+ * @param op  as the library filled it; an empty text is replaced by
  *              iotsafe_strerror()
  */
-void report_library(const char *what, enum iotsafe_err err, const struct iotsafe_diag *diag);
+void report_library(const char *what, enum iotsafe_err err, const struct iotsafe_op *op);
 
 /** What OpenSSL's error queue tells about a failure. */
 struct queue_summary {

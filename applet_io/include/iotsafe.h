@@ -11,10 +11,11 @@
  * After fork() a child goes on with the cards of its parent: it opens
  * connections of its own at the first use.
  *
- * Deadline: each call that takes a card ends after the card's `timeout-ms`,
- * waiting for others included (iotsafe_config, below). Faults that pass - a
- * reset, a lost channel, a device that comes back, an applet busy with remote
- * administration - are repaired inside the call until then.
+ * Deadline: each call that takes a card ends at the deadline of its operation
+ * (struct iotsafe_op) or, where none is set, after the card's `timeout-ms`; waiting
+ * for others is included. One exchange that has begun may end later, at most by the
+ * time that one exchange is given. Faults that pass - a reset, a lost channel, a device that comes
+ * back, an applet busy with remote administration - are repaired inside the call until then.
  *
  * Outputs (`ret_...`) are written on IOTSAFE_OK only, unless said otherwise.
  */
@@ -31,7 +32,7 @@
 
 /* ------------------------------------------------------------------ errors */
 
-/** What can go wrong, coarsely; struct iotsafe_diag tells the rest. Values are
+/** What can go wrong, coarsely; struct iotsafe_op tells the rest. Values are
  *  stable: the provider uses them as OpenSSL reason numbers. */
 enum iotsafe_err {
     IOTSAFE_OK = 0,
@@ -72,12 +73,28 @@ enum iotsafe_err {
 /** Short text for an error, without the particulars. Static storage. */
 const char *iotsafe_strerror(enum iotsafe_err err);
 
-/** The particulars of a failure, for people: which object, command, status
- *  word, transport, and what to do. Never holds anything secret. Owned by the
- *  caller; every function that takes one accepts NULL. Written on failure. */
-struct iotsafe_diag {
-    char text[512]; /* NUL-terminated UTF-8, control characters replaced */
+/**
+ * One operation of the caller - a load, a signature, a derivation -, however many
+ * calls of this library it takes: until when it may last, and why it failed. Owned
+ * by the caller; every function that takes one accepts NULL.
+ */
+struct iotsafe_op {
+    /** For people: which object, command, status word, transport, and what to do.
+     *  Written on failure; never holds anything secret. NUL-terminated UTF-8,
+     *  control characters replaced. */
+    char text[512];
+    /** When to give up: milliseconds on CLOCK_MONOTONIC; 0: each call has the card's
+     *  `timeout-ms` for itself. See iotsafe_op_begin(). */
+    int64_t deadline_ms;
 };
+
+/** The start of a quiet attempt inside an operation: no text yet, the same deadline. */
+static inline struct iotsafe_op iotsafe_op_within(const struct iotsafe_op *op)
+{
+    struct iotsafe_op part = { "", op != NULL ? op->deadline_ms : 0 };
+
+    return part;
+}
 
 /* ----------------------------------------------------------- configuration */
 
@@ -101,6 +118,10 @@ typedef const char *iotsafe_lookup_fn(void *arg, const char *key);
  */
 struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg);
 void iotsafe_config_free(struct iotsafe_config *cfg);
+
+/** Begin an operation now: it may last for the configuration's `timeout-ms`, all its
+ *  calls together. */
+struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 
 /** Settings of the layers above; defaults where the value was bad. */
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
@@ -145,10 +166,10 @@ bool iotsafe_uri_is_ours(const char *text);
 
 /**
  * Parse `iotsafe:` or `iotsafe://` and its attributes (docs/iotsafe-uri.7).
- * @retval IOTSAFE_ERR_URI  the diag names the attribute that is wrong
+ * @retval IOTSAFE_ERR_URI  the op names the attribute that is wrong
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri,
-                                                     struct iotsafe_diag *diag);
+                                                     struct iotsafe_op *op);
 
 #define IOTSAFE_URI_MAX 320 /* bytes with the NUL; the longest that format writes fits */
 
@@ -170,7 +191,7 @@ struct iotsafe_card;
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
                                                     const char *sim, struct iotsafe_card **ret_card,
-                                                    struct iotsafe_diag *diag);
+                                                    struct iotsafe_op *op);
 struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card);
 void iotsafe_card_free(struct iotsafe_card *card); /* NULL accepted */
 
@@ -204,7 +225,7 @@ struct iotsafe_info {
 
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card,
                                                      struct iotsafe_info *ret_info,
-                                                     struct iotsafe_diag *diag);
+                                                     struct iotsafe_op *op);
 
 /* ----------------------------------------------------------------- objects */
 
@@ -246,17 +267,17 @@ struct iotsafe_object {
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
                                                 struct iotsafe_object **ret_objects, size_t *ret_n,
-                                                struct iotsafe_diag *diag);
+                                                struct iotsafe_op *op);
 
 /**
  * The one object of a kind that a name stands for, from the object list.
- * @retval IOTSAFE_ERR_NOT_FOUND  none; the diag says what there is
- * @retval IOTSAFE_ERR_AMBIGUOUS  several; the diag lists them
+ * @retval IOTSAFE_ERR_NOT_FOUND  none; the op says what there is
+ * @retval IOTSAFE_ERR_AMBIGUOUS  several; the op lists them
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
                                                 const struct iotsafe_name *name,
                                                 struct iotsafe_object *ret_object,
-                                                struct iotsafe_diag *diag);
+                                                struct iotsafe_op *op);
 
 #define IOTSAFE_POINT_SIZE 65 /* uncompressed point of a 256-bit curve: 04 X Y */
 
@@ -270,7 +291,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum 
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(
     struct iotsafe_card *card, const struct iotsafe_name *name,
-    uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+    uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
 
 #define IOTSAFE_RSA_MODULUS_MAX 256 /* bytes: RSA-2048 */
 #define IOTSAFE_RSA_EXPONENT_MAX 8
@@ -287,7 +308,7 @@ struct iotsafe_rsa_key {
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card,
                                                         const struct iotsafe_name *name,
                                                         struct iotsafe_rsa_key *ret_key,
-                                                        struct iotsafe_diag *diag);
+                                                        struct iotsafe_op *op);
 
 /** How much of a file object to read. */
 enum iotsafe_extent {
@@ -309,7 +330,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card,
                                                      const struct iotsafe_name *name,
                                                      enum iotsafe_extent extent, size_t size_hint,
                                                      uint8_t **ret_data, size_t *ret_len,
-                                                     struct iotsafe_diag *diag);
+                                                     struct iotsafe_op *op);
 
 /* -------------------------------------------------------------- operations */
 
@@ -340,7 +361,7 @@ struct iotsafe_input {
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest,
                                                              size_t digest_len,
                                                              struct iotsafe_input *ret_input,
-                                                             struct iotsafe_diag *diag);
+                                                             struct iotsafe_op *op);
 
 /**
  * COMPUTE SIGNATURE (IoT.05 2.10). Two exchanges on an open card, one more where
@@ -356,7 +377,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
                                                 enum iotsafe_scheme scheme,
                                                 const struct iotsafe_input *input,
                                                 uint8_t ret_sig[static IOTSAFE_SIGNATURE_MAX],
-                                                size_t *ret_sig_len, struct iotsafe_diag *diag);
+                                                size_t *ret_sig_len, struct iotsafe_op *op);
 
 /**
  * VERIFY SIGNATURE with a public key of the card (IoT.05 2.13).
@@ -368,7 +389,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_verify(struct iotsafe_card *card,
                                                   const struct iotsafe_name *name,
                                                   const struct iotsafe_input *input,
                                                   const uint8_t sig[static 64], bool *ret_valid,
-                                                  struct iotsafe_diag *diag);
+                                                  struct iotsafe_op *op);
 
 /** What GENERATE KEY PAIR made. The names are those valid from now on. */
 struct iotsafe_generated {
@@ -386,13 +407,13 @@ struct iotsafe_generated {
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     const struct iotsafe_name *name,
                                                     struct iotsafe_generated *ret_generated,
-                                                    struct iotsafe_diag *diag);
+                                                    struct iotsafe_op *op);
 
 /** PUT PUBLIC KEY. The caller has checked that the point is on the curve.
  *  @param name  of the public key's container */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
     struct iotsafe_card *card, const struct iotsafe_name *name,
-    const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_diag *diag);
+    const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
 
 #define IOTSAFE_SHARED_SECRET_SIZE 32
 
@@ -408,7 +429,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
     struct iotsafe_card *card, const struct iotsafe_name *private_key,
     const struct iotsafe_name *container, const uint8_t point[static IOTSAFE_POINT_SIZE],
-    uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_diag *diag);
+    uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_op *op);
 
 /**
  * COMPUTE HKDF: the extract step of RFC 5869 with a secret of the card as input
@@ -422,7 +443,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *car
                                                         const struct iotsafe_name *secret,
                                                         const uint8_t *salt, size_t salt_len,
                                                         uint16_t hash, uint8_t ret_prk[static 64],
-                                                        struct iotsafe_diag *diag);
+                                                        struct iotsafe_op *op);
 
 /**
  * COMPUTE PRF: that of TLS 1.2 with SHA-256 (RFC 5246 clause 5) and a secret of
@@ -434,11 +455,10 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *car
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_prf(struct iotsafe_card *card,
                                                const struct iotsafe_name *secret,
                                                const uint8_t *label_seed, size_t label_seed_len,
-                                               uint8_t *ret_bytes, size_t n,
-                                               struct iotsafe_diag *diag);
+                                               uint8_t *ret_bytes, size_t n, struct iotsafe_op *op);
 
 /** GET RANDOM until `n` bytes are there. The caller wipes them. */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes,
-                                                  size_t n, struct iotsafe_diag *diag);
+                                                  size_t n, struct iotsafe_op *op);
 
 #endif

@@ -12,7 +12,7 @@ static size_t input_len;
 
 static enum iotsafe_err feed(struct transport *t, const char *session, const uint8_t *cmd,
                              size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                             deadline_t deadline, struct iotsafe_diag *diag)
+                             deadline_t deadline, struct iotsafe_op *op)
 {
     size_t n;
 
@@ -20,7 +20,7 @@ static enum iotsafe_err feed(struct transport *t, const char *session, const uin
     if (cmd_len < 5 || cmd_len > APDU_CMD_MAX || cmd[0] == 0xff)
         abort(); /* never a malformed command, whatever the card says */
     if (input_len == 0) {
-        diag_set(diag, "no more answers");
+        op_set(op, "no more answers");
         return IOTSAFE_ERR_TRANSPORT;
     }
     n = input[0];
@@ -36,11 +36,11 @@ static enum iotsafe_err feed(struct transport *t, const char *session, const uin
 }
 
 static enum iotsafe_err fake_open(const char *address, const char *lock_dir,
-                                  struct transport **ret_transport, struct iotsafe_diag *diag)
+                                  struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct transport *t = calloc(1, sizeof(*t));
 
-    (void)address, (void)lock_dir, (void)diag;
+    (void)address, (void)lock_dir, (void)op;
     if (t == NULL)
         return IOTSAFE_ERR_MEMORY;
     t->ops = &transport_socket;
@@ -50,17 +50,17 @@ static enum iotsafe_err fake_open(const char *address, const char *lock_dir,
 }
 
 static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
-    (void)deadline, (void)diag;
+    (void)deadline, (void)op;
     t->connected = n == 0;
     return n == 0 ? IOTSAFE_OK : IOTSAFE_ERR_NOT_FOUND;
 }
 
 static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_diag *diag)
+                                     struct iotsafe_op *op)
 {
-    (void)t, (void)deadline, (void)ret_reset, (void)diag;
+    (void)t, (void)deadline, (void)ret_reset, (void)op;
     return IOTSAFE_OK;
 }
 
@@ -115,42 +115,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE] = { 0 };
     bool valid;
     uint8_t *file = NULL;
-    struct iotsafe_diag diag;
+    struct iotsafe_op op;
     size_t n = 0;
 
     input = data, input_len = size;
-    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &diag) != IOTSAFE_OK)
+    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &op) != IOTSAFE_OK)
         abort();
-    if (iotsafe_card_info(card, &info, &diag) == IOTSAFE_OK && info.applet_id_len > 32)
+    if (iotsafe_card_info(card, &info, &op) == IOTSAFE_OK && info.applet_id_len > 32)
         abort();
-    if (iotsafe_list(card, &objects, &n, &diag) == IOTSAFE_OK && n > IOTSAFE_OBJECTS_MAX)
+    if (iotsafe_list(card, &objects, &n, &op) == IOTSAFE_OK && n > IOTSAFE_OBJECTS_MAX)
         abort();
     free(objects);
-    if (iotsafe_read_public_key(card, &by_label, point, &diag) == IOTSAFE_OK && point[0] != 4)
+    if (iotsafe_read_public_key(card, &by_label, point, &op) == IOTSAFE_OK && point[0] != 4)
         abort();
     if (iotsafe_read_file(card, &by_id, size % 2 == 0 ? IOTSAFE_CERTIFICATES : IOTSAFE_WHOLE,
-                          size % 3 == 0 ? 600 : 0, &file, &n, &diag)
+                          size % 3 == 0 ? 600 : 0, &file, &n, &op)
             == IOTSAFE_OK
         && n > IOTSAFE_FILE_MAX + 1)
         abort();
     free(file);
-    if (iotsafe_input_from_digest(digest, sizeof(digest), &message, &diag) != IOTSAFE_OK)
+    if (iotsafe_input_from_digest(digest, sizeof(digest), &message, &op) != IOTSAFE_OK)
         abort();
     if (iotsafe_sign(card, &by_id, size % 2 == 0 ? IOTSAFE_ECDSA : IOTSAFE_RSA_PSS, &message, sig,
-                     &n, &diag)
+                     &n, &op)
             == IOTSAFE_OK
         && (n < 8 || n > IOTSAFE_SIGNATURE_MAX))
         abort();
-    if (iotsafe_verify(card, &by_id, &message, sig, &valid, &diag) == IOTSAFE_OK)
+    if (iotsafe_verify(card, &by_id, &message, sig, &valid, &op) == IOTSAFE_OK)
         (void)valid;
-    if (iotsafe_read_rsa_key(card, &by_id, &rsa, &diag) == IOTSAFE_OK
+    if (iotsafe_read_rsa_key(card, &by_id, &rsa, &op) == IOTSAFE_OK
         && (rsa.modulus_len == 0 || rsa.modulus[0] == 0))
         abort();
-    (void)!iotsafe_generate(card, &by_id, &generated, &diag);
-    (void)!iotsafe_agree(card, &by_id, &by_label, point, secret, &diag);
-    (void)!iotsafe_hkdf_extract(card, &by_id, secret, 32, IOTSAFE_HASH_SHA384, sig, &diag);
-    (void)!iotsafe_prf(card, &by_label, secret, 32, random, sizeof(random), &diag);
-    (void)!iotsafe_random(card, random, sizeof(random), &diag);
+    (void)!iotsafe_generate(card, &by_id, &generated, &op);
+    (void)!iotsafe_agree(card, &by_id, &by_label, point, secret, &op);
+    (void)!iotsafe_hkdf_extract(card, &by_id, secret, 32, IOTSAFE_HASH_SHA384, sig, &op);
+    (void)!iotsafe_prf(card, &by_label, secret, 32, random, sizeof(random), &op);
+    (void)!iotsafe_random(card, random, sizeof(random), &op);
     iotsafe_card_free(card);
     iotsafe_config_free(cfg);
     return 0;

@@ -11,16 +11,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = malloc(size + 1);
     char canonical[IOTSAFE_URI_MAX], again[IOTSAFE_URI_MAX];
     struct iotsafe_uri uri, back;
-    struct iotsafe_diag diag;
+    struct iotsafe_op op;
 
     if (text == NULL)
         abort();
     if (size != 0)
         memcpy(text, data, size);
     text[size] = '\0';
-    if (iotsafe_uri_parse(text, &uri, &diag) == IOTSAFE_OK) {
+    if (iotsafe_uri_parse(text, &uri, &op) == IOTSAFE_OK) {
         iotsafe_uri_format(&uri, canonical);
-        if (iotsafe_uri_parse(canonical, &back, &diag) != IOTSAFE_OK)
+        if (iotsafe_uri_parse(canonical, &back, &op) != IOTSAFE_OK)
             abort();
         iotsafe_uri_format(&back, again);
         if (strcmp(canonical, again) != 0)

@@ -31,10 +31,10 @@ static uint8_t *encode(const char *uri, bool with_spki, size_t *ret_len)
 static void expect_refused(const uint8_t *der, size_t len, const char *why)
 {
     struct isprov_keyref ref;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(isprov_keyref_decode(der, len, &ref, &diag), IOTSAFE_ERR_REFERENCE, "%s", why);
-    cr_expect(strlen(diag.text) > 10, "%s: no explanation", why);
+    cr_expect_eq(isprov_keyref_decode(der, len, &ref, &op), IOTSAFE_ERR_REFERENCE, "%s", why);
+    cr_expect(strlen(op.text) > 10, "%s: no explanation", why);
     cr_expect_eq(ERR_peek_error(), 0, "%s: an error in the queue", why);
 }
 
@@ -129,14 +129,14 @@ Test(keyref, refuses_a_length_that_is_not_der)
 Test(keyref, refuses_a_later_version_by_name)
 {
     struct isprov_keyref ref;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     size_t len;
     uint8_t *der = encode("iotsafe://label=k", false, &len);
 
     der[2 + 2 + strlen("iotsafe-key-reference-v")] = '2';
     cr_expect(isprov_keyref_is_ours(der, len), "then the error says why");
-    cr_expect_eq(isprov_keyref_decode(der, len, &ref, &diag), IOTSAFE_ERR_REFERENCE);
-    cr_expect(strstr(diag.text, "version") != NULL, "%s", diag.text);
+    cr_expect_eq(isprov_keyref_decode(der, len, &ref, &op), IOTSAFE_ERR_REFERENCE);
+    cr_expect(strstr(op.text, "version") != NULL, "%s", op.text);
     OPENSSL_free(der);
 }
 

@@ -81,9 +81,9 @@ Test(report, is_one_safe_line, .init = cr_redirect_stderr)
 
 Test(report, a_silent_library_error_gets_its_name, .init = cr_redirect_stderr)
 {
-    struct iotsafe_diag diag = { .text = "" };
+    struct iotsafe_op op = { .text = "" };
 
-    report_library("list", IOTSAFE_ERR_NO_CARD, &diag);
+    report_library("list", IOTSAFE_ERR_NO_CARD, &op);
     fflush(stderr);
     cr_expect_stderr_eq_str("iotsafe: list: no SIM in the reader\n");
 }

@@ -201,7 +201,7 @@ static const char *look_up(void *arg, const char *key)
 
 struct iotsafe_card *script_card_connect(struct script_card *sc, const char *settings)
 {
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     int n = snprintf(sc->settings, sizeof(sc->settings) - 1, "transport=socket:%s %s", sc->path,
                      settings);
@@ -213,8 +213,8 @@ struct iotsafe_card *script_card_connect(struct script_card *sc, const char *set
     if (n > 0 && sc->settings[n - 1] == ' ')
         sc->settings[n - 1] = '\0';
     sc->cfg = iotsafe_config_new(look_up, sc);
-    if (sc->cfg == NULL || iotsafe_card_new(sc->cfg, NULL, &card, &diag) != IOTSAFE_OK) {
-        (void)fprintf(stderr, "script_card_connect: %s\n", diag.text);
+    if (sc->cfg == NULL || iotsafe_card_new(sc->cfg, NULL, &card, &op) != IOTSAFE_OK) {
+        (void)fprintf(stderr, "script_card_connect: %s\n", op.text);
         abort();
     }
     return card;

@@ -109,13 +109,13 @@ static struct iotsafe_card *card_at(const char *path, const char *options)
 {
     struct iotsafe_config *cfg;
     struct iotsafe_card *card = NULL;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     char transport[160];
 
     (void)snprintf(transport, sizeof(transport), "at:%s%s", path, options);
     setenv("IOTSAFE_TRANSPORT", transport, 1);
     cfg = iotsafe_config_new(NULL, NULL);
-    cr_assert_eq(iotsafe_card_new(cfg, NULL, &card, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_card_new(cfg, NULL, &card, &op), IOTSAFE_OK, "%s", op.text);
     iotsafe_config_free(cfg);
     return card;
 }
@@ -137,11 +137,10 @@ static void expect_random(const struct modem_step *script, size_t n, const char 
     struct iotsafe_card *card = card_at(pty_modem_path(m), options);
 
     for (int i = 0; i < times; i++) {
-        struct iotsafe_diag diag = { "" };
+        struct iotsafe_op op = { .text = "" };
         uint8_t bytes[2] = { 0 };
 
-        cr_expect_eq(iotsafe_random(card, bytes, 2, &diag), IOTSAFE_OK, "call %d: %s", i,
-                     diag.text);
+        cr_expect_eq(iotsafe_random(card, bytes, 2, &op), IOTSAFE_OK, "call %d: %s", i, op.text);
         cr_expect_eq(bytes[0], 0xab);
         cr_expect_eq(bytes[1], 0xcd);
     }
@@ -270,12 +269,12 @@ static void expect_file(const struct modem_step *script, size_t n, const char *w
     static const struct iotsafe_name file = { .id = { 1 }, .id_len = 1 };
     struct pty_modem *m = pty_modem_start(script, n);
     struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t *data = NULL;
     size_t data_len = 0;
 
-    cr_expect_eq(iotsafe_read_file(card, &file, IOTSAFE_WHOLE, 0, &data, &data_len, &diag),
-                 IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(iotsafe_read_file(card, &file, IOTSAFE_WHOLE, 0, &data, &data_len, &op),
+                 IOTSAFE_OK, "%s", op.text);
     cr_expect_eq(data_len, len);
     cr_expect(data_len == len && memcmp(data, want, len) == 0);
     free(data);
@@ -367,11 +366,11 @@ Test(modem, a_refused_command_is_not_tried_until_the_deadline)
     };
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t bytes[2];
 
-    cr_expect_eq(iotsafe_random(card, bytes, 2, &diag), IOTSAFE_ERR_CARD);
-    cr_expect_not_null(strstr(diag.text, "CME ERROR 100"), "%s", diag.text);
+    cr_expect_eq(iotsafe_random(card, bytes, 2, &op), IOTSAFE_ERR_CARD);
+    cr_expect_not_null(strstr(op.text, "CME ERROR 100"), "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(pty_modem_stop(m));
 }
@@ -389,11 +388,11 @@ Test(modem, ok_alone_is_enough_for_init)
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
     uint8_t sig[IOTSAFE_SIGNATURE_MAX];
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     size_t len = 0;
 
-    cr_expect_eq(iotsafe_sign(card, &key, IOTSAFE_ECDSA, &input, sig, &len, &diag), IOTSAFE_OK,
-                 "%s", diag.text);
+    cr_expect_eq(iotsafe_sign(card, &key, IOTSAFE_ECDSA, &input, sig, &len, &op), IOTSAFE_OK, "%s",
+                 op.text);
     cr_expect_eq(len, 64);
     iotsafe_card_free(card);
     cr_expect_str_empty(pty_modem_stop(m));
@@ -405,12 +404,12 @@ static void expect_failure(const char *path, const char *options, enum iotsafe_e
                            const char *word)
 {
     struct iotsafe_card *card = card_at(path, options);
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t bytes[2];
-    enum iotsafe_err err = iotsafe_random(card, bytes, 2, &diag);
+    enum iotsafe_err err = iotsafe_random(card, bytes, 2, &op);
 
-    cr_expect_eq(err, want, "%s: %s", iotsafe_strerror(err), diag.text);
-    cr_expect_not_null(strstr(diag.text, word), "%s", diag.text);
+    cr_expect_eq(err, want, "%s: %s", iotsafe_strerror(err), op.text);
+    cr_expect_not_null(strstr(op.text, word), "%s", op.text);
     iotsafe_card_free(card);
 }
 
@@ -486,14 +485,14 @@ Test(modem, the_holder_of_the_port_is_named)
 
 /* ------------------------------------------- commands that a USIM has as well */
 
-static enum iotsafe_err put_after_random(struct iotsafe_card *card, struct iotsafe_diag *diag)
+static enum iotsafe_err put_after_random(struct iotsafe_card *card, struct iotsafe_op *op)
 {
     static const struct iotsafe_name id_05 = { .id = { 5 }, .id_len = 1 };
     static const uint8_t point[IOTSAFE_POINT_SIZE] = { 4 };
     uint8_t byte;
 
-    cr_assert_eq(iotsafe_random(card, &byte, 1, diag), IOTSAFE_OK, "%s", diag->text);
-    return iotsafe_put_public_key(card, &id_05, point, diag);
+    cr_assert_eq(iotsafe_random(card, &byte, 1, op), IOTSAFE_OK, "%s", op->text);
+    return iotsafe_put_public_key(card, &id_05, point, op);
 }
 
 #define CSIM_DONE "\r\n+CSIM: 4,\"9000\"\r\nOK\r\n"
@@ -516,12 +515,12 @@ Test(modem, selects_before_a_command_that_would_change_a_pin)
         { "AT+CSIM=10,\"0124010100\"", CSIM_DONE },
     };
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card;
 
     setenv("IOTSAFE_QUIRKS", "cla=0", 1);
     card = card_at(pty_modem_path(m), "?mode=csim");
-    cr_expect_eq(put_after_random(card, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(put_after_random(card, &op), IOTSAFE_OK, "%s", op.text);
     iotsafe_card_free(card);
     unsetenv("IOTSAFE_QUIRKS");
     cr_expect_str_empty(pty_modem_stop(m));
@@ -538,9 +537,9 @@ Test(modem, does_not_send_it_with_another_class_than_the_applet_has_shown)
     };
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = card_at(pty_modem_path(m), "?mode=csim");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(put_after_random(card, &diag), IOTSAFE_ERR_CLASS, "%s", diag.text);
+    cr_expect_eq(put_after_random(card, &op), IOTSAFE_ERR_CLASS, "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(pty_modem_stop(m));
 }

@@ -11,11 +11,11 @@
 
 #define RANDOM_4 "81 84 00 00 04"
 
-static enum iotsafe_err random_4(struct iotsafe_card *card, struct iotsafe_diag *diag)
+static enum iotsafe_err random_4(struct iotsafe_card *card, struct iotsafe_op *op)
 {
     uint8_t bytes[4];
 
-    return iotsafe_random(card, bytes, sizeof(bytes), diag);
+    return iotsafe_random(card, bytes, sizeof(bytes), op);
 }
 
 /* Two calls over a script, both must succeed. */
@@ -23,10 +23,10 @@ static void expect_two(const struct exchange *script, size_t n, const char *sett
 {
     struct script_card *sc = script_card_start(script, n);
     struct iotsafe_card *card = script_card_connect(sc, settings);
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_OK, "first: %s", diag.text);
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_OK, "second: %s", diag.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_OK, "first: %s", op.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_OK, "second: %s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -94,11 +94,11 @@ Test(card, gives_up_at_the_deadline)
     static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { "*", "mute" } };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "timeout-ms=300");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_OK, "%s", diag.text);
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_ERR_TIMEOUT, "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "no answer in time"), "%s", diag.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_ERR_TIMEOUT, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "no answer in time"), "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -114,13 +114,13 @@ Test(card, a_late_answer_never_meets_the_next_command)
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t bytes[4];
 
-    cr_expect_eq(iotsafe_random(card, bytes, 4, &diag), IOTSAFE_OK, "%s", diag.text);
-    cr_expect_eq(iotsafe_random(card, bytes, 4, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(iotsafe_random(card, bytes, 4, &op), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(iotsafe_random(card, bytes, 4, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect_eq(bytes[0], 0xaa);
-    cr_expect_eq(iotsafe_random(card, bytes, 4, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(iotsafe_random(card, bytes, 4, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect_eq(bytes[0], 0xcc);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
@@ -130,12 +130,12 @@ Test(card, fails_at_once_when_nobody_has_ever_been_there)
 {
     struct script_card *sc = script_card_start(NULL, 0);
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     int64_t start = now_ms();
 
     cr_expect_str_empty(script_card_stop(sc)); /* the socket is gone */
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_ERR_NO_SERVICE, "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "software SIM"), "%s", diag.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_ERR_NO_SERVICE, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "software SIM"), "%s", op.text);
     cr_expect_lt(now_ms() - start, 10000);
     iotsafe_card_free(card);
 }
@@ -145,16 +145,16 @@ Test(card, a_child_uses_a_connection_of_its_own)
     static const struct exchange script[] = { SCRIPT_OPEN, GOOD, SCRIPT_OPEN, GOOD, GOOD };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     int status = 0;
     pid_t pid;
 
     /* the script serves one connection after the other: the parent's ends first */
-    cr_expect_eq(random_4(card, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(random_4(card, &op), IOTSAFE_OK, "%s", op.text);
     pid = fork();
     if (pid == 0) {
-        diag.text[0] = '\0';
-        _exit(random_4(card, &diag) == IOTSAFE_OK && random_4(card, &diag) == IOTSAFE_OK ? 0 : 1);
+        op.text[0] = '\0';
+        _exit(random_4(card, &op) == IOTSAFE_OK && random_4(card, &op) == IOTSAFE_OK ? 0 : 1);
     }
     iotsafe_card_free(card);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
@@ -205,13 +205,13 @@ Test(card, joins_the_pages_of_an_object_list)
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
     struct iotsafe_object *objects = NULL;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     size_t n = 0;
 
-    cr_assert_eq(iotsafe_list(card, &objects, &n, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_list(card, &objects, &n, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect_eq(n, 2);
     free(objects);
-    cr_assert_eq(iotsafe_list(card, &objects, &n, &diag), IOTSAFE_OK, "from the cache");
+    cr_assert_eq(iotsafe_list(card, &objects, &n, &op), IOTSAFE_OK, "from the cache");
     free(objects);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
@@ -229,9 +229,9 @@ Test(card, tells_what_the_applet_is_also_without_the_command)
     struct iotsafe_info info;
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_assert_eq(iotsafe_card_info(card, &info, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_card_info(card, &info, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect(info.known);
     cr_expect_eq(info.max_sessions, 2);
     cr_expect_eq(info.aid_len, 7);
@@ -240,9 +240,9 @@ Test(card, tells_what_the_applet_is_also_without_the_command)
     cr_expect_str_empty(script_card_stop(sc));
     sc = script_card_start(lacking, ARRAY_LEN(lacking));
     card = script_card_connect(sc, "");
-    cr_assert_eq(iotsafe_card_info(card, &info, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_card_info(card, &info, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect(!info.known);
-    cr_assert_eq(iotsafe_card_info(card, &info, &diag), IOTSAFE_OK, "asked once only");
+    cr_assert_eq(iotsafe_card_info(card, &info, &op), IOTSAFE_OK, "asked once only");
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }

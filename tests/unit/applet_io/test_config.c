@@ -80,13 +80,12 @@ Test(config, a_bad_value_is_named_at_the_first_use)
         const char *const file[] = { bad[i][0], bad[i][1], NULL };
         struct iotsafe_config *cfg = make(file);
         struct iotsafe_card *card = NULL;
-        struct iotsafe_diag diag = { "" };
+        struct iotsafe_op op = { .text = "" };
 
         cr_assert_not_null(cfg);
-        cr_expect_eq(iotsafe_card_new(cfg, NULL, &card, &diag), IOTSAFE_ERR_CONFIG, "%s=%s",
+        cr_expect_eq(iotsafe_card_new(cfg, NULL, &card, &op), IOTSAFE_ERR_CONFIG, "%s=%s",
                      bad[i][0], bad[i][1]);
-        cr_expect_not_null(strstr(diag.text, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1],
-                           diag.text);
+        cr_expect_not_null(strstr(op.text, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1], op.text);
         iotsafe_config_free(cfg);
     }
 }
@@ -112,13 +111,13 @@ Test(config, knows_further_sims_by_name)
     static const char *const file[] = { "sim.backup", "socket:/backup", NULL };
     struct iotsafe_config *cfg = make(file);
     struct iotsafe_card *card = NULL;
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_assert_eq(iotsafe_card_new(cfg, "backup", &card, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_card_new(cfg, "backup", &card, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect_str_eq(iotsafe_card_transport(card), "socket:/backup");
     iotsafe_card_free(card);
-    cr_expect_eq(iotsafe_card_new(cfg, "other", &card, &diag), IOTSAFE_ERR_CONFIG);
-    cr_expect_not_null(strstr(diag.text, "sim.other"), "%s", diag.text);
+    cr_expect_eq(iotsafe_card_new(cfg, "other", &card, &op), IOTSAFE_ERR_CONFIG);
+    cr_expect_not_null(strstr(op.text, "sim.other"), "%s", op.text);
     iotsafe_config_free(cfg);
 }
 

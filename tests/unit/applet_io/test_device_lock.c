@@ -41,11 +41,11 @@ Test(device_lock, keeps_others_out_until_given_back)
 {
     struct device_lock a = lock_on("Reader 00 00"), b = lock_on("Reader 00 00");
     struct device_lock other = lock_on("Reader 00-00");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_assert_eq(device_lock_take(&a, deadline_in(1000), &diag), IOTSAFE_OK, "%s", diag.text);
-    cr_expect_eq(device_lock_take(&b, deadline_in(20), &diag), IOTSAFE_ERR_TIMEOUT);
-    cr_expect_not_null(strstr(diag.text, folder), "%s", diag.text);
+    cr_assert_eq(device_lock_take(&a, deadline_in(1000), &op), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(device_lock_take(&b, deadline_in(20), &op), IOTSAFE_ERR_TIMEOUT);
+    cr_expect_not_null(strstr(op.text, folder), "%s", op.text);
     cr_expect_eq(device_lock_take(&other, deadline_in(20), NULL), IOTSAFE_OK);
     device_lock_give(&a);
     cr_expect_eq(device_lock_take(&b, deadline_in(1000), NULL), IOTSAFE_OK);
@@ -108,12 +108,12 @@ Test(device_lock, notices_that_the_file_was_replaced)
 Test(device_lock, refuses_a_symbolic_link)
 {
     struct device_lock lock = lock_on("r");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     char path[200];
 
     (void)snprintf(path, sizeof(path), "%s/%s.queue", folder, lock.base);
     cr_assert_eq(symlink("/etc/passwd", path), 0);
-    cr_expect_eq(device_lock_take(&lock, deadline_in(1000), &diag), IOTSAFE_ERR_LOCK);
+    cr_expect_eq(device_lock_take(&lock, deadline_in(1000), &op), IOTSAFE_ERR_LOCK);
 }
 
 static struct channel_record sample(void)
@@ -211,21 +211,21 @@ Test(device_lock, what_is_no_file_is_an_error_at_once)
 {
     static const char *const endings[] = { ".queue", ".lock" };
     struct device_lock lock = lock_on("r");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     char path[200];
 
     for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
         (void)snprintf(path, sizeof(path), "%s/%s%s", folder, lock.base, endings[i]);
         (void)unlink(path);
         cr_assert_eq(mkfifo(path, 0644), 0);
-        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_ERR_LOCK);
-        cr_expect_not_null(strstr(diag.text, "no file"), "%s", diag.text);
+        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &op), IOTSAFE_ERR_LOCK);
+        cr_expect_not_null(strstr(op.text, "no file"), "%s", op.text);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(mkdir(path, 0755), 0);
-        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_ERR_LOCK);
+        cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &op), IOTSAFE_ERR_LOCK);
         cr_assert_eq(rmdir(path), 0);
     }
-    cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &op), IOTSAFE_OK, "%s", op.text);
     device_lock_give(&lock);
 }
 
@@ -233,10 +233,10 @@ Test(device_lock, what_is_no_file_is_an_error_at_once)
 Test(device_lock, a_child_that_was_forked_meanwhile_does_not_keep_it)
 {
     struct device_lock lock = lock_on("r");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     pid_t pid;
 
-    cr_assert_eq(device_lock_take(&lock, deadline_in(1000), &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(device_lock_take(&lock, deadline_in(1000), &op), IOTSAFE_OK, "%s", op.text);
     pid = fork();
     if (pid == 0) {
         (void)pause();
@@ -244,7 +244,7 @@ Test(device_lock, a_child_that_was_forked_meanwhile_does_not_keep_it)
     }
     cr_assert_gt(pid, 0);
     device_lock_give(&lock);
-    cr_expect_eq(device_lock_take(&lock, deadline_in(500), &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(device_lock_take(&lock, deadline_in(500), &op), IOTSAFE_OK, "%s", op.text);
     device_lock_give(&lock);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);

@@ -64,12 +64,12 @@ static void expect_file(struct file_script *s, enum iotsafe_extent extent, size_
     static const struct iotsafe_name file_02 = { .id = { 2 }, .id_len = 1 };
     struct script_card *sc = script_card_start(s->rows, s->n);
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
     uint8_t *data = NULL;
     size_t len = 0;
-    enum iotsafe_err err = iotsafe_read_file(card, &file_02, extent, size_hint, &data, &len, &diag);
+    enum iotsafe_err err = iotsafe_read_file(card, &file_02, extent, size_hint, &data, &len, &op);
 
-    cr_assert_eq(err, IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(err, IOTSAFE_OK, "%s", op.text);
     cr_expect_eq(len, want_len, "got %zu bytes, want %zu", len, want_len);
     if (len == want_len)
         cr_expect_arr_eq(data, want, len);

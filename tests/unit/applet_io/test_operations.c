@@ -32,11 +32,11 @@ static const struct iotsafe_name id_06 = { .id = { 6 }, .id_len = 1 };
 
 static struct script_card *sc;
 static struct iotsafe_card *card;
-static struct iotsafe_diag diag;
+static struct iotsafe_op op;
 
 static void open_card(const struct exchange *script, size_t n)
 {
-    diag.text[0] = '\0';
+    op.text[0] = '\0';
     sc = script_card_start(script, n);
     card = script_card_connect(sc, "");
 }
@@ -75,8 +75,8 @@ Test(operations, reads_an_rsa_key_whatever_bytes_are_in_its_modulus)
     struct iotsafe_rsa_key key;
 
     OPEN_CARD(script);
-    cr_expect_eq(iotsafe_read_public_key(card, &id_02, point, &diag), IOTSAFE_ERR_KEY);
-    cr_assert_eq(iotsafe_read_rsa_key(card, &id_02, &key, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(iotsafe_read_public_key(card, &id_02, point, &op), IOTSAFE_ERR_KEY);
+    cr_assert_eq(iotsafe_read_rsa_key(card, &id_02, &key, &op), IOTSAFE_OK, "%s", op.text);
     cr_expect(key.modulus_len == 256 && key.exponent_len == 3);
     expect_bytes(key.modulus, X128 X128);
     expect_bytes(key.exponent, "010001");
@@ -94,7 +94,7 @@ Test(operations, generates_a_pair)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_OK, "%s", op.text);
     expect_bytes(g.point, POINT);
     cr_expect_eq(g.private_key.id[0], 4);
     cr_expect_eq(g.public_key.id[0], 7);
@@ -111,7 +111,7 @@ Test(operations, reads_the_key_where_the_answer_lacks_it)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_OK, "%s", op.text);
     expect_bytes(g.point, POINT);
     close_card();
 }
@@ -126,8 +126,8 @@ Test(operations, never_generates_twice_when_the_answer_is_lost)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "may hold a new key"), "%s", diag.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "may hold a new key"), "%s", op.text);
     close_card();
 }
 
@@ -154,14 +154,14 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
     struct iotsafe_generated g;
 
     OPEN_CARD(lost);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "may hold a new key"), "%s", diag.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "may hold a new key"), "%s", op.text);
     close_card();
     OPEN_CARD(closed);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
     close_card();
     OPEN_CARD(unsure);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_ERR_KEY, "%s", diag.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
     close_card();
 }
 
@@ -178,7 +178,7 @@ Test(operations, never_generates_twice_when_the_public_half_cannot_be_found)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_expect_neq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_OK);
+    cr_expect_neq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_OK);
     close_card();
 }
 
@@ -193,7 +193,7 @@ Test(operations, generates_again_when_the_card_had_not_begun)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_OK, "%s", op.text);
     expect_bytes(g.point, POINT);
     close_card();
 }
@@ -205,7 +205,7 @@ static enum iotsafe_err agree(uint8_t *secret)
     uint8_t peer[IOTSAFE_POINT_SIZE];
 
     (void)hex_decode(PEER, strlen(PEER), peer, sizeof(peer));
-    return iotsafe_agree(card, &id_04, &id_05, peer, secret, &diag);
+    return iotsafe_agree(card, &id_04, &id_05, peer, secret, &op);
 }
 
 Test(operations, puts_the_peer_and_agrees)
@@ -218,7 +218,7 @@ Test(operations, puts_the_peer_and_agrees)
 
     OPEN_CARD(script);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(agree(secret), IOTSAFE_OK, "%s", diag.text);
+        cr_assert_eq(agree(secret), IOTSAFE_OK, "%s", op.text);
         expect_bytes(secret, SECRET);
     }
     close_card();
@@ -242,9 +242,9 @@ Test(operations, closes_a_finished_signature_that_is_in_the_way_of_a_put)
 
     OPEN_CARD(script);
     (void)hex_decode(HASH, 64, digest, 32);
-    cr_assert_eq(iotsafe_input_from_digest(digest, 32, &input, &diag), IOTSAFE_OK);
-    cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &diag), IOTSAFE_OK);
-    cr_assert_eq(agree(secret), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(iotsafe_input_from_digest(digest, 32, &input, &op), IOTSAFE_OK);
+    cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &op), IOTSAFE_OK);
+    cr_assert_eq(agree(secret), IOTSAFE_OK, "%s", op.text);
     close_card();
 }
 
@@ -262,7 +262,7 @@ Test(operations, no_secret_of_zeros_or_of_another_length)
         uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE] = { 0xee };
 
         OPEN_CARD(script);
-        cr_expect_eq(agree(secret), IOTSAFE_ERR_PROTOCOL, "%zu: %s", i, diag.text);
+        cr_expect_eq(agree(secret), IOTSAFE_ERR_PROTOCOL, "%zu: %s", i, op.text);
         cr_expect_eq(secret[0], 0xee, "an output changed on failure");
         close_card();
     }
@@ -287,15 +287,15 @@ Test(operations, derives_with_a_secret_of_the_card)
 
     OPEN_CARD(script);
     cr_assert_eq(iotsafe_hkdf_extract(card, &id_06, salt, sizeof(salt), IOTSAFE_HASH_SHA256, out,
-                                      &diag),
-                 IOTSAFE_OK, "%s", diag.text);
+                                      &op),
+                 IOTSAFE_OK, "%s", op.text);
     expect_bytes(out, "077709362C2E32DF0DDC3F0DC47BBA6390B6C73BB50F9C3122EC844AD7C2B3E5");
-    cr_assert_eq(iotsafe_hkdf_extract(card, &id_06, NULL, 0, IOTSAFE_HASH_SHA256, out, &diag),
-                 IOTSAFE_OK, "%s", diag.text);
-    cr_assert_eq(iotsafe_prf(card, &id_06, (const uint8_t *)"abc", 3, out, 4, &diag), IOTSAFE_OK,
-                 "%s", diag.text);
+    cr_assert_eq(iotsafe_hkdf_extract(card, &id_06, NULL, 0, IOTSAFE_HASH_SHA256, out, &op),
+                 IOTSAFE_OK, "%s", op.text);
+    cr_assert_eq(iotsafe_prf(card, &id_06, (const uint8_t *)"abc", 3, out, 4, &op), IOTSAFE_OK,
+                 "%s", op.text);
     expect_bytes(out, "01020304");
-    cr_expect_eq(iotsafe_prf(card, &id_06, (const uint8_t *)"abc", 3, out, 4, &diag),
+    cr_expect_eq(iotsafe_prf(card, &id_06, (const uint8_t *)"abc", 3, out, 4, &op),
                  IOTSAFE_ERR_PROTOCOL, "a short answer is no success");
     close_card();
 }
@@ -311,8 +311,8 @@ static enum iotsafe_err verify(bool *valid)
 
     (void)hex_decode(HASH, 64, digest, 32);
     (void)hex_decode(SIG, 128, sig, 64);
-    cr_assert_eq(iotsafe_input_from_digest(digest, 32, &input, &diag), IOTSAFE_OK);
-    return iotsafe_verify(card, &id_02, &input, sig, valid, &diag);
+    cr_assert_eq(iotsafe_input_from_digest(digest, 32, &input, &op), IOTSAFE_OK);
+    return iotsafe_verify(card, &id_02, &input, sig, valid, &op);
 }
 
 Test(operations, verifies_and_learns_the_length_form_once)
@@ -330,9 +330,9 @@ Test(operations, verifies_and_learns_the_length_form_once)
     bool valid = false;
 
     OPEN_CARD(script);
-    cr_assert_eq(verify(&valid), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(verify(&valid), IOTSAFE_OK, "%s", op.text);
     cr_expect(valid);
-    cr_assert_eq(verify(&valid), IOTSAFE_OK, "%s", diag.text);
+    cr_assert_eq(verify(&valid), IOTSAFE_OK, "%s", op.text);
     cr_expect(!valid);
     close_card();
 }
@@ -383,8 +383,8 @@ Test(operations, hands_over_the_text_where_nothing_less_is_taken)
                      32);
     OPEN_CARD(script);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &diag), IOTSAFE_OK,
-                     "%s", diag.text);
+        cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &op), IOTSAFE_OK,
+                     "%s", op.text);
         cr_expect_eq(n, 64);
     }
     close_card();
@@ -405,11 +405,11 @@ Test(operations, a_ready_digest_cannot_be_signed_by_an_applet_that_hashes_itself
     size_t n = 0;
 
     OPEN_CARD(script);
-    cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &diag), IOTSAFE_OK,
-                 "%s", diag.text);
+    cr_assert_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &op), IOTSAFE_OK, "%s",
+                 op.text);
     input.text = NULL;
-    cr_expect_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &diag),
+    cr_expect_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &op),
                  IOTSAFE_ERR_DIGEST);
-    cr_expect_not_null(strstr(diag.text, "hash the text itself"), "%s", diag.text);
+    cr_expect_not_null(strstr(op.text, "hash the text itself"), "%s", op.text);
     close_card();
 }

@@ -19,7 +19,7 @@
 static const struct iotsafe_name key_01 = { .id = { 1 }, .id_len = 1 };
 
 static enum iotsafe_err sign(struct iotsafe_card *card, size_t digest_len, const char *want,
-                             struct iotsafe_diag *diag)
+                             struct iotsafe_op *op)
 {
     uint8_t digest[64] = { 0 }, sig[IOTSAFE_SIGNATURE_MAX], wanted[IOTSAFE_SIGNATURE_MAX];
     struct iotsafe_input input;
@@ -27,9 +27,9 @@ static enum iotsafe_err sign(struct iotsafe_card *card, size_t digest_len, const
     enum iotsafe_err err;
 
     (void)hex_decode(HASH, 64, digest, sizeof(digest));
-    err = iotsafe_input_from_digest(digest, digest_len, &input, diag);
+    err = iotsafe_input_from_digest(digest, digest_len, &input, op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_sign(card, &key_01, IOTSAFE_ECDSA, &input, sig, &sig_len, diag);
+        err = iotsafe_sign(card, &key_01, IOTSAFE_ECDSA, &input, sig, &sig_len, op);
     if (err == IOTSAFE_OK) {
         cr_expect_eq(sig_len, strlen(want) / 2);
         (void)hex_decode(want, strlen(want), wanted, sizeof(wanted));
@@ -46,9 +46,9 @@ static void expect_signatures(const struct exchange *script, size_t n, int signa
     struct iotsafe_card *card = script_card_connect(sc, settings);
 
     for (int i = 0; i < signatures; i++) {
-        struct iotsafe_diag diag = { "" };
+        struct iotsafe_op op = { .text = "" };
 
-        cr_expect_eq(sign(card, 32, want, &diag), IOTSAFE_OK, "signature %d: %s", i, diag.text);
+        cr_expect_eq(sign(card, 32, want, &op), IOTSAFE_OK, "signature %d: %s", i, op.text);
     }
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
@@ -151,10 +151,10 @@ Test(sign, announces_the_hash_and_shortens_it_once_where_the_applet_refuses_it)
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(sign(card, 48, RAW, &diag), IOTSAFE_OK, "%s", diag.text);
-    cr_expect_eq(sign(card, 48, RAW, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(sign(card, 48, RAW, &op), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(sign(card, 48, RAW, &op), IOTSAFE_OK, "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -163,10 +163,10 @@ Test(sign, refuses_other_digest_lengths_without_an_exchange)
 {
     struct script_card *sc = script_card_start(NULL, 0);
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(sign(card, 20, RAW, &diag), IOTSAFE_ERR_DIGEST);
-    cr_expect_not_null(strstr(diag.text, "20 bytes"));
+    cr_expect_eq(sign(card, 20, RAW, &op), IOTSAFE_ERR_DIGEST);
+    cr_expect_not_null(strstr(op.text, "20 bytes"));
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -185,12 +185,12 @@ static void expect_one_failure(const char *answer, enum iotsafe_err want, const 
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(sign(card, 32, RAW, &diag), want, "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, word), "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "id=01"), "%s", diag.text);
-    cr_expect_eq(sign(card, 32, RAW, &diag), IOTSAFE_OK, "%s", diag.text);
+    cr_expect_eq(sign(card, 32, RAW, &op), want, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, word), "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "id=01"), "%s", op.text);
+    cr_expect_eq(sign(card, 32, RAW, &op), IOTSAFE_OK, "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -213,13 +213,13 @@ Test(sign, every_refusal_of_the_key_is_reported_with_its_status_word)
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(sign(card, 32, RAW, &diag), IOTSAFE_ERR_ACCESS);
-    cr_expect_not_null(strstr(diag.text, "6982"), "%s", diag.text);
-    cr_expect_eq(sign(card, 32, RAW, &diag), IOTSAFE_ERR_CONDITIONS);
-    cr_expect_not_null(strstr(diag.text, "6985"), "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "socket:"), "%s", diag.text);
+    cr_expect_eq(sign(card, 32, RAW, &op), IOTSAFE_ERR_ACCESS);
+    cr_expect_not_null(strstr(op.text, "6982"), "%s", op.text);
+    cr_expect_eq(sign(card, 32, RAW, &op), IOTSAFE_ERR_CONDITIONS);
+    cr_expect_not_null(strstr(op.text, "6985"), "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "socket:"), "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }
@@ -234,11 +234,11 @@ Test(sign, an_unknown_key_is_looked_up_and_what_there_is_is_told)
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
-    struct iotsafe_diag diag = { "" };
+    struct iotsafe_op op = { .text = "" };
 
-    cr_expect_eq(sign(card, 32, RAW, &diag), IOTSAFE_ERR_NOT_FOUND);
-    cr_expect_not_null(strstr(diag.text, "id=01"), "%s", diag.text);
-    cr_expect_not_null(strstr(diag.text, "tls-client"), "%s", diag.text);
+    cr_expect_eq(sign(card, 32, RAW, &op), IOTSAFE_ERR_NOT_FOUND);
+    cr_expect_not_null(strstr(op.text, "id=01"), "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "tls-client"), "%s", op.text);
     iotsafe_card_free(card);
     cr_expect_str_empty(script_card_stop(sc));
 }

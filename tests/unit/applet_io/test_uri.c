@@ -38,11 +38,11 @@ Test(uri, refuses_and_names_what_is_wrong)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad_uris); i++) {
         struct iotsafe_uri uri = { .sim = "untouched" };
-        struct iotsafe_diag diag = { "" };
+        struct iotsafe_op op = { .text = "" };
 
-        cr_expect_eq(iotsafe_uri_parse(bad_uris[i][0], &uri, &diag), IOTSAFE_ERR_URI, "%s",
+        cr_expect_eq(iotsafe_uri_parse(bad_uris[i][0], &uri, &op), IOTSAFE_ERR_URI, "%s",
                      bad_uris[i][0]);
-        cr_expect_not_null(strstr(diag.text, bad_uris[i][1]), "%s: %s", bad_uris[i][0], diag.text);
+        cr_expect_not_null(strstr(op.text, bad_uris[i][1]), "%s: %s", bad_uris[i][0], op.text);
         cr_expect_str_eq(uri.sim, "untouched");
     }
 }
@@ -66,14 +66,14 @@ Test(uri, has_one_canonical_form)
 {
     for (size_t i = 0; i < ARRAY_LEN(good_uris); i++) {
         struct iotsafe_uri uri;
-        struct iotsafe_diag diag = { "" };
+        struct iotsafe_op op = { .text = "" };
         char text[IOTSAFE_URI_MAX];
 
-        cr_assert_eq(iotsafe_uri_parse(good_uris[i][0], &uri, &diag), IOTSAFE_OK, "%s: %s",
-                     good_uris[i][0], diag.text);
+        cr_assert_eq(iotsafe_uri_parse(good_uris[i][0], &uri, &op), IOTSAFE_OK, "%s: %s",
+                     good_uris[i][0], op.text);
         iotsafe_uri_format(&uri, text);
         cr_expect_str_eq(text, good_uris[i][1]);
-        cr_assert_eq(iotsafe_uri_parse(text, &uri, &diag), IOTSAFE_OK, "%s", text);
+        cr_assert_eq(iotsafe_uri_parse(text, &uri, &op), IOTSAFE_OK, "%s", text);
     }
 }
 
