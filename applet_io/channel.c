@@ -31,8 +31,16 @@ static enum iotsafe_err send_raw(struct channel *ch, uint8_t ins, const uint8_t 
     int64_t start = now_ms();
     uint8_t raw[RAW_MAX];
     size_t len = 0;
-    enum iotsafe_err err = t->ops->transmit(t, ch->session, cmd, cmd_len, raw, sizeof(raw), &len,
-                                            limit, op);
+    const struct transmission tx = {
+        .cmd = cmd,
+        .cmd_len = cmd_len,
+        .flags = instruction_of(ins)->flags,
+        .session = ch->session,
+        .rsp = raw,
+        .rsp_cap = sizeof(raw),
+        .deadline = limit,
+    };
+    enum iotsafe_err err = t->ops->transmit(t, &tx, &len, op);
 
     trace_exchange(ch->trace, t->device, ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,
                    now_ms() - start);

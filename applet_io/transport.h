@@ -19,8 +19,20 @@
 #define APPLET_IO_TRANSPORT_H
 
 #include "device_lock.h"
+#include "instruction.h"
 
 struct transport;
+
+/** One command on its way; all pointers are borrowed for the call. */
+struct transmission {
+    const uint8_t *cmd; /* cmd_len bytes, APDU_HEADER_SIZE to APDU_CMD_MAX */
+    size_t cmd_len;
+    unsigned flags;      /* enum instruction_flag; of the command that a GET RESPONSE serves */
+    const char *session; /* from open_channel; "" where the class byte tells the channel */
+    uint8_t *rsp;        /* room for rsp_cap bytes of response */
+    size_t rsp_cap;
+    deadline_t deadline;
+};
 
 struct transport_ops {
     const char *scheme; /* "pcsc": what stands before the colon */
@@ -49,12 +61,11 @@ struct transport_ops {
                                      struct iotsafe_op *op);
     void (*close_channel)(struct transport *t, const char *session, deadline_t deadline);
 
-    /** One command, one answer.
-     *  @param session  from open_channel; "" where the class byte tells the channel
-     *  @param ret_len  bytes of answer, at most cap; what a card answers has >= 2 */
-    enum iotsafe_err (*transmit)(struct transport *t, const char *session, const uint8_t *cmd,
-                                 size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                 deadline_t deadline, struct iotsafe_op *op);
+    /** One command, one response.
+     *  @param ret_len  bytes of response in tx->rsp, at most tx->rsp_cap; what a card
+     *                  answers has >= 2 */
+    enum iotsafe_err (*transmit)(struct transport *t, const struct transmission *tx,
+                                 size_t *ret_len, struct iotsafe_op *op);
 
     /** End the connection and whatever is acquired; connect may follow. */
     void (*disconnect)(struct transport *t);

@@ -478,18 +478,17 @@ static enum iotsafe_err transmit(struct at_transport *self, const char *id, uint
     }
 }
 
-static enum iotsafe_err csim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err csim_transmit(struct transport *t, const struct transmission *tx,
+                                      size_t *ret_len, struct iotsafe_op *op)
 {
     uint8_t bytes[APDU_CMD_MAX];
     enum iotsafe_err err;
 
-    (void)session;
-    if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
+    if (tx->cmd_len < APDU_HEADER_SIZE || tx->cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
-    memcpy(bytes, cmd, cmd_len);
-    err = transmit(self_of(t), NULL, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, op);
+    memcpy(bytes, tx->cmd, tx->cmd_len);
+    err = transmit(self_of(t), NULL, bytes, tx->cmd_len, tx->rsp, tx->rsp_cap, ret_len,
+                   tx->deadline, op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
 }
@@ -506,21 +505,21 @@ static bool split_session(const char *session, char ret_id[static SESSION_TEXT_M
     return fill;
 }
 
-static enum iotsafe_err cgla_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err cgla_transmit(struct transport *t, const struct transmission *tx,
+                                      size_t *ret_len, struct iotsafe_op *op)
 {
     char id[SESSION_TEXT_MAX];
-    bool fill = split_session(session, id);
+    bool fill = split_session(tx->session, id);
     uint8_t bytes[APDU_CMD_MAX];
     enum iotsafe_err err;
 
-    if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes))
+    if (tx->cmd_len < APDU_HEADER_SIZE || tx->cmd_len > sizeof(bytes))
         return IOTSAFE_ERR_ARGUMENT;
-    memcpy(bytes, cmd, cmd_len);
+    memcpy(bytes, tx->cmd, tx->cmd_len);
     if (fill)
         bytes[0] = (uint8_t)(bytes[0] | (strtoul(id, NULL, 10) & 0x03));
-    err = transmit(self_of(t), id, bytes, cmd_len, ret_rsp, cap, ret_len, deadline, op);
+    err = transmit(self_of(t), id, bytes, tx->cmd_len, tx->rsp, tx->rsp_cap, ret_len, tx->deadline,
+                   op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
 }
@@ -540,19 +539,24 @@ static void find_who_fills_class(struct at_transport *self, deadline_t deadline,
     uint8_t rsp[1024];
     size_t len = 0;
     unsigned long number = strtoul(session, NULL, 10);
+    struct transmission tx = {
+        .cmd = probe,
+        .cmd_len = sizeof(probe),
+        .session = session,
+        .rsp = rsp,
+        .rsp_cap = sizeof(rsp),
+        .deadline = deadline,
+    };
 
     if (number < 1 || number > 3 || strlen(session) > 1)
         return; /* an opaque handle: only the modem can know the channel */
-    if (cgla_transmit(&self->base, session, probe, sizeof(probe), rsp, sizeof(rsp), &len, deadline,
-                      NULL)
-            != IOTSAFE_OK
-        || len < 2 || (rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e))
+    if (cgla_transmit(&self->base, &tx, &len, NULL) != IOTSAFE_OK || len < 2
+        || (rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e))
         return;
     (void)snprintf(marked, sizeof(marked), "%s%c", session, FILL_MARK);
-    if (cgla_transmit(&self->base, marked, probe, sizeof(probe), rsp, sizeof(rsp), &len, deadline,
-                      NULL)
-            == IOTSAFE_OK
-        && len >= 2 && rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e && rsp[len - 2] != 0x68)
+    tx.session = marked;
+    if (cgla_transmit(&self->base, &tx, &len, NULL) == IOTSAFE_OK && len >= 2
+        && rsp[len - 2] != 0x6d && rsp[len - 2] != 0x6e && rsp[len - 2] != 0x68)
         strcpy(session, marked);
 }
 

@@ -253,23 +253,21 @@ static void pcsc_release(struct transport *t)
     device_lock_give(&self->lock);
 }
 
-static enum iotsafe_err pcsc_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err pcsc_transmit(struct transport *t, const struct transmission *tx,
+                                      size_t *ret_len, struct iotsafe_op *op)
 {
     struct pcsc_transport *self = self_of(t);
     const SCARD_IO_REQUEST *pci = self->protocol == SCARD_PROTOCOL_T0 ? SCARD_PCI_T0 : SCARD_PCI_T1;
-    DWORD len = (DWORD)cap;
+    DWORD len = (DWORD)tx->rsp_cap;
     LONG code;
 
-    (void)session;
-    if (deadline_left_ms(deadline) == 0) {
+    if (deadline_left_ms(tx->deadline) == 0) {
         op_set(op, "%s: no time left for an exchange", t->device);
         return IOTSAFE_ERR_TIMEOUT;
     }
-    code = SCardTransmit(self->card, pci, cmd, (DWORD)cmd_len, NULL, ret_rsp, &len);
+    code = SCardTransmit(self->card, pci, tx->cmd, (DWORD)tx->cmd_len, NULL, tx->rsp, &len);
     if (code == SCARD_E_INSUFFICIENT_BUFFER) {
-        op_set(op, "%s: answer longer than %zu bytes", t->device, cap);
+        op_set(op, "%s: answer longer than %zu bytes", t->device, tx->rsp_cap);
         return IOTSAFE_ERR_SPACE;
     }
     if (code != SCARD_S_SUCCESS)

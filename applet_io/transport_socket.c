@@ -260,10 +260,8 @@ static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err socket_transmit(struct transport *t, const char *session,
-                                        const uint8_t *cmd, size_t cmd_len, uint8_t *ret_rsp,
-                                        size_t cap, size_t *ret_len, deadline_t deadline,
-                                        struct iotsafe_op *op)
+static enum iotsafe_err socket_transmit(struct transport *t, const struct transmission *tx,
+                                        size_t *ret_len, struct iotsafe_op *op)
 {
     struct socket_transport *self = self_of(t);
     uint8_t frame[2 + APDU_CMD_MAX];
@@ -271,24 +269,23 @@ static enum iotsafe_err socket_transmit(struct transport *t, const char *session
     size_t len;
     enum iotsafe_err err;
 
-    (void)session;
-    if (cmd_len > APDU_CMD_MAX)
+    if (tx->cmd_len > APDU_CMD_MAX)
         return IOTSAFE_ERR_ARGUMENT;
-    frame[0] = (uint8_t)(cmd_len >> 8);
-    frame[1] = (uint8_t)cmd_len;
-    memcpy(frame + 2, cmd, cmd_len);
-    err = move_bytes(self, true, frame, 2 + cmd_len, deadline, op);
+    frame[0] = (uint8_t)(tx->cmd_len >> 8);
+    frame[1] = (uint8_t)tx->cmd_len;
+    memcpy(frame + 2, tx->cmd, tx->cmd_len);
+    err = move_bytes(self, true, frame, 2 + tx->cmd_len, tx->deadline, op);
     explicit_bzero(frame, sizeof(frame));
     if (err == IOTSAFE_OK)
-        err = move_bytes(self, false, head, sizeof(head), deadline, op);
+        err = move_bytes(self, false, head, sizeof(head), tx->deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     len = (size_t)(head[0] << 8 | head[1]);
-    if (len > cap) {
-        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, cap);
+    if (len > tx->rsp_cap) {
+        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, tx->rsp_cap);
         return IOTSAFE_ERR_SPACE;
     }
-    err = move_bytes(self, false, ret_rsp, len, deadline, op);
+    err = move_bytes(self, false, tx->rsp, len, tx->deadline, op);
     if (err == IOTSAFE_OK)
         *ret_len = len;
     return err;

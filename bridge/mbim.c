@@ -353,33 +353,32 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err mbim_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                      size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                      deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmission *tx,
+                                      size_t *ret_len, struct iotsafe_op *op)
 {
     struct mbim_transport *self = self_of(t);
-    unsigned channel = modem_session_parse(session);
+    unsigned channel = modem_session_parse(tx->session);
     uint8_t bytes[APDU_CMD_MAX];
     MbimMessage *request, *response = NULL;
     GError *error = NULL;
     enum iotsafe_err err;
 
-    if (cmd_len < APDU_HEADER_SIZE || cmd_len > sizeof(bytes) || channel == 0)
+    if (tx->cmd_len < APDU_HEADER_SIZE || tx->cmd_len > sizeof(bytes) || channel == 0)
         return IOTSAFE_ERR_ARGUMENT;
-    memcpy(bytes, cmd, cmd_len);
-    bytes[0] = modem_class(cmd[0], channel);
+    memcpy(bytes, tx->cmd, tx->cmd_len);
+    bytes[0] = modem_class(tx->cmd[0], channel);
     request = mbim_message_ms_uicc_low_level_access_apdu_set_new(
         channel, MBIM_UICC_SECURE_MESSAGING_NONE,
-        (cmd[0] & 0x80) != 0 ? MBIM_UICC_CLASS_BYTE_TYPE_EXTENDED
-                             : MBIM_UICC_CLASS_BYTE_TYPE_INTER_INDUSTRY,
-        (guint32)cmd_len, bytes, &error);
+        (tx->cmd[0] & 0x80) != 0 ? MBIM_UICC_CLASS_BYTE_TYPE_EXTENDED
+                                 : MBIM_UICC_CLASS_BYTE_TYPE_INTER_INDUSTRY,
+        (guint32)tx->cmd_len, bytes, &error);
     explicit_bzero(bytes, sizeof(bytes));
     if (request == NULL)
         return malformed(self, "APDU", error, op);
-    err = command(self, "APDU", request, &response, deadline, op);
+    err = command(self, "APDU", request, &response, tx->deadline, op);
     if (err != IOTSAFE_OK)
         return err;
-    err = unpack(self, response, ret_rsp, cap, ret_len, op);
+    err = unpack(self, response, tx->rsp, tx->rsp_cap, ret_len, op);
     mbim_message_unref(response);
     return err;
 }

@@ -406,12 +406,11 @@ static enum iotsafe_err unpack_apdu(const struct qmi_transport *self,
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err qmi_transmit(struct transport *t, const char *session, const uint8_t *cmd,
-                                     size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                                     deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err qmi_transmit(struct transport *t, const struct transmission *tx,
+                                     size_t *ret_len, struct iotsafe_op *op)
 {
     struct qmi_transport *self = self_of(t);
-    unsigned channel = modem_session_parse(session);
+    unsigned channel = modem_session_parse(tx->session);
     QmiMessageUimSendApduInput *input;
     QmiMessageUimSendApduOutput *output = NULL;
     struct glib_call *call;
@@ -420,15 +419,15 @@ static enum iotsafe_err qmi_transmit(struct transport *t, const char *session, c
     GArray *bytes;
     enum iotsafe_err err;
 
-    if (cmd_len < APDU_HEADER_SIZE || cmd_len > APDU_CMD_MAX || channel == 0)
+    if (tx->cmd_len < APDU_HEADER_SIZE || tx->cmd_len > APDU_CMD_MAX || channel == 0)
         return IOTSAFE_ERR_ARGUMENT;
-    bytes = bytes_new(cmd, cmd_len);
-    bytes->data[0] = (gchar)modem_class(cmd[0], channel);
+    bytes = bytes_new(tx->cmd, tx->cmd_len);
+    bytes->data[0] = (gchar)modem_class(tx->cmd[0], channel);
     input = qmi_message_uim_send_apdu_input_new();
     (void)qmi_message_uim_send_apdu_input_set_slot(input, (guint8)self->address.slot, NULL);
     (void)qmi_message_uim_send_apdu_input_set_channel_id(input, (guint8)channel, NULL);
     (void)qmi_message_uim_send_apdu_input_set_apdu(input, bytes, NULL);
-    call = glib_call_begin(deadline);
+    call = glib_call_begin(tx->deadline);
     qmi_client_uim_send_apdu(self->client, input, glib_call_seconds(call),
                              glib_call_cancellable(call), glib_call_done, call);
     result = glib_call_wait(call);
@@ -439,7 +438,7 @@ static enum iotsafe_err qmi_transmit(struct transport *t, const char *session, c
     g_array_unref(bytes);
     if (output == NULL)
         return unanswered(self, "APDU", error, op);
-    err = unpack_apdu(self, output, ret_rsp, cap, ret_len, op);
+    err = unpack_apdu(self, output, tx->rsp, tx->rsp_cap, ret_len, op);
     qmi_message_uim_send_apdu_output_unref(output);
     return err;
 }

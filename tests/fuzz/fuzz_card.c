@@ -10,14 +10,13 @@
 static const uint8_t *input;
 static size_t input_len;
 
-static enum iotsafe_err feed(struct transport *t, const char *session, const uint8_t *cmd,
-                             size_t cmd_len, uint8_t *ret_rsp, size_t cap, size_t *ret_len,
-                             deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err feed(struct transport *t, const struct transmission *tx, size_t *ret_len,
+                             struct iotsafe_op *op)
 {
     size_t n;
 
-    (void)t, (void)session, (void)deadline;
-    if (cmd_len < 5 || cmd_len > APDU_CMD_MAX || cmd[0] == 0xff)
+    (void)t;
+    if (tx->cmd_len < 5 || tx->cmd_len > APDU_CMD_MAX || tx->cmd[0] == 0xff)
         abort(); /* never a malformed command, whatever the card says */
     if (input_len == 0) {
         op_set(op, "no more answers");
@@ -27,9 +26,9 @@ static enum iotsafe_err feed(struct transport *t, const char *session, const uin
     input++, input_len--;
     if (n > input_len)
         n = input_len;
-    if (n > cap)
+    if (n > tx->rsp_cap)
         return IOTSAFE_ERR_SPACE;
-    memcpy(ret_rsp, input, n);
+    memcpy(tx->rsp, input, n);
     input += n, input_len -= n;
     *ret_len = n;
     return IOTSAFE_OK;
