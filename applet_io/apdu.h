@@ -6,7 +6,8 @@
 
 #include "iotsafe.h"
 
-/** One command without its class byte, which is the channel's business. */
+/** One command without its class byte, which is the channel's business. What is to be
+ *  known of it otherwise, its instruction tells: instruction.h. */
 struct apdu_cmd {
     bool iso; /* inter-industry class 0N, else IoT SAFE's 8N (or 0N) */
     uint8_t ins, p1, p2;

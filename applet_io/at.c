@@ -86,6 +86,8 @@ static int cme_number(const char *text)
     return AT_FAIL_UNNAMED;
 }
 
+/* NO CARRIER, BUSY, RING and the like are reports about a call: no result of any command
+ * that we send. */
 static const struct {
     const char *text;
     bool whole; /* else: the line begins so */
@@ -98,10 +100,6 @@ static const struct {
     { "+CMS ERROR", false, AT_LINE_ERROR },
     { "COMMAND NOT SUPPORT", false, AT_LINE_ERROR },
     { "TOO MANY PARAMETERS", true, AT_LINE_ERROR },
-    { "NO CARRIER", true, AT_LINE_ERROR },
-    { "BUSY", true, AT_LINE_ERROR },
-    { "NO ANSWER", true, AT_LINE_ERROR },
-    { "NO DIALTONE", true, AT_LINE_ERROR },
     { "RDY", true, AT_LINE_RESTART },
     { "+CFUN:", false, AT_LINE_RESTART },
     { "+CPIN:", false, AT_LINE_RESTART },
@@ -149,19 +147,24 @@ static const char *behind_prefix(const char *line, const char *prefix)
     return *line == ':' ? skip_blanks(line + 1) : NULL;
 }
 
-static bool plausible_sw(const uint8_t *bytes, int n)
+/* The hex text is believed when its length is as announced: in characters, or in bytes as
+ * some modems count. A single character that was lost or doubled shows by that. */
+static bool length_fits(unsigned long declared, size_t digits)
 {
-    return n >= 2 && ((bytes[n - 2] & 0xf0) == 0x60 || (bytes[n - 2] & 0xf0) == 0x90);
+    return declared == digits || (declared <= SIZE_MAX / 2 && 2 * declared == digits);
 }
 
-int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap)
+int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap,
+                  bool *ret_cut_off)
 {
     const char *p = behind_prefix(line, prefix);
     unsigned long declared;
-    size_t digits = 0;
+    size_t digits;
+    bool quoted, ended;
     char *end;
     int n;
 
+    *ret_cut_off = false;
     if (p == NULL)
         return -1;
     declared = strtoul(p, &end, 10);
@@ -169,21 +172,17 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
     if (*p != ',')
         return -2;
     p = skip_blanks(p + 1);
-    if (*p == '"')
-        p++;
-    while (isxdigit((unsigned char)p[digits]))
+    quoted = *p == '"';
+    p += quoted;
+    for (digits = 0; isxdigit((unsigned char)p[digits]);)
         digits++;
-    end = (char *)(uintptr_t)(p + digits);
-    if (*end == '"')
-        end++;
-    if (*skip_blanks(end) != '\0')
+    ended = p[digits] == '"';
+    if (*skip_blanks(p + digits + ended) != '\0' || ended != quoted)
         return -2;
     n = hex_decode(p, digits, ret_bytes, cap);
-    if (n < 0 || declared > digits) /* more was meant to come: cut off */
-        return -2;
-    if (declared < digits && !plausible_sw(ret_bytes, n))
-        return -2;
-    return n;
+    /* a modem's buffer ends at whole bytes, and the line is whole but for what is missing */
+    *ret_cut_off = n >= 0 && declared >= digits + 8;
+    return n >= 0 && length_fits(declared, digits) ? n : -2;
 }
 
 void at_format_apdu(char *ret_text, size_t cap, const char *id, const uint8_t *apdu, size_t len)
@@ -324,14 +323,35 @@ void at_port_wipe(struct at_port *port)
     explicit_bzero(port->pending, port->at);
 }
 
-void at_port_skim(struct at_port *port)
+/* What a line that no command waits for shows of the port; true if it was an answer. */
+static bool look_at_stray(struct at_port *port)
 {
-    deadline_t limit = deadline_in(DRAIN_MS);
     int failure;
 
+    switch (at_classify(port->line, &failure)) {
+    case AT_LINE_OK:
+    case AT_LINE_ERROR:
+        return true;
+    case AT_LINE_RESTART:
+        port->restarted = true;
+        return false;
+    default:
+        if (behind_prefix(port->line, "+CSIM") == NULL && behind_prefix(port->line, "+CGLA") == NULL
+            && behind_prefix(port->line, "+CCHO") == NULL)
+            return false;
+        port->response_passed = true;
+        return true;
+    }
+}
+
+bool at_port_skim(struct at_port *port)
+{
+    deadline_t limit = deadline_in(DRAIN_MS);
+    bool answer = false;
+
     while (deadline_left_ms(limit) > 0 && next_line(port, deadline_in(0)) == IOTSAFE_OK)
-        if (at_classify(port->line, &failure) == AT_LINE_RESTART)
-            port->restarted = true;
+        answer = look_at_stray(port) || answer;
+    return answer;
 }
 
 static enum iotsafe_err write_all(struct at_port *port, const char *text, size_t len,
@@ -381,18 +401,28 @@ static bool late_for_next(const struct at_port *port, deadline_t deadline)
     return port->at == port->n_pending && deadline_left_ms(deadline) == 0;
 }
 
+/* The information line of a command. Two that differ: one of them is not ours. */
+static enum iotsafe_err take_information(const struct at_port *port, char *ret_line)
+{
+    if (ret_line[0] != '\0' && strcmp(ret_line, port->line) != 0)
+        return IOTSAFE_ERR_DAMAGED;
+    strcpy(ret_line, port->line);
+    return IOTSAFE_OK;
+}
+
 /* Wait for an information line that comes after its OK. */
 static enum iotsafe_err wait_for_late_line(struct at_port *port, const char *prefix, char *ret_line,
-                                           deadline_t deadline)
+                                           int *ret_failure, deadline_t deadline)
 {
     deadline_t limit = deadline_min(deadline, AFTER_OK_MS);
     enum iotsafe_err err = IOTSAFE_OK;
 
-    while (!late_for_next(port, limit) && (err = next_line(port, limit)) == IOTSAFE_OK)
-        if (is_information(port->line, prefix)) {
-            strcpy(ret_line, port->line);
-            break;
-        }
+    while (!late_for_next(port, limit) && (err = next_line(port, limit)) == IOTSAFE_OK) {
+        if (is_information(port->line, prefix))
+            return take_information(port, ret_line);
+        if (at_classify(port->line, ret_failure) == AT_LINE_ERROR)
+            return IOTSAFE_ERR_CARD; /* the OK was another command's */
+    }
     return err == IOTSAFE_ERR_TIMEOUT ? IOTSAFE_OK : err;
 }
 
@@ -414,13 +444,13 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
         if (err != IOTSAFE_OK || (command != NULL && strcmp(port->line, command) == 0))
             continue; /* the echo */
         if (is_information(port->line, prefix)) {
-            strcpy(ret_line, port->line); /* the last one counts: some modems repeat old ones */
+            err = take_information(port, ret_line);
             continue;
         }
         switch (at_classify(port->line, ret_failure)) {
         case AT_LINE_OK:
             if (prefix != NULL && ret_line[0] == '\0' && !port->no_late_line)
-                return wait_for_late_line(port, prefix, ret_line, deadline);
+                return wait_for_late_line(port, prefix, ret_line, ret_failure, deadline);
             return IOTSAFE_OK;
         case AT_LINE_ERROR:
             return IOTSAFE_ERR_CARD;
@@ -428,6 +458,7 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
             port->restarted = true;
             break;
         case AT_LINE_OTHER:
+            (void)look_at_stray(port);
             break;
         }
     }
@@ -436,16 +467,17 @@ enum iotsafe_err at_command(struct at_port *port, const char *command, const cha
 
 /* ---------------------------------------------------------------- in step */
 
-/* Throw away what comes until it is quiet. */
-static enum iotsafe_err drain(struct at_port *port, deadline_t deadline)
+/* Throw away what comes until it is quiet. `answers` grows by the result codes and
+ * responses among it. */
+static enum iotsafe_err drain(struct at_port *port, unsigned *answers, deadline_t deadline)
 {
     deadline_t limit = deadline_min(deadline, DRAIN_MS);
     enum iotsafe_err err = IOTSAFE_OK;
 
-    port->n_pending = port->at = 0;
     while (err == IOTSAFE_OK && deadline_left_ms(limit) > 0) {
-        err = fill(port, deadline_min(deadline, QUIET_MS));
-        port->at = port->n_pending;
+        err = next_line(port, deadline_min(limit, QUIET_MS));
+        if (err == IOTSAFE_OK)
+            *answers += look_at_stray(port);
     }
     port->len = 0;
     port->overlong = false;
@@ -454,29 +486,44 @@ static enum iotsafe_err drain(struct at_port *port, deadline_t deadline)
     return err == IOTSAFE_ERR_TIMEOUT ? IOTSAFE_OK : err;
 }
 
-/* Commands are answered in their order: when AT has had its OK and the line falls silent,
- * no answer to anything earlier can still come. */
-static enum iotsafe_err catch_up(struct at_port *port, deadline_t deadline)
+/* AT, its OK, and silence behind it. *ret_alone: nothing else was answered meanwhile. */
+static enum iotsafe_err ask_attention(struct at_port *port, bool *ret_alone, deadline_t deadline)
 {
     char line[AT_LINE_MAX + 1];
-    enum iotsafe_err err;
+    unsigned answers = 0;
     int failure;
+    enum iotsafe_err err = at_command(port, "AT", NULL, line, &failure,
+                                      deadline_min(deadline, HOUSEKEEPING_MS));
+
+    if (err == IOTSAFE_OK)
+        err = drain(port, &answers, deadline);
+    *ret_alone = answers == 0;
+    return err;
+}
+
+/* Commands are answered in their order. One OK may be that of an earlier command; two,
+ * each with silence behind it, are those of our two AT. */
+static enum iotsafe_err catch_up(struct at_port *port, bool doubtful, deadline_t deadline)
+{
+    enum iotsafe_err err;
+    bool alone = false;
+    unsigned before = 0;
 
     do {
         err = write_all(port, "\r", 1, deadline); /* end whatever line was begun */
         if (err == IOTSAFE_OK)
-            err = drain(port, deadline);
+            err = drain(port, &before, deadline);
         if (err == IOTSAFE_OK)
-            err = at_command(port, "AT", NULL, line, &failure,
-                             deadline_min(deadline, HOUSEKEEPING_MS));
-        if (err == IOTSAFE_OK)
-            err = drain(port, deadline);
-    } while ((err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_CARD)
-             && deadline_left_ms(deadline) > 0);
+            err = ask_attention(port, &alone, deadline);
+        if (err == IOTSAFE_OK && (doubtful || before > 0 || !alone))
+            err = ask_attention(port, &alone, deadline);
+    } while (
+        (err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_CARD || (err == IOTSAFE_OK && !alone))
+        && deadline_left_ms(deadline) > 0);
     return err;
 }
 
-static enum iotsafe_err set_up_modem(struct at_port *port, deadline_t deadline)
+enum iotsafe_err at_set_up(struct at_port *port, deadline_t deadline)
 {
     static const char *const settings[] = { "ATE0", "ATV1", "AT+CMEE=1" };
     char line[AT_LINE_MAX + 1];
@@ -492,14 +539,15 @@ static enum iotsafe_err set_up_modem(struct at_port *port, deadline_t deadline)
     return err;
 }
 
-enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline)
+enum iotsafe_err at_synchronise(struct at_port *port, bool doubtful, deadline_t deadline)
 {
     enum iotsafe_err err;
 
+    port->response_passed = false;
     do {
-        err = catch_up(port, deadline);
+        err = catch_up(port, doubtful, deadline);
         if (err == IOTSAFE_OK)
-            err = set_up_modem(port, deadline);
+            err = at_set_up(port, deadline);
     } while (err == IOTSAFE_ERR_TIMEOUT && deadline_left_ms(deadline) > 0);
     return err;
 }

@@ -43,11 +43,14 @@ bool at_failure_is_syntax(int failure);
 
 /**
  * Take the bytes out of `PREFIX: <length>,"<hex>"` - quotes, spaces and case as
- * they come. A length that disagrees is ignored if the hex is whole.
+ * they come. A length that is not that of the text shows that a character is missing or
+ * too many.
  * @param prefix  "+CSIM" or "+CGLA"
+ * @param ret_cut_off  the text ends early as where a modem's buffer ends; written always
  * @return bytes, or -1 if this is no such line, -2 if it is one but damaged
  */
-int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap);
+int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap,
+                  bool *ret_cut_off);
 
 /** Write the command for an APDU: +CGLA in the session `id`, or +CSIM if that is NULL.
  *  @param cap  at least 2 * len + 48 */
@@ -65,8 +68,9 @@ struct at_port {
     bool overlong;        /* the line is being thrown away */
     uint8_t pending[256]; /* read from fd, not yet looked at */
     size_t n_pending, at;
-    bool restarted;    /* a line told that modem or SIM has started anew */
-    bool no_late_line; /* set by the owner: nothing is waited for behind OK */
+    bool response_passed; /* at_synchronise() has thrown a response of the card away */
+    bool restarted;       /* a line told that modem or SIM has started anew */
+    bool no_late_line;    /* set by the owner: nothing is waited for behind OK */
 };
 
 void at_port_init(struct at_port *port, int fd);
@@ -84,9 +88,10 @@ bool at_port_begin(struct at_port *port, speed_t speed, bool *ret_interrupted);
  *  while an answer is owed. */
 void at_port_end(struct at_port *port);
 
-/** Throw away what has come since the last use, without waiting; `restarted` is set if
- *  a restart was among it. */
-void at_port_skim(struct at_port *port);
+/** Throw away what has come since the last command, without waiting; `restarted` is set
+ *  if a restart was among it.
+ *  @return true if an answer was among it: we are out of step */
+bool at_port_skim(struct at_port *port);
 
 /** Wipe what was read and looked at: it may have been a secret. */
 void at_port_wipe(struct at_port *port);
@@ -96,14 +101,15 @@ void at_port_wipe(struct at_port *port);
  *
  * @param command   without the CR; NULL sends nothing and only waits
  * @param prefix    of the information line wanted ("+CSIM"), or NULL for none;
- *                  the last such line before the result code is taken, or the
- *                  first one soon after it
+ *                  the one before the result code is taken, or the first one soon
+ *                  after it
  * @param ret_line  AT_LINE_MAX + 1 characters; the information line, "" for none;
  *                  for prefix "+CCHO" a bare value counts as well
  * @param ret_failure  why, when the result is IOTSAFE_ERR_CARD; may not be NULL
  * @retval IOTSAFE_ERR_TIMEOUT    no result code; the line is out of step
  * @retval IOTSAFE_ERR_TRANSPORT  the device is gone
  * @retval IOTSAFE_ERR_CARD       the modem refused; see ret_failure
+ * @retval IOTSAFE_ERR_DAMAGED   two such lines that differ: one is not an answer to this
  */
 IOTSAFE_NODISCARD enum iotsafe_err at_command(struct at_port *port, const char *command,
                                               const char *prefix, char *ret_line, int *ret_failure,
@@ -111,8 +117,14 @@ IOTSAFE_NODISCARD enum iotsafe_err at_command(struct at_port *port, const char *
 
 /**
  * Get into step with the modem: let late answers run out, then AT until it is
- * answered by OK and nothing else; echo off, numeric errors.
+ * answered by OK and nothing else; then at_set_up(). `response_passed` tells whether a
+ * response of the card was among what ran out.
+ * @param doubtful  an answer may still be owed: one OK does not tell whose it is
  */
-IOTSAFE_NODISCARD enum iotsafe_err at_synchronise(struct at_port *port, deadline_t deadline);
+IOTSAFE_NODISCARD enum iotsafe_err at_synchronise(struct at_port *port, bool doubtful,
+                                                  deadline_t deadline);
+
+/** Echo off, numeric errors; in step. */
+IOTSAFE_NODISCARD enum iotsafe_err at_set_up(struct at_port *port, deadline_t deadline);
 
 #endif

@@ -63,3 +63,10 @@ void cache_clear(struct cache *cache)
     for (size_t i = 0; i < CACHE_ENTRIES; i++)
         entry_free(&cache->entries[i]);
 }
+
+void cache_drop(struct cache *cache, uint8_t ins)
+{
+    for (size_t i = 0; i < CACHE_ENTRIES; i++)
+        if (cache->entries[i].key_len != 0 && cache->entries[i].key[0] == ins)
+            entry_free(&cache->entries[i]);
+}

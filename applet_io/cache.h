@@ -28,6 +28,9 @@ const uint8_t *cache_get(const struct cache *cache, const uint8_t *key, size_t k
 void cache_put(struct cache *cache, const uint8_t *key, size_t key_len, const uint8_t *data,
                size_t len);
 
+/** Forget what the commands of one instruction have read: the first byte of their keys. */
+void cache_drop(struct cache *cache, uint8_t ins);
+
 /** Forget all. */
 void cache_clear(struct cache *cache);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "process.h"
 #include "trace.h"
 
 /* ------------------------------------------------- state that survives fork */
@@ -17,12 +18,12 @@
 /*
  * A forked child inherits locks that threads of the parent may have held. The
  * state of each lock is therefore owned by a process: the first thread of the
- * child that comes by makes it new. `owner` is a pid, or the negative pid of
- * the process whose thread is just making it new.
+ * child that comes by makes it new. `owner` is a process_id(), or the negative one
+ * of the process whose thread is just making it new.
  */
 static void claim(_Atomic long *owner, void (*renew)(void *), void *arg)
 {
-    const long me = (long)getpid();
+    const long me = process_id();
     long seen = atomic_load(owner);
 
     while (seen != me) {
@@ -40,7 +41,7 @@ static void claim(_Atomic long *owner, void (*renew)(void *), void *arg)
 /* ------------------------------------------------------ the list of cards */
 
 static struct {
-    _Atomic long owner_pid;
+    _Atomic long owner;
     pthread_mutex_t mutex;
     struct iotsafe_card *first; /* changed by single stores: whole at any fork */
 } cards = { .mutex = PTHREAD_MUTEX_INITIALIZER };
@@ -53,7 +54,7 @@ static void renew_list(void *arg)
 
 static void list_lock(void)
 {
-    claim(&cards.owner_pid, renew_list, NULL);
+    claim(&cards.owner, renew_list, NULL);
     (void)pthread_mutex_lock(&cards.mutex);
 }
 
@@ -71,8 +72,7 @@ static void renew_card(void *arg)
         memset(&card->cache, 0, sizeof(card->cache));
     turn_init(&card->turn);
     card->transport->ops->drop(card->transport);
-    card->channel.open = false;
-    card->channel.generation = 0;
+    channel_forget(&card->channel);
 }
 
 /* ------------------------------------------------------------ references */
@@ -80,7 +80,7 @@ static void renew_card(void *arg)
 static void card_destroy(struct iotsafe_card *card)
 {
     if (card->transport != NULL) {
-        if (atomic_load(&card->owner_pid) == (long)getpid())
+        if (atomic_load(&card->owner) == process_id())
             card->transport->ops->disconnect(card->transport);
         else
             card->transport->ops->drop(card->transport);
@@ -146,7 +146,7 @@ static enum iotsafe_err card_create(const struct iotsafe_config *cfg, const char
     card->channel.n_aids = cfg->n_aids;
     card->channel.default_traits = card->channel.traits = cfg->traits;
     turn_init(&card->turn);
-    atomic_store(&card->owner_pid, (long)getpid());
+    atomic_store(&card->owner, process_id());
     *ret_card = card;
     return IOTSAFE_OK;
 }
@@ -224,12 +224,72 @@ const char *iotsafe_card_transport(const struct iotsafe_card *card)
 
 void iotsafe_card_forget(struct iotsafe_card *card)
 {
-    claim(&card->owner_pid, renew_card, card);
+    claim(&card->owner, renew_card, card);
     if (turn_take(&card->turn, deadline_in(card->timeout_ms)) != IOTSAFE_OK)
         return;
     cache_clear(&card->cache);
     turn_give(&card->turn);
 }
+
+/* --------------------------------------------------------------- recovery */
+
+/* What is done before an operation is run once more. */
+enum action {
+    ACTION_NONE = 0,
+    ACTION_CHANNEL,   /* make sure of the channel: channel_recover() */
+    ACTION_RECONNECT, /* the device failed, or what it said is damaged */
+    ACTION_FIND,      /* another device, or another way to the card */
+    ACTION_WAIT,      /* the applet is busy */
+    ACTION_REPEAT     /* what was read is void */
+};
+
+/* One row an error. `times` bounds the action within one operation; 0 means until the
+ * deadline. `absent`: nobody may be there, so that waiting would only hide the reason from
+ * a process that has never reached the device. An error without a row is the applet's own
+ * word, which counts if it certainly was the applet that said it. */
+static const struct {
+    enum iotsafe_err err;
+    enum action action;
+    unsigned times;
+    bool absent;
+} actions[] = {
+    { IOTSAFE_ERR_CHANNEL_LOST, ACTION_CHANNEL, 3, false },
+    { IOTSAFE_ERR_UNSUPPORTED, ACTION_CHANNEL, 1, false }, /* 6D00: another application? */
+    { IOTSAFE_ERR_CLASS, ACTION_CHANNEL, 1, false },
+    { IOTSAFE_ERR_CARD, ACTION_CHANNEL, 1, false }, /* 6Fxx, an error of the modem */
+    { IOTSAFE_ERR_CHANGED, ACTION_REPEAT, 1, false },
+    { IOTSAFE_ERR_BUSY, ACTION_WAIT, 0, false },
+    { IOTSAFE_ERR_DAMAGED, ACTION_RECONNECT, 8, false },
+    { IOTSAFE_ERR_PROTOCOL, ACTION_RECONNECT, 1, false }, /* or damaged unnoticed */
+    { IOTSAFE_ERR_TRANSPORT, ACTION_RECONNECT, 0, true },
+    { IOTSAFE_ERR_NO_SERVICE, ACTION_RECONNECT, 0, true },
+    { IOTSAFE_ERR_NO_READER, ACTION_RECONNECT, 0, true },
+    { IOTSAFE_ERR_NO_CARD, ACTION_RECONNECT, 0, true },
+    { IOTSAFE_ERR_TIMEOUT, ACTION_RECONNECT, 0, true }, /* of one exchange */
+    { IOTSAFE_ERR_NO_APPLET, ACTION_FIND, 1, false },   /* where it was taken for granted */
+};
+
+#define GRACE_MS 2000 /* readers notice an exchanged card within a second */
+
+/* How far an operation has come with the device. */
+enum reach {
+    REACH_NOTHING,
+    REACH_DEVICE,  /* it was there */
+    REACH_BROKEN,  /* and broke off an exchange: the card is just being exchanged? */
+    REACH_CHANNEL, /* a channel was taken for granted, which nothing has confirmed */
+};
+
+struct recovery {
+    enum action action;   /* to be done before the next try */
+    enum iotsafe_err err; /* that made it necessary */
+    unsigned used[IOTSAFE_ERR_MAX];
+    enum reach reach;
+    bool confirm; /* no device is taken without an answer of the applet any more */
+    bool asked;   /* the applet's word on an assumed channel has been doubted once */
+    int64_t pause_ms;
+    int64_t grace_until;
+    uint64_t generation; /* of the channel record at the last try */
+};
 
 /* ------------------------------------------------------ reaching the card */
 
@@ -237,8 +297,9 @@ void iotsafe_card_forget(struct iotsafe_card *card)
 static unsigned telling(enum iotsafe_err err)
 {
     static const enum iotsafe_err rising[] = {
-        IOTSAFE_ERR_NO_READER,  IOTSAFE_ERR_NO_CARD,   IOTSAFE_ERR_NO_APPLET, IOTSAFE_ERR_LOCK,
-        IOTSAFE_ERR_NO_CHANNEL, IOTSAFE_ERR_TRANSPORT, IOTSAFE_ERR_PROTOCOL,  IOTSAFE_ERR_TIMEOUT,
+        IOTSAFE_ERR_NO_READER, IOTSAFE_ERR_NO_CARD,    IOTSAFE_ERR_NO_APPLET,
+        IOTSAFE_ERR_LOCK,      IOTSAFE_ERR_NO_CHANNEL, IOTSAFE_ERR_TRANSPORT,
+        IOTSAFE_ERR_DAMAGED,   IOTSAFE_ERR_PROTOCOL,   IOTSAFE_ERR_TIMEOUT,
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(rising); i++)
@@ -247,20 +308,28 @@ static unsigned telling(enum iotsafe_err err)
     return ARRAY_LEN(rising);
 }
 
-static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, deadline_t deadline,
-                                   struct iotsafe_op *op)
+static void disconnect(struct iotsafe_card *card)
+{
+    card->transport->ops->disconnect(card->transport);
+    channel_believe(&card->channel, BELIEF_DOUBTED);
+}
+
+static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, struct recovery *rec,
+                                   deadline_t deadline, struct iotsafe_op *op)
 {
     struct transport *t = card->transport;
     enum iotsafe_err err = t->ops->connect(t, n, deadline, op);
 
     if (err != IOTSAFE_OK)
         return err;
-    card->seen = true;
-    err = channel_ready(&card->channel, CHANNEL_RECONNECTED, deadline, op);
-    if (err == IOTSAFE_OK && card->distrust && !card->channel.verified)
-        err = channel_reopen(&card->channel, false, deadline, op);
+    if (rec->reach < REACH_DEVICE)
+        rec->reach = REACH_DEVICE;
+    t->proved = false;
+    err = channel_ready(&card->channel, true, RESET_NONE, deadline, op);
+    if (err == IOTSAFE_OK && rec->confirm)
+        err = channel_confirm(&card->channel, deadline, op);
     if (err != IOTSAFE_OK)
-        t->ops->disconnect(t);
+        disconnect(card);
     return err;
 }
 
@@ -272,19 +341,17 @@ static bool concerns_all_devices(enum iotsafe_err err)
     return err == IOTSAFE_ERR_NO_SERVICE || err == IOTSAFE_ERR_CONFIG || err == IOTSAFE_ERR_MEMORY;
 }
 
-static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadline,
-                                    struct iotsafe_op *op)
+static enum iotsafe_err connect_any(struct iotsafe_card *card, struct recovery *rec,
+                                    deadline_t deadline, struct iotsafe_op *op)
 {
-    struct iotsafe_op here = { .text = "" };
+    struct iotsafe_op here = iotsafe_op_within(op);
     enum iotsafe_err worst = IOTSAFE_OK;
 
     for (unsigned n = 0; n < DEVICES_MAX; n++) {
-        enum iotsafe_err err = try_device(card, n, deadline, &here);
+        enum iotsafe_err err = try_device(card, n, rec, deadline, &here);
 
-        if (err == IOTSAFE_OK) {
-            card->distrust = false;
+        if (err == IOTSAFE_OK)
             return IOTSAFE_OK;
-        }
         if (err == IOTSAFE_ERR_NOT_FOUND && n > 0)
             break; /* no further device */
         if (n == 0 || telling(err) > telling(worst)) {
@@ -297,97 +364,63 @@ static enum iotsafe_err connect_any(struct iotsafe_card *card, deadline_t deadli
     return worst;
 }
 
-static enum iotsafe_err enter(struct iotsafe_card *card, deadline_t deadline, struct iotsafe_op *op)
+static enum iotsafe_err enter(struct iotsafe_card *card, struct recovery *rec, deadline_t deadline,
+                              struct iotsafe_op *op)
 {
     struct transport *t = card->transport;
-    bool reset = false;
+    enum card_reset reset = RESET_NONE;
     enum iotsafe_err err;
 
     if (!t->connected) {
         cache_clear(&card->cache);
-        return connect_any(card, deadline, op);
+        return connect_any(card, rec, deadline, op);
     }
     err = t->ops->acquire(t, deadline, &reset, op);
     if (err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_LOCK)
         return err; /* somebody else has the device; the connection is well */
     if (err == IOTSAFE_OK) {
-        if (reset)
+        if (reset != RESET_NONE)
             cache_clear(&card->cache);
-        err = channel_ready(&card->channel, reset ? CHANNEL_RESET : CHANNEL_SAME, deadline, op);
+        err = channel_ready(&card->channel, false, reset, deadline, op);
     }
     if (err != IOTSAFE_OK)
-        t->ops->disconnect(t);
+        disconnect(card);
     return err;
 }
 
-static void leave(struct iotsafe_card *card, deadline_t deadline)
+static void leave(struct iotsafe_card *card)
 {
     struct transport *t = card->transport;
 
     if (!t->connected)
         return;
-    channel_leave(&card->channel, deadline);
+    channel_leave(&card->channel);
     t->ops->release(t);
 }
 
-/* --------------------------------------------------------------- recovery */
+/* ----------------------------------------------------------- what comes next */
 
-enum remedy {
-    REMEDY_NONE = 0,
-    REMEDY_RESELECT,  /* the channel is there but answers oddly */
-    REMEDY_REOPEN,    /* the channel is gone */
-    REMEDY_RECONNECT, /* the device failed */
-    REMEDY_WAIT,      /* the applet is busy */
-    REMEDY_REPEAT     /* what was read is void */
-};
-
-/* One row an error. `times` bounds a remedy within one operation; 0 means
- * until the deadline. Errors that a second try cannot change have no row. */
-static const struct {
-    enum iotsafe_err err;
-    enum remedy remedy;
-    unsigned times;
-} remedies[] = {
-    { IOTSAFE_ERR_CHANNEL_LOST, REMEDY_REOPEN, 2 },
-    { IOTSAFE_ERR_UNSUPPORTED, REMEDY_RESELECT, 1 }, /* 6D00: another applet answers? */
-    { IOTSAFE_ERR_CLASS, REMEDY_RESELECT, 1 },
-    { IOTSAFE_ERR_CARD, REMEDY_RESELECT, 1 }, /* 6Fxx */
-    { IOTSAFE_ERR_CHANGED, REMEDY_REPEAT, 1 },
-    { IOTSAFE_ERR_BUSY, REMEDY_WAIT, 0 },
-    { IOTSAFE_ERR_TRANSPORT, REMEDY_RECONNECT, 0 },
-    { IOTSAFE_ERR_NO_SERVICE, REMEDY_RECONNECT, 0 },
-    { IOTSAFE_ERR_NO_READER, REMEDY_RECONNECT, 0 },
-    { IOTSAFE_ERR_NO_CARD, REMEDY_RECONNECT, 0 },
-    { IOTSAFE_ERR_TIMEOUT, REMEDY_RECONNECT, 0 },   /* of one exchange */
-    { IOTSAFE_ERR_NO_APPLET, REMEDY_RECONNECT, 1 }, /* where it was taken for granted */
-};
-
-#define GRACE_MS 2000 /* readers notice an exchanged card within a second */
-
-struct recovery {
-    bool broken_off; /* an exchange was, by the device */
-    unsigned used[IOTSAFE_ERR_MAX];
-    int64_t pause_ms;
-    int64_t grace_until;
-    uint64_t generation; /* of the channel record at the last try */
-    bool guessed;        /* the channel was adopted and has not proved itself */
-    bool doubted;        /* and was selected again for that */
-};
-
-static enum remedy choose_remedy(struct recovery *rec, enum iotsafe_err err)
+static enum action choose_action(const struct iotsafe_card *card, struct recovery *rec,
+                                 enum iotsafe_err err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(remedies); i++)
-        if (remedies[i].err == err) {
-            unsigned used = rec->used[err]++;
-
-            return remedies[i].times == 0 || used < remedies[i].times ? remedies[i].remedy
-                                                                      : REMEDY_NONE;
-        }
-    /* an odd answer on a channel that we only guessed says nothing */
-    if (!rec->guessed || rec->doubted || err == IOTSAFE_ERR_MEMORY)
-        return REMEDY_NONE;
-    rec->doubted = true;
-    return REMEDY_RESELECT;
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (actions[i].err != err)
+            continue;
+        if (actions[i].times != 0 && rec->used[err]++ >= actions[i].times)
+            return ACTION_NONE;
+        /* a card that was there a moment ago may just be exchanged */
+        if (actions[i].absent && !card->answered && rec->reach != REACH_CHANNEL
+            && (rec->reach != REACH_BROKEN || now_ms() >= rec->grace_until))
+            return ACTION_NONE;
+        if (actions[i].action == ACTION_FIND && rec->reach != REACH_CHANNEL && !card->answered)
+            return ACTION_NONE;
+        return actions[i].action;
+    }
+    if (rec->reach != REACH_CHANNEL || rec->asked || err == IOTSAFE_ERR_MEMORY
+        || err == IOTSAFE_ERR_OUTCOME)
+        return ACTION_NONE;
+    rec->asked = true; /* it may have been another application's word */
+    return ACTION_CHANNEL;
 }
 
 static void pause_between(struct recovery *rec, int64_t first_ms, int64_t most_ms,
@@ -399,102 +432,122 @@ static void pause_between(struct recovery *rec, int64_t first_ms, int64_t most_m
     sleep_ms(rec->pause_ms, deadline);
 }
 
-/* A device that this process has never reached: waiting would only hide the
- * reason. But a card that was there a moment ago may just be exchanged. */
-static bool worth_waiting(const struct iotsafe_card *card, const struct recovery *rec)
+/* Decide after a failed try, and do what is done with the device released; false: the
+ * error stands. */
+static bool prepare_next(struct iotsafe_card *card, struct recovery *rec, enum iotsafe_err err,
+                         deadline_t deadline)
 {
-    return card->reached || card->distrust
-           || (card->seen && rec->broken_off && now_ms() < rec->grace_until);
-}
-
-/* Carry out a remedy after the device was left; false: there is none. */
-static bool mend(struct iotsafe_card *card, struct recovery *rec, enum remedy remedy,
-                 deadline_t deadline)
-{
-    if (remedy == REMEDY_NONE || deadline_left_ms(deadline) == 0)
+    if (err == IOTSAFE_ERR_TRANSPORT && rec->reach == REACH_DEVICE)
+        rec->reach = REACH_BROKEN;
+    rec->err = err;
+    rec->action = choose_action(card, rec, err);
+    if (rec->action == ACTION_NONE || deadline_left_ms(deadline) == 0)
         return false;
-    if (remedy == REMEDY_RECONNECT) {
-        if (!worth_waiting(card, rec))
-            return false;
-        card->transport->ops->disconnect(card->transport);
+    switch (rec->action) {
+    case ACTION_CHANNEL: /* whatever it was taken for */
+        channel_believe(&card->channel, BELIEF_DOUBTED);
+        break;
+    case ACTION_FIND:
+        rec->confirm = true;
+        disconnect(card);
+        break;
+    case ACTION_RECONNECT:
+        /* a channel that has not answered yet may be what is wrong */
+        rec->confirm = rec->confirm || rec->reach == REACH_CHANNEL;
+        disconnect(card);
         pause_between(rec, 50, 500, deadline);
-    }
-    if (remedy == REMEDY_WAIT)
+        break;
+    case ACTION_WAIT:
         pause_between(rec, 500, 4000, deadline);
+        break;
+    default:
+        break;
+    }
     return deadline_left_ms(deadline) > 0;
 }
 
+/* A late or damaged response must not meet the next command. */
 static bool breaks_connection(enum iotsafe_err err)
 {
     return err == IOTSAFE_ERR_TRANSPORT || err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_PROTOCOL
-           || err == IOTSAFE_ERR_SPACE || err == IOTSAFE_ERR_NO_CARD;
+           || err == IOTSAFE_ERR_DAMAGED || err == IOTSAFE_ERR_SPACE || err == IOTSAFE_ERR_NO_CARD;
 }
 
-/* One try: enter, run, leave. On return the device is released. */
+/* How far it came, for the choice of what follows. In class 8N no other application says
+ * what ours says, so that a channel which has once answered needs no more doubt. */
+static void note_reach(struct iotsafe_card *card, struct recovery *rec)
+{
+    const struct channel *ch = &card->channel;
+    const bool in_doubt = ch->belief == BELIEF_ASSUMED
+                          && (!ch->proved_here || ch->traits.class_plain);
+
+    card->answered = card->answered || ch->belief == BELIEF_CONFIRMED;
+    rec->reach = in_doubt ? REACH_CHANNEL : REACH_DEVICE;
+}
+
+/* One try: enter, recover, run, leave. On return the device is released. */
 static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *arg,
-                                enum remedy remedy, struct recovery *rec, deadline_t deadline,
-                                struct iotsafe_op *op)
+                                struct recovery *rec, deadline_t deadline, struct iotsafe_op *op)
 {
     struct channel *ch = &card->channel;
     struct card_use use = { .channel = ch, .cache = &card->cache, .deadline = deadline, .op = op };
-    enum iotsafe_err err = enter(card, deadline, op);
+    enum iotsafe_err err = enter(card, rec, deadline, op);
 
     if (err != IOTSAFE_OK)
         return err;
     /* unless another process has replaced the channel meanwhile: then it is its turn */
-    if ((remedy == REMEDY_RESELECT || remedy == REMEDY_REOPEN)
-        && ch->generation == rec->generation) {
+    if (rec->action == ACTION_CHANNEL && ch->generation == rec->generation
+        && ch->belief != BELIEF_CONFIRMED) {
         cache_clear(&card->cache);
-        err = channel_reopen(ch, remedy == REMEDY_REOPEN, deadline, op);
-        /* a record of another card led here: the applet may be in another reader */
-        card->distrust = err == IOTSAFE_ERR_NO_APPLET && !card->transport->one_device;
+        err = channel_recover(ch, rec->err, deadline, op);
     }
-    rec->guessed = !ch->verified;
-    card->reached = card->reached || ch->verified;
+    ch->outcome_unknown = false;
     if (err == IOTSAFE_OK)
         err = fn(&use, arg);
+    if (err != IOTSAFE_OK && ch->outcome_unknown) {
+        op_add(op, "; it may have been carried out all the same");
+        err = IOTSAFE_ERR_OUTCOME;
+    }
     if (ch->stale) {
         cache_clear(&card->cache);
         ch->stale = false;
     }
-    if (err == IOTSAFE_OK)
-        card->reached = true;
-    /* a late or broken answer must not meet the next command */
-    if (breaks_connection(err) || card->distrust)
-        card->transport->ops->disconnect(card->transport);
+    note_reach(card, rec);
+    if (breaks_connection(err))
+        disconnect(card);
     else
-        leave(card, deadline);
+        leave(card);
     rec->generation = ch->generation; /* leaving may have written a new record */
     return err;
 }
 
 enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, struct iotsafe_op *op)
 {
-    deadline_t deadline = op != NULL && op->deadline_ms != 0 ? op->deadline_ms
-                                                             : deadline_in(card->timeout_ms);
+    const bool has_deadline = op != NULL && op->deadline_ms != 0;
+    deadline_t deadline = has_deadline ? op->deadline_ms : deadline_in(card->timeout_ms);
     struct recovery rec = { .grace_until = deadline_in(GRACE_MS) };
-    enum remedy remedy = REMEDY_NONE;
     int saved_errno = errno;
     enum iotsafe_err err;
 
-    claim(&card->owner_pid, renew_card, card);
+    claim(&card->owner, renew_card, card);
     err = turn_take(&card->turn, deadline);
     if (err != IOTSAFE_OK) {
         op_set(op, "%s: other threads of this process used the SIM for all of %d ms",
                card->transport_text, card->timeout_ms);
         return err;
     }
-    card->seen = false;
+    card->channel.lost_opens = 0;
     for (;;) {
-        err = attempt(card, fn, arg, remedy, &rec, deadline, op);
-        if (err == IOTSAFE_OK)
-            break;
-        rec.broken_off = rec.broken_off || err == IOTSAFE_ERR_TRANSPORT;
-        remedy = choose_remedy(&rec, err);
-        if (!mend(card, &rec, remedy, deadline))
+        err = attempt(card, fn, arg, &rec, deadline, op);
+        if (err == IOTSAFE_OK || !prepare_next(card, &rec, err, deadline))
             break;
         trace_note(card->trace, card->transport->device, "%s: trying again", iotsafe_strerror(err));
     }
+    if (err != IOTSAFE_OK && card->channel.lost_opens > 0)
+        op_add(op,
+               "; %u answer(s) to the opening of a logical channel got lost: as many channels may "
+               "be open for nobody until the SIM is reset",
+               card->channel.lost_opens);
     turn_give(&card->turn);
     errno = saved_errno;
     return err;

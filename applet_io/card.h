@@ -16,14 +16,12 @@ struct iotsafe_card {
     char *transport_text, *trace, *lock_dir;
     int timeout_ms;
 
-    _Atomic long owner_pid; /* of the process that the rest belongs to */
-    struct turn turn;       /* guards all below */
+    _Atomic long owner; /* process_id() of the process that the rest belongs to */
+    struct turn turn;   /* guards all below */
     struct transport *transport;
     struct channel channel;
     struct cache cache;
-    bool reached;  /* the applet has answered in this process */
-    bool seen;     /* in this operation a device was there */
-    bool distrust; /* a recorded channel led to a wrong card: select at once */
+    bool answered; /* the applet has answered in this process */
 };
 
 /** What a command may use while it runs. */
@@ -39,10 +37,13 @@ struct card_use {
 typedef enum iotsafe_err card_fn(const struct card_use *use, void *arg);
 
 /**
- * Run an operation with the card to itself, and mend what can be mended until
- * the deadline: the table in card.c says what follows from which error.
+ * Run an operation with the card to itself, and recover from what passes until the
+ * deadline: the table in card.c says what follows from which error. An operation that
+ * may have carried out a command which is sent once only is not run again.
  *
- * @param fn   called with the device acquired and the applet selected
+ * @param fn   called with the device acquired and a channel for the applet
+ * @param op   its deadline counts; NULL or no deadline: the card's timeout-ms from now on
+ * @retval IOTSAFE_ERR_OUTCOME  such a command was sent, and what became of it is not known
  */
 IOTSAFE_NODISCARD enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg,
                                             struct iotsafe_op *op);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One command out, one whole answer back, on the logical channel that carries
- * our applet: opens and finds again the channel, follows 61xx, mends 6Cxx, the
- * class byte and Le, and keeps what it learns (traits.h). Holds no lock: its
- * user has acquired the transport. */
+/* The logical channel that carries our applet: opened, found again, confirmed,
+ * shared with other processes, given up. What is believed of it is one value with
+ * one table of transitions (belief.h). Holds no lock: its user has acquired the
+ * transport. Commands on it: exchange.h. */
 #ifndef APPLET_IO_CHANNEL_H
 #define APPLET_IO_CHANNEL_H
 
+#include "belief.h"
 #include "transport.h"
 
 #define AID_LIST_MAX 8
@@ -17,64 +18,69 @@ struct aid {
 
 struct channel {
     struct transport *transport;   /* borrowed */
-    int exchange_ms;               /* longest wait for one answer */
+    int exchange_ms;               /* longest wait for one response */
     const char *trace;             /* borrowed; trace.h */
     struct aid aids[AID_LIST_MAX]; /* to try, in this order */
     size_t n_aids;
     struct traits default_traits; /* from the configuration */
 
-    char device[128]; /* on which all below was learned */
-    bool open;
-    bool verified;                  /* some command showed that our applet is there */
-    bool proved;                    /* the same in this very use, where others share the card */
-    bool stale;                     /* remote administration changed something: 63CF, 6989 */
+    char device[128];     /* on which all below was learned, */
+    uint8_t atr[ATR_MAX]; /* and with which card in it, as far as that shows */
+    size_t atr_len;
+    enum belief belief;
+    bool opened_here; /* by this process: it may be selected on and closed */
+    bool proved_here; /* our applet has answered this process on it: it may be closed */
     char session[SESSION_TEXT_MAX]; /* channel number or the device's handle, as text */
-    uint8_t number;                 /* for the class byte; 0 where the device owns channels */
+    uint8_t number;                 /* of the channel; 0 where only the device knows it */
     struct aid aid;                 /* that was selected */
+    enum filler filler;             /* of the class byte, where the device opens channels */
     struct traits traits;
+    struct key_forms forms;
     uint64_t generation;            /* of the record that matches; 0: none */
     struct channel_record recorded; /* as last read or written, to write changes only */
+
+    /* what the user of the channel asks for afterwards */
+    bool stale;           /* remote administration changed something: 63CF, 6989 */
+    bool outcome_unknown; /* a command that is sent once only may have been carried out */
+    unsigned lost_opens;  /* channels that may be open without anybody's knowing */
 };
 
-/** What happened to the card since the channel was used last. */
-enum channel_event {
-    CHANNEL_SAME,        /* nothing that we know of */
-    CHANNEL_RECONNECTED, /* the connection is a new one */
-    CHANNEL_RESET        /* the card was reset: it has closed all channels */
-};
+/** Be ready for commands: keep the channel, take over the one that another process
+ *  recorded, or open one. The transport is acquired.
+ *  @param reconnected  the connection is a new one
+ *  @param reset        what the transport knows of a reset since the last use */
+IOTSAFE_NODISCARD enum iotsafe_err channel_ready(struct channel *ch, bool reconnected,
+                                                 enum card_reset reset, deadline_t deadline,
+                                                 struct iotsafe_op *op);
 
 /**
- * Be ready for commands: keep the channel, take over the one that another
- * process recorded, or open one. The transport is acquired.
- */
-IOTSAFE_NODISCARD enum iotsafe_err channel_ready(struct channel *ch, enum channel_event event,
-                                                 deadline_t deadline, struct iotsafe_op *op);
-
-/** The card does not seem to know our channel: select again on it, else open
- *  another. @param lost  the card said that the channel is not open */
-IOTSAFE_NODISCARD enum iotsafe_err channel_reopen(struct channel *ch, bool lost,
-                                                  deadline_t deadline, struct iotsafe_op *op);
-
-/** The use ends: record channel and traits for other processes if anything
- *  changed; where that is impossible, close the channel. */
-void channel_leave(struct channel *ch, deadline_t deadline);
-
-/**
- * Send one command and collect its whole answer.
+ * See that our applet, and no other application, answers on the channel; open another
+ * one if it does not. One exchange; none if it is confirmed in this use.
  *
- * Follows 61xx and 9Fxx with GET RESPONSE, repeats once after 6Cxx with the
- * right Le, once with the other class byte after 6E00 or 6882, once with the
- * other form of Le after 6700. At most 64 rounds.
- * Source: ISO/IEC 7816-4 (status bytes), 7816-3 (T=0 cases).
- *
- * @param rsp   data and the last status word; sw stays 0 when no answer came
- * @retval IOTSAFE_ERR_SPACE      the answer is longer than rsp->cap
- * @retval IOTSAFE_ERR_PROTOCOL   an answer without status word, endless chaining
- * @retval IOTSAFE_ERR_TRANSPORT  and others of the transport
- * @return otherwise error_from_sw() of the status word, with the op written
+ * @retval IOTSAFE_ERR_NO_APPLET   the card has no such applet
+ * @retval IOTSAFE_ERR_UNSUPPORTED the device opened a session, and what answers in it
+ *                                 does not show itself: commands that another
+ *                                 application could take for PIN commands are not sent
  */
-IOTSAFE_NODISCARD enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
-                                                    struct apdu_rsp *rsp, deadline_t deadline,
-                                                    struct iotsafe_op *op);
+IOTSAFE_NODISCARD enum iotsafe_err channel_confirm(struct channel *ch, deadline_t deadline,
+                                                   struct iotsafe_op *op);
+
+/** After a command failed with `err`: make the channel one that certainly is right, by
+ *  asking, selecting or opening, whichever belief and ownership allow. */
+IOTSAFE_NODISCARD enum iotsafe_err channel_recover(struct channel *ch, enum iotsafe_err err,
+                                                   deadline_t deadline, struct iotsafe_op *op);
+
+/** The use ends: record channel and quirks for other processes if anything changed; close
+ *  the channel where no other process could find it. */
+void channel_leave(struct channel *ch);
+
+/** Forget the channel without a word to the card (fork, lost device). */
+void channel_forget(struct channel *ch);
+
+/** Let an event change what is believed. */
+void channel_believe(struct channel *ch, enum belief_event event);
+
+/** Whether a command of this instruction may only be sent on a confirmed channel. */
+bool channel_needs_confirmed(const struct channel *ch, const struct instruction *in);
 
 #endif

@@ -5,6 +5,7 @@
 #define APPLET_IO_CMD_H
 
 #include "card.h"
+#include "exchange.h"
 #include "object.h"
 
 /** Begin a command whose data is one object's name. */
@@ -20,6 +21,18 @@ size_t cmd_cache_key(const struct apdu_cmd *cmd, uint8_t ret_key[static CACHE_KE
 IOTSAFE_NODISCARD enum iotsafe_err cmd_put_point(const struct card_use *use,
                                                  const struct iotsafe_name *container,
                                                  const uint8_t point[static IOTSAFE_POINT_SIZE]);
+
+/** READ PUBLIC KEY inside an operation, of a key on a 256-bit curve; not from the cache.
+ *  @retval IOTSAFE_ERR_KEY  another kind of key */
+IOTSAFE_NODISCARD enum iotsafe_err cmd_read_point(const struct card_use *use,
+                                                  const struct iotsafe_name *name,
+                                                  uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
+
+/** The object list inside an operation, from the cache where it is there.
+ *  @param ret_objects  allocated, IOTSAFE_OBJECTS_MAX; free() it */
+IOTSAFE_NODISCARD enum iotsafe_err cmd_list_objects(const struct card_use *use,
+                                                    struct iotsafe_object **ret_objects,
+                                                    size_t *ret_n);
 
 /** Does something with the object called `name`. */
 typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsafe_name *name,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public keys: READ, PUT and GENERATE KEY PAIR (IoT.05 2.5.7, 2.11). */
+#include <stdlib.h>
+
 #include "cmd.h"
 #include "session.h"
 
@@ -220,40 +222,31 @@ enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct io
     return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, op);
 }
 
+enum iotsafe_err cmd_read_point(const struct card_use *use, const struct iotsafe_name *name,
+                                uint8_t ret_point[static IOTSAFE_POINT_SIZE])
+{
+    struct apdu_cmd cmd = { 0 };
+    uint8_t answer[KEY_ANSWER_MAX];
+    struct apdu_rsp rsp = APDU_RSP_ON(answer);
+    enum iotsafe_err err = cmd_named(&cmd, IOTSAFE_INS_READ_PUBLIC_KEY, IOTSAFE_PUBLIC_KEY, name,
+                                     APDU_NE_MAX);
+
+    if (err == IOTSAFE_OK)
+        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
+    if (err == IOTSAFE_OK && !point_parse(answer, rsp.len, ret_point)) {
+        op_set(use->op, "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit curve",
+               rsp.len);
+        err = IOTSAFE_ERR_KEY;
+    }
+    return err;
+}
+
 /* --------------------------------------------------------------- generate */
 
 struct generate_job {
-    struct apdu_cmd cmd;
-    bool sent; /* the card may have done it */
-    uint8_t answer[512];
-    size_t len;
+    struct iotsafe_name name;
+    struct iotsafe_generated made;
 };
-
-/* Warnings and errors by which a card says that its memory may have changed:
- * ISO/IEC 7816-4, 5.6 (62xx and 63xx: carried out; 65xx: broken off). */
-static bool changed_something(uint16_t sw)
-{
-    return sw >> 8 == 0x62 || sw >> 8 == 0x63 || sw >> 8 == 0x65;
-}
-
-static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
-{
-    struct generate_job *job = arg;
-    struct apdu_rsp rsp = APDU_RSP_ON(job->answer);
-    enum iotsafe_err err;
-
-    if (job->sent) {
-        op_set(use->op, "the answer to GENERATE KEY PAIR was lost: the container may hold a "
-                        "new key now; read it with 'iotsafe pubkey' before generating again");
-        return IOTSAFE_ERR_KEY;
-    }
-    err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
-    job->sent = rsp.sw == 0 || rsp.begun || changed_something(rsp.sw);
-    job->len = rsp.len;
-    if (err == IOTSAFE_OK)
-        cache_clear(use->cache);
-    return err;
-}
 
 static void name_from_tlv(const uint8_t *in, size_t len, uint8_t tag, struct iotsafe_name *ret_name)
 {
@@ -266,54 +259,98 @@ static void name_from_tlv(const uint8_t *in, size_t len, uint8_t tag, struct iot
     }
 }
 
-/* The key, from the answer or where it stands now: the public half by its
- * identifier, by the label of the pair, by the identifier used. */
-static enum iotsafe_err find_generated(struct iotsafe_card *card, const struct generate_job *job,
-                                       struct iotsafe_generated *g, struct iotsafe_op *op)
+/* The label of a private key, from the list; false if there is none to be had. */
+static bool label_of(const struct card_use *use, const struct iotsafe_name *private_key,
+                     struct iotsafe_name *ret_label)
 {
-    struct iotsafe_object object;
-    struct iotsafe_name label = { .id_len = 0 };
+    struct card_use quiet = *use;
+    struct iotsafe_object *objects = NULL;
+    size_t n = 0;
+    bool found = false;
 
-    if (point_parse(job->answer, job->len, g->point))
-        return IOTSAFE_OK;
-    if (g->public_key.id_len != 0)
-        return iotsafe_read_public_key(card, &g->public_key, g->point, op);
-    if (iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &g->private_key, &object, NULL) == IOTSAFE_OK
-        && object.name.label_len != 0) {
-        memcpy(label.label, object.name.label, sizeof(label.label));
-        label.label_len = object.name.label_len;
-        if (iotsafe_read_public_key(card, &label, g->point, op) == IOTSAFE_OK)
-            return IOTSAFE_OK;
+    quiet.op = NULL;
+    if (cmd_list_objects(&quiet, &objects, &n) != IOTSAFE_OK)
+        return false;
+    for (size_t i = 0; i < n && !found; i++) {
+        const struct iotsafe_name *name = &objects[i].name;
+
+        if (objects[i].kind != IOTSAFE_PRIVATE_KEY || !iotsafe_name_matches(private_key, name)
+            || name->label_len == 0)
+            continue;
+        *ret_label = (struct iotsafe_name){ .label_len = name->label_len };
+        memcpy(ret_label->label, name->label, sizeof(ret_label->label));
+        found = true;
     }
-    return iotsafe_read_public_key(card, &g->private_key, g->point, op);
+    free(objects);
+    return found;
+}
+
+/* The new public key, where the answer to GENERATE lacked it, in the same step: by its
+ * identifier, by the label of the pair, by the name used. */
+static enum iotsafe_err read_generated(const struct card_use *use, struct iotsafe_generated *made)
+{
+    struct iotsafe_name label;
+
+    if (made->public_key.id_len != 0)
+        return cmd_read_point(use, &made->public_key, made->point);
+    if (label_of(use, &made->private_key, &label)
+        && cmd_read_point(use, &label, made->point) == IOTSAFE_OK)
+        return IOTSAFE_OK;
+    return cmd_read_point(use, &made->private_key, made->point);
+}
+
+/* GENERATE and the reading of the key are one step: what another process generates in
+ * between would else be taken for ours. */
+static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
+{
+    struct generate_job *job = arg;
+    struct iotsafe_generated made = { .private_key = job->name };
+    struct apdu_cmd cmd = { 0 };
+    uint8_t answer[512];
+    struct apdu_rsp rsp = APDU_RSP_ON(answer);
+    enum iotsafe_err err = cmd_named(&cmd, IOTSAFE_INS_GENERATE_KEY_PAIR, IOTSAFE_PRIVATE_KEY,
+                                     &job->name, APDU_NE_MAX);
+
+    if (err == IOTSAFE_OK)
+        err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
+    if (err != IOTSAFE_OK)
+        return err;
+    cache_clear(use->cache);
+    name_from_tlv(answer, rsp.len, IOTSAFE_TAG_PRIVATE_KEY_ID, &made.private_key);
+    name_from_tlv(answer, rsp.len, IOTSAFE_TAG_PUBLIC_KEY_ID, &made.public_key);
+    if (!point_parse(answer, rsp.len, made.point)) {
+        err = read_generated(use, &made);
+        if (err != IOTSAFE_OK) /* the pair is there: no reason to generate another one */
+            use->channel->outcome_unknown = true;
+    }
+    if (err == IOTSAFE_OK)
+        job->made = made;
+    return err;
 }
 
 static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct iotsafe_name *name,
                                        void *arg, struct iotsafe_op *op)
 {
-    struct iotsafe_generated g = { .private_key = *name };
-    struct generate_job job = { .len = 0 };
-    enum iotsafe_err err = cmd_named(&job.cmd, IOTSAFE_INS_GENERATE_KEY_PAIR, IOTSAFE_PRIVATE_KEY,
-                                     name, APDU_NE_MAX);
+    struct generate_job *job = arg;
+    enum iotsafe_err err;
 
-    if (err == IOTSAFE_OK)
-        err = card_run(card, run_generate, &job, op);
-    if (err != IOTSAFE_OK)
-        return err;
-    name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PRIVATE_KEY_ID, &g.private_key);
-    name_from_tlv(job.answer, job.len, IOTSAFE_TAG_PUBLIC_KEY_ID, &g.public_key);
-    err = find_generated(card, &job, &g, op);
-    if (err == IOTSAFE_OK)
-        memcpy(arg, &g, sizeof(g));
-    else if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA)
-        err = IOTSAFE_ERR_KEY; /* about the public half: no reason to generate by another name */
+    job->name = *name;
+    err = card_run(card, run_generate, job, op);
+    if (err == IOTSAFE_ERR_OUTCOME)
+        op_add(op, ": the container may hold a new key; read it with 'iotsafe pubkey' before "
+                   "generating again");
     return err;
 }
 
 enum iotsafe_err iotsafe_generate(struct iotsafe_card *card, const struct iotsafe_name *name,
                                   struct iotsafe_generated *ret_generated, struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, generate_named, ret_generated, op);
+    struct generate_job job = { .name = { .id_len = 0 } };
+    enum iotsafe_err err = cmd_addressed(card, IOTSAFE_PRIVATE_KEY, name, generate_named, &job, op);
+
+    if (err == IOTSAFE_OK)
+        *ret_generated = job.made;
+    return err;
 }
 
 /* -------------------------------------------------------------------- put */
@@ -337,7 +374,7 @@ enum iotsafe_err cmd_put_point(const struct card_use *use, const struct iotsafe_
     err = session_update(use, &session, true, data, w.len, 0, &rsp);
     if (session_can_close(err))
         session_close(use, &session); /* some applets take the key only then */
-    cache_clear(use->cache);
+    cache_drop(use->cache, IOTSAFE_INS_READ_PUBLIC_KEY);
     return err;
 }
 

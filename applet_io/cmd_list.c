@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "cmd.h"
-#include "trace.h"
 
 #define LIST_BYTES_MAX 65536
 #define LIST_PAGES_MAX 256
@@ -41,6 +40,27 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
     return IOTSAFE_ERR_PROTOCOL;
 }
 
+/* A server that keeps no turns lets other clients move the card's cursor between our
+ * pages: a list is believed when it has been read twice alike. */
+static enum iotsafe_err read_until_stable(const struct card_use *use, struct list_job *job)
+{
+    struct list_job before = { .bytes = malloc(LIST_BYTES_MAX) };
+    enum iotsafe_err err = before.bytes != NULL ? read_pages(use, &before) : IOTSAFE_ERR_MEMORY;
+    bool stable = false;
+
+    while (err == IOTSAFE_OK && !stable) {
+        err = read_pages(use, job);
+        stable = err == IOTSAFE_OK && job->len == before.len
+                 && memcmp(job->bytes, before.bytes, job->len) == 0;
+        if (err == IOTSAFE_OK && !stable) {
+            memcpy(before.bytes, job->bytes, job->len);
+            before.len = job->len;
+        }
+    }
+    free(before.bytes);
+    return err;
+}
+
 static enum iotsafe_err run_list(const struct card_use *use, void *arg)
 {
     static const uint8_t key[] = { IOTSAFE_INS_GET_DATA, IOTSAFE_P1_OBJECT_LIST };
@@ -54,28 +74,28 @@ static enum iotsafe_err run_list(const struct card_use *use, void *arg)
         job->len = len;
         return IOTSAFE_OK;
     }
-    err = read_pages(use, job);
+    err = use->channel->transport->no_turns ? read_until_stable(use, job) : read_pages(use, job);
     if (err == IOTSAFE_OK)
         cache_put(use->cache, key, sizeof(key), job->bytes, job->len);
     return err;
 }
 
-enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects,
-                              size_t *ret_n, struct iotsafe_op *op)
+enum iotsafe_err cmd_list_objects(const struct card_use *use, struct iotsafe_object **ret_objects,
+                                  size_t *ret_n)
 {
     struct list_job job = { .bytes = malloc(LIST_BYTES_MAX) };
     struct iotsafe_object *objects = calloc(IOTSAFE_OBJECTS_MAX, sizeof(*objects));
     enum iotsafe_err err = IOTSAFE_ERR_MEMORY;
 
     if (job.bytes != NULL && objects != NULL)
-        err = card_run(card, run_list, &job, op);
+        err = run_list(use, &job);
     if (err == IOTSAFE_OK) {
         *ret_n = objects_parse(job.bytes, job.len, objects, IOTSAFE_OBJECTS_MAX);
         if (*ret_n == 0 && job.len != 0) {
-            op_set(op, "the object list of %zu bytes holds no object that can be read (%s)",
-                   job.len, iotsafe_card_transport(card));
+            op_set(use->op, "the object list of %zu bytes holds no object that can be read (%s)",
+                   job.len, use->channel->transport->device);
+            cache_clear(use->cache);
             err = IOTSAFE_ERR_PROTOCOL;
-            iotsafe_card_forget(card);
         }
     }
     free(job.bytes);
@@ -83,6 +103,31 @@ enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object *
         *ret_objects = objects;
     else
         free(objects);
+    return err;
+}
+
+struct objects_job {
+    struct iotsafe_object *objects;
+    size_t n;
+};
+
+static enum iotsafe_err run_list_objects(const struct card_use *use, void *arg)
+{
+    struct objects_job *job = arg;
+
+    return cmd_list_objects(use, &job->objects, &job->n);
+}
+
+enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects,
+                              size_t *ret_n, struct iotsafe_op *op)
+{
+    struct objects_job job = { .n = 0 };
+    enum iotsafe_err err = card_run(card, run_list_objects, &job, op);
+
+    if (err == IOTSAFE_OK) {
+        *ret_objects = job.objects;
+        *ret_n = job.n;
+    }
     return err;
 }
 
@@ -143,6 +188,12 @@ enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
 
 /* ------------------------------------------------------------ application */
 
+/* 6981 is how some modems filter GET DATA. */
+static bool lacks_the_command(uint16_t sw)
+{
+    return sw == SW_INS_UNKNOWN || sw == SW_WRONG_P1P2 || sw == SW_INCOMPATIBLE_FILE;
+}
+
 static enum iotsafe_err run_info(const struct card_use *use, void *arg)
 {
     static const struct apdu_cmd cmd = { .ins = IOTSAFE_INS_GET_DATA,
@@ -152,19 +203,12 @@ static enum iotsafe_err run_info(const struct card_use *use, void *arg)
     struct iotsafe_info info = { 0 };
     uint8_t data[512];
     struct apdu_rsp rsp = APDU_RSP_ON(data);
-    enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
+    enum iotsafe_err err = channel_exchange(ch, &cmd, &rsp, use->deadline, use->op);
 
-    /* a channel taken over from another process must prove itself first */
-    if (!ch->traits.no_app_info || !ch->verified)
-        err = channel_exchange(ch, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK)
         info.known = info_parse(data, rsp.len, &info);
-    else if (rsp.sw != SW_INS_UNKNOWN && rsp.sw != SW_WRONG_P1P2 && rsp.sw != 0)
-        return err;
-    else if (!ch->verified || (rsp.sw == 0 && !ch->traits.no_app_info))
-        return err;
-    else
-        ch->traits.no_app_info = true;
+    else if (!lacks_the_command(rsp.sw) || ch->belief != BELIEF_CONFIRMED)
+        return err; /* also of a channel that was only taken over: see card.c */
     memcpy(info.aid, ch->aid.bytes, ch->aid.len);
     info.aid_len = ch->aid.len;
     (void)snprintf(info.device, sizeof(info.device), "%s", ch->transport->device);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COMPUTE SIGNATURE (IoT.05 2.10): the form that the applet takes is found by
- * trying, from the cheapest to the dearest, and remembered. */
+/* COMPUTE SIGNATURE (IoT.05 2.10): the form that a key takes is found by trying, from
+ * the cheapest to the dearest, and remembered for that key (key_forms.h). */
 #include "cmd.h"
 #include "input.h"
 
@@ -56,42 +56,63 @@ static bool signature_parse(const uint8_t *in, size_t len, struct sign_job *job)
     return true;
 }
 
-/* ---------------------------------------------------------------- one way */
+/* --------------------------------------------------------------- one form */
 
-/* One way to ask for the signature. */
-struct way {
-    uint8_t mode;
-    const struct iotsafe_input *input;
+/* Which mode of operation a form is, and what the applet is given in it. */
+static const uint8_t modes[N_SIGN_FORMS] = {
+    [FORM_DIGEST] = IOTSAFE_MODE_PAD_AND_SIGN,
+    [FORM_SHORT_DIGEST] = IOTSAFE_MODE_PAD_AND_SIGN,
+    [FORM_LAST_BLOCK] = IOTSAFE_MODE_LAST_BLOCK,
+    [FORM_TEXT] = IOTSAFE_MODE_FULL_TEXT,
 };
 
+static const char *const form_names[N_SIGN_FORMS] = {
+    [FORM_DIGEST] = "digest",
+    [FORM_SHORT_DIGEST] = "shortened digest",
+    [FORM_LAST_BLOCK] = "intermediate hash",
+    [FORM_TEXT] = "full text",
+};
+
+static bool form_is_possible(const struct sign_job *job, enum sign_form form)
+{
+    if (form == FORM_SHORT_DIGEST
+        && (job->scheme != IOTSAFE_ECDSA || job->input->hash == IOTSAFE_HASH_SHA256))
+        return false;
+    return input_suits_mode(job->input, modes[form]);
+}
+
 static enum iotsafe_err begin(const struct card_use *use, const struct sign_job *job,
-                              const struct way *way, struct session *ret_session)
+                              enum sign_form form, const struct iotsafe_input *input,
+                              struct session *ret_session, uint16_t *ret_sw)
 {
     uint8_t data[APDU_DATA_MAX];
     struct tlv_writer w = { .out = data, .cap = sizeof(data) };
     size_t len = 0;
-    uint16_t sw;
     enum iotsafe_err err;
 
     name_put(&w, IOTSAFE_PRIVATE_KEY, &job->name);
-    input_put_algorithms(&w, way->mode, way->input->hash, scheme_bit(job->scheme));
+    input_put_algorithms(&w, modes[form], input->hash, scheme_bit(job->scheme));
     err = tlv_finish(&w, &len);
     if (err != IOTSAFE_OK)
         return err;
-    return session_begin(use, IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, data, len, ret_session, &sw);
+    return session_begin(use, IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, data, len, ret_session, ret_sw);
 }
 
-static enum iotsafe_err go_way(const struct card_use *use, struct sign_job *job,
-                               const struct way *way)
+/* INIT and UPDATE in one form. *ret_sw: the last status word. */
+static enum iotsafe_err sign_in_form(const struct card_use *use, struct sign_job *job,
+                                     enum sign_form form, uint16_t *ret_sw)
 {
+    const struct iotsafe_input shortened = input_shortened(job->input);
+    const struct iotsafe_input *input = form == FORM_SHORT_DIGEST ? &shortened : job->input;
     uint8_t answer[512];
     struct apdu_rsp rsp = APDU_RSP_ON(answer);
     struct session session;
-    enum iotsafe_err err = begin(use, job, way, &session);
+    enum iotsafe_err err = begin(use, job, form, input, &session, ret_sw);
 
     if (err != IOTSAFE_OK)
         return err;
-    err = input_send(use, &session, way->input, way->mode, NULL, APDU_NE_MAX, &rsp);
+    err = input_send(use, &session, input, modes[form], NULL, APDU_NE_MAX, &rsp);
+    *ret_sw = rsp.sw;
     if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
         op_set(use->op,
                "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
@@ -103,80 +124,68 @@ static enum iotsafe_err go_way(const struct card_use *use, struct sign_job *job,
     return err;
 }
 
-/* --------------------------------------------------------------- all ways */
+/* -------------------------------------------------------------- all forms */
 
-static bool may_be_about_the_way(enum iotsafe_err err)
+static bool may_be_about_the_form(enum iotsafe_err err)
 {
     return err == IOTSAFE_ERR_DATA || err == IOTSAFE_ERR_CONDITIONS
            || err == IOTSAFE_ERR_UNSUPPORTED || err == IOTSAFE_ERR_LENGTH;
 }
 
-static const uint8_t modes[] = { IOTSAFE_MODE_PAD_AND_SIGN, IOTSAFE_MODE_LAST_BLOCK,
-                                 IOTSAFE_MODE_FULL_TEXT };
-
-/* What the applet refused on the way to success is not tried again. */
-static void learn(struct traits *traits, const struct iotsafe_input *given, const struct way *good,
-                  uint8_t modes_tried)
+/* What was tried and refused, for the text of the error. */
+static void add_refusal(struct iotsafe_op *tried, enum sign_form form, uint16_t sw)
 {
-    if (good->input != given)
-        traits->hashes_refused |= given->hash;
-    else
-        traits->modes_refused |= modes_tried;
+    op_add(tried, "%s%s %04X", tried->text[0] != '\0' ? ", " : "", form_names[form], sw);
 }
 
-/* The ways of one mode: the hash as it is, its leftmost bits under another name. */
-static enum iotsafe_err try_mode(const struct card_use *use, struct sign_job *job, uint8_t mode,
-                                 uint8_t modes_tried)
+static enum iotsafe_err no_form_is_possible(const struct card_use *use)
 {
-    struct traits *traits = &use->channel->traits;
-    const struct iotsafe_input shortened = input_shortened(job->input);
-    const struct way as_given = { mode, job->input };
-    const struct way short_way = { mode, &shortened };
-    const bool may_shorten = mode == IOTSAFE_MODE_PAD_AND_SIGN && job->scheme == IOTSAFE_ECDSA
-                             && job->input->hash != IOTSAFE_HASH_SHA256;
-    enum iotsafe_err err = IOTSAFE_ERR_DATA, second;
-
-    if (!may_shorten || (traits->hashes_refused & job->input->hash) == 0)
-        err = go_way(use, job, &as_given);
-    if (err == IOTSAFE_OK)
-        learn(traits, job->input, &as_given, modes_tried);
-    if (!may_shorten || !may_be_about_the_way(err))
-        return err;
-    second = go_way(use, job, &short_way);
-    if (second == IOTSAFE_OK)
-        learn(traits, job->input, &short_way, 0);
-    return second == IOTSAFE_OK ? IOTSAFE_OK : err;
-}
-
-static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
-{
-    struct traits *traits = &use->channel->traits;
-    struct sign_job *job = arg;
-    struct card_use quiet = *use;
-    uint8_t tried = 0;
-    enum iotsafe_err first = IOTSAFE_OK;
-
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        const uint8_t bit = (uint8_t)(1u << modes[i]);
-        enum iotsafe_err err;
-
-        if (!input_suits_mode(job->input, modes[i]) || (traits->modes_refused & bit) != 0)
-            continue;
-        err = try_mode(tried == 0 ? use : &quiet, job, modes[i], tried);
-        if (err == IOTSAFE_OK || !may_be_about_the_way(err) || !use->channel->verified)
-            return err;
-        if (tried == 0)
-            first = err;
-        quiet.op = NULL; /* the first failure tells more */
-        tried |= bit;
-    }
-    if (tried != 0)
-        return first;
-    op_set(use->op,
-           "the applet wants to hash the text itself, and only a ready digest is at "
-           "hand or the text is longer than %d bytes (%s)",
+    op_set(use->op, "neither a digest nor a text of at most %d bytes is at hand to be signed (%s)",
            IOTSAFE_TEXT_MAX, use->channel->transport->device);
     return IOTSAFE_ERR_DIGEST;
+}
+
+/* Every form that is possible gets its try, the one that worked last before the others:
+ * what one key or one moment refused is no rule for the next. */
+static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
+{
+    struct sign_job *job = arg;
+    struct key_forms *forms = &use->channel->forms;
+    const enum sign_form first = key_forms_first(forms, &job->name, job->input->hash);
+    struct iotsafe_op tried = iotsafe_op_within(use->op);
+    struct card_use quiet = *use;
+    enum iotsafe_err worst = IOTSAFE_OK;
+    unsigned n_tried = 0;
+
+    for (unsigned i = 0; i <= N_SIGN_FORMS; i++) {
+        const enum sign_form form = i == 0 ? first : (enum sign_form)(i - 1);
+        enum iotsafe_err err;
+        uint16_t sw = 0;
+
+        if ((i > 0 && form == first) || !form_is_possible(job, form))
+            continue;
+        err = sign_in_form(n_tried == 0 ? use : &quiet, job, form, &sw);
+        if (err == IOTSAFE_OK) {
+            (void)key_forms_worked(forms, &job->name, job->input->hash, form);
+            return IOTSAFE_OK;
+        }
+        if (!may_be_about_the_form(err)) {
+            if (n_tried > 0)
+                op_set(use->op, "%s", iotsafe_strerror(err));
+            return err;
+        }
+        add_refusal(&tried, form, sw);
+        if (n_tried++ == 0)
+            worst = err;
+        quiet.op = NULL; /* the first failure tells most */
+    }
+    if (n_tried == 0)
+        return no_form_is_possible(use);
+    if (n_tried > 1)
+        op_add(use->op, "; tried: %s", tried.text);
+    if (job->input->text == NULL && job->input->state == NULL)
+        op_add(use->op, "; only a digest is at hand, should this key want to hash the text itself");
+    return worst;
 }
 
 static enum iotsafe_err sign_named(struct iotsafe_card *card, const struct iotsafe_name *name,

@@ -3,9 +3,9 @@
 #include "device_lock.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,40 +18,85 @@
 
 /* ------------------------------------------------------------- the folder */
 
-/* A folder of ours for all users: sticky, like /run/lock. */
-static bool folder_usable(const char *path, mode_t make_mode)
+#define GROUP_NAME "iotsafe"
+#define GROUP_BUFFER 1024 /* bytes; a group with more members is as good as unknown */
+
+/* Made by root it is for the group, if there is one yet (conf/sysusers.d). */
+static bool make_folder(const char *path)
+{
+    char buffer[GROUP_BUFFER];
+    struct group entry, *group = NULL;
+
+    if (geteuid() == 0)
+        (void)getgrnam_r(GROUP_NAME, &entry, buffer, sizeof(buffer), &group);
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST;
+    return group == NULL || (chown(path, (uid_t)-1, group->gr_gid) == 0 && chmod(path, 02770) == 0);
+}
+
+static bool is_folder(const char *path)
 {
     struct stat st;
 
-    if (mkdir(path, 0700) == 0) {
-        if (chmod(path, make_mode) != 0)
-            return false;
-    } else if (errno != EEXIST) {
-        return false;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool may_enter(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* The folder is there and others than this user share the device through it: to lock
+ * elsewhere would lock nobody out. */
+static enum iotsafe_err folder_is_closed(const char *path, struct iotsafe_op *op)
+{
+    char buffer[GROUP_BUFFER];
+    struct group entry, *group = NULL;
+    struct stat st;
+
+    op_set(op, "the lock folder %s is closed to this user", path);
+    if (stat(path, &st) == 0 && (st.st_mode & S_IRGRP) != 0) {
+        (void)getgrgid_r(st.st_gid, &entry, buffer, sizeof(buffer), &group);
+        op_add(op, ": it must be in group %s (%u)", group != NULL ? group->gr_name : "without name",
+               (unsigned)st.st_gid);
     }
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, R_OK | X_OK) == 0;
+    op_add(op, "; or set lock-dir for all programs that use this SIM");
+    return IOTSAFE_ERR_LOCK;
 }
 
 static enum iotsafe_err choose_folder(struct device_lock *lock, const char *preferred,
                                       struct iotsafe_op *op)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-    int n;
+    int n = snprintf(lock->folder, sizeof(lock->folder), "%s", preferred);
 
-    n = snprintf(lock->folder, sizeof(lock->folder), "%s", preferred);
-    if (n > 0 && (size_t)n < sizeof(lock->folder)
-        && folder_usable(lock->folder, geteuid() == 0 ? 01777 : 0755))
-        return IOTSAFE_OK;
+    if (n > 0 && (size_t)n < sizeof(lock->folder)) {
+        if (make_folder(lock->folder) && is_folder(lock->folder) && may_enter(lock->folder))
+            return IOTSAFE_OK;
+        if (is_folder(lock->folder))
+            return folder_is_closed(preferred, op);
+    }
     if (runtime != NULL && runtime[0] == '/') {
         n = snprintf(lock->folder, sizeof(lock->folder), "%s/iotsafe", runtime);
-        if (n > 0 && (size_t)n < sizeof(lock->folder) && folder_usable(lock->folder, 0700))
+        if (n > 0 && (size_t)n < sizeof(lock->folder) && make_folder(lock->folder)
+            && is_folder(lock->folder) && may_enter(lock->folder))
             return IOTSAFE_OK;
     }
     op_set(op,
-           "no folder for device locks: %s cannot be made or read%s; create it "
+           "no folder for device locks: %s cannot be made%s; create it "
            "(conf/tmpfiles.d/iotsafe.conf) or set lock-dir",
            preferred, runtime != NULL ? ", nor can iotsafe in $XDG_RUNTIME_DIR" : "");
     return IOTSAFE_ERR_LOCK;
+}
+
+static enum folder_trust folder_trust(int dir_fd)
+{
+    struct stat st;
+
+    if (dir_fd < 0 || fstat(dir_fd, &st) != 0 || (st.st_mode & S_IWOTH) != 0
+        || (st.st_uid != 0 && st.st_uid != geteuid()))
+        return FOLDER_PUBLIC;
+    return (st.st_mode & S_IWGRP) != 0 ? FOLDER_GROUP : FOLDER_OWN;
 }
 
 /* FNV-1a: tells devices apart whose names differ in odd characters only. */
@@ -194,7 +239,7 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
 
         if (fd >= 0 && !is_regular(fd)) {
             (void)close(fd);
-            op_set(op, "cannot lock %s: it is no file; remove it", path);
+            op_set(op, "cannot lock %s: it is not a regular file; remove it", path);
             return IOTSAFE_ERR_LOCK;
         }
         err = fd >= 0 ? flock_until(fd, deadline) : IOTSAFE_ERR_LOCK;
@@ -235,6 +280,7 @@ enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
 
     if (lock->folder[0] != '\0')
         lock->dir_fd = open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    lock->trust = folder_trust(lock->dir_fd);
     if (lock->dir_fd >= 0)
         err = take_file(lock, ".queue", deadline, &queue_fd, op);
     else if (lock->device_fd < 0) {
@@ -260,131 +306,4 @@ void device_lock_give(struct device_lock *lock)
     if (lock->dir_fd >= 0)
         (void)close(lock->dir_fd);
     lock->lock_fd = lock->dir_fd = -1;
-}
-
-/* ------------------------------------------------------------ the records */
-
-#define RECORD_FORMAT "iotsafe-channel-1 %" PRIu64 " %s %s %s %s\n"
-
-size_t channel_record_format(const struct channel_record *r, char ret_text[static RECORD_TEXT_MAX])
-{
-    char aid[HEX_SIZE(IOTSAFE_AID_MAX)];
-    char atr[HEX_SIZE(ATR_MAX)];
-    char traits[TRAITS_TEXT_MAX];
-
-    hex_encode(r->aid, r->aid_len, aid);
-    hex_encode(r->atr, r->atr_len, atr);
-    traits_format(&r->traits, traits);
-    return (size_t)snprintf(ret_text, RECORD_TEXT_MAX, RECORD_FORMAT, r->generation, r->session,
-                            aid, r->atr_len != 0 ? atr : "-", traits);
-}
-
-/* A number or a modem's handle, perhaps with a mark behind it. It is put into command
- * lines, and anybody who may use the folder can write a record. */
-static bool session_is_plain(const char *session)
-{
-    size_t n = strspn(session, "0123456789abcdefABCDEF");
-
-    return n != 0 && (session[n] == '\0' || (session[n] == '!' && session[n + 1] == '\0'));
-}
-
-bool channel_record_parse(const char *text, size_t len, struct channel_record *ret_record)
-{
-    struct channel_record r = { 0 };
-    char line[RECORD_TEXT_MAX];
-    char aid[HEX_SIZE(IOTSAFE_AID_MAX)];
-    char atr[HEX_SIZE(ATR_MAX)];
-    char traits[TRAITS_TEXT_MAX];
-    int n;
-
-    if (len == 0 || len >= sizeof(line) || memchr(text, '\0', len) != NULL)
-        return false;
-    memcpy(line, text, len);
-    line[len] = '\0';
-    if (line[len - 1] != '\n')
-        return false;
-    if (sscanf(line, "iotsafe-channel-1 %" SCNu64 " %39s %32s %66s %95s", &r.generation, r.session,
-               aid, atr, traits)
-        != 5)
-        return false;
-    if (!session_is_plain(r.session))
-        return false;
-    n = hex_decode(aid, strlen(aid), r.aid, sizeof(r.aid));
-    if (n < IOTSAFE_AID_MIN || r.generation == 0)
-        return false;
-    r.aid_len = (size_t)n;
-    n = strcmp(atr, "-") == 0 ? 0 : hex_decode(atr, strlen(atr), r.atr, sizeof(r.atr));
-    if (n < 0 || !traits_parse(traits, &r.traits))
-        return false;
-    r.atr_len = (size_t)n;
-    *ret_record = r;
-    return true;
-}
-
-static bool read_record_file(int dir_fd, const char *name, struct channel_record *ret_record)
-{
-    char text[RECORD_TEXT_MAX];
-    struct stat st;
-    ssize_t n = -1;
-    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        n = read(fd, text, sizeof(text));
-    (void)close(fd);
-    return n > 0 && channel_record_parse(text, (size_t)n, ret_record);
-}
-
-void device_lock_read(const struct device_lock *lock, struct channel_record *ret_record)
-{
-    size_t base_len = strlen(lock->base);
-    struct channel_record r;
-    struct dirent *entry;
-    int fd = lock->dir_fd < 0 ? -1 : openat(lock->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-    memset(ret_record, 0, sizeof(*ret_record));
-    if (dir == NULL) {
-        if (fd >= 0)
-            (void)close(fd);
-        return;
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, lock->base, base_len) != 0
-            || strncmp(entry->d_name + base_len, ".channel.", 9) != 0)
-            continue;
-        if (read_record_file(lock->dir_fd, entry->d_name, &r)
-            && r.generation > ret_record->generation)
-            *ret_record = r;
-    }
-    (void)closedir(dir);
-}
-
-bool device_lock_write(const struct device_lock *lock, struct channel_record *record)
-{
-    struct channel_record youngest;
-    char name[sizeof(lock->base) + 24];
-    char text[RECORD_TEXT_MAX];
-    struct stat st;
-    size_t len;
-    bool ok;
-    int fd;
-
-    if (lock->dir_fd < 0)
-        return false;
-    device_lock_read(lock, &youngest);
-    if (youngest.generation == UINT64_MAX)
-        return false;
-    record->generation = youngest.generation + 1;
-    len = channel_record_format(record, text);
-    (void)snprintf(name, sizeof(name), "%s.channel.%u", lock->base, (unsigned)geteuid());
-    fd = openat(lock->dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0644);
-    if (fd < 0)
-        return false;
-    /* a link that someone laid under our name must not be written through */
-    ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1
-         && fchmod(fd, 0644) == 0 && ftruncate(fd, 0) == 0 && write(fd, text, len) == (ssize_t)len;
-    (void)close(fd);
-    return ok;
 }

@@ -96,6 +96,8 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_KEY] = "unusable key",
     [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file",
     [IOTSAFE_ERR_DIGEST] = "digest not supported",
+    [IOTSAFE_ERR_DAMAGED] = "response damaged on its way",
+    [IOTSAFE_ERR_OUTCOME] = "outcome not known: the container may hold a new key",
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file",
 };
 

@@ -56,10 +56,10 @@ bool instruction_proves_applet(const struct instruction *in, bool plain_class, c
 {
     if (in == &unknown || (in->flags & INS_ISO) != 0)
         return false;
-    if (!plain_class)
+    if (!plain_class && in->ins != IOTSAFE_INS_GET_DATA)
         return true;
     switch (in->ins) {
-    case IOTSAFE_INS_GET_DATA: /* version, or a template or name of an object */
+    case IOTSAFE_INS_GET_DATA: /* 8NCB is RETRIEVE DATA too; a version, a template or a name */
         return len >= 3
                && (data[0] == IOTSAFE_TAG_VERSION
                    || (data[0] >= IOTSAFE_TAG_PRIVATE_KEY_TEMPLATE
@@ -76,3 +76,10 @@ bool instruction_proves_applet(const struct instruction *in, bool plain_class, c
         return false;
     }
 }
+
+const struct question instruction_questions[N_QUESTIONS] = {
+    { { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_APPLICATION, .ne = IOTSAFE_APP_INFO_SIZE },
+      false },
+    /* for an applet without GET DATA */
+    { { .ins = IOTSAFE_INS_GET_RANDOM, .ne = 1 }, true },
+};

@@ -5,7 +5,7 @@
 #ifndef APPLET_IO_INSTRUCTION_H
 #define APPLET_IO_INSTRUCTION_H
 
-#include "iotsafe.h"
+#include "apdu.h"
 
 enum instruction_flag {
     INS_ISO = 1 << 0,             /* ISO/IEC 7816-4: inter-industry class 0N */
@@ -47,7 +47,8 @@ const struct instruction *instruction_of(uint8_t ins);
 /**
  * True if a response with status 9000 shows that our applet gave it, whatever
  * application may be selected. With class 8N any success does: other applications
- * of a UICC know no such commands in that class (ETSI TS 102 221, 10.1.1). With 0N a
+ * of a UICC know none of these commands in that class (ETSI TS 102 221, 10.1.1) but
+ * RETRIEVE DATA, whose response does not look like ours. With 0N a
  * USIM gives READ BINARY (B0), GET CHALLENGE (84) and others too: only what it
  * cannot say counts.
  *
@@ -56,5 +57,14 @@ const struct instruction *instruction_of(uint8_t ins);
  */
 bool instruction_proves_applet(const struct instruction *in, bool plain_class, const uint8_t *data,
                                size_t len);
+
+/** Commands that do no harm to any application and whose answer shows whether ours gives
+ *  it, the best one first. */
+struct question {
+    struct apdu_cmd cmd;
+    bool only_8n; /* with class 0N others answer it as well */
+};
+#define N_QUESTIONS 2
+extern const struct question instruction_questions[N_QUESTIONS];
 
 #endif

@@ -2,6 +2,7 @@
 /* see session.h */
 #include "session.h"
 
+#include "exchange.h"
 #include "instruction.h"
 #include "trace.h"
 
@@ -36,31 +37,58 @@ static enum iotsafe_err open_session(const struct card_use *use, const struct se
     return err;
 }
 
-static bool session_in_the_way(uint16_t sw)
+bool session_in_the_way(uint16_t sw)
 {
     return sw == SW_CONDITIONS || sw == SW_WRONG_P1P2 || sw == SW_LIMIT_OR_CHANGED;
-}
-
-/* Close what may be open under our number: a session of this command, and one
- * of signing that was left finished, which may count against the limit. */
-static void clear_the_way(const struct card_use *use, const struct session *session)
-{
-    const struct session signing = { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, session->number };
-
-    session_close(use, session);
-    if (session->ins_init != signing.ins_init && use->channel->traits.left_finished)
-        session_close(use, &signing);
 }
 
 static void learn_to_close(const struct card_use *use)
 {
     struct traits *traits = &use->channel->traits;
 
-    if (!traits->left_finished || traits->close_after)
+    if (traits->left_finished == 0 || traits->close_after)
         return;
     traits->close_after = true;
     trace_note(use->channel->trace, use->channel->transport->device,
                "learned: this applet does not close a finished session itself");
+}
+
+/* The session that is in the way was opened by this command, or is the one that was left
+ * for the applet to close. */
+static enum iotsafe_err after_closing_ours(const struct card_use *use,
+                                           const struct session *session, const uint8_t *data,
+                                           size_t data_len, uint16_t *ret_sw)
+{
+    const struct session left = { use->channel->traits.left_finished, session->number };
+    enum iotsafe_err err;
+
+    session_close(use, session);
+    if (left.ins_init != 0 && left.ins_init != session->ins_init)
+        session_close(use, &left);
+    err = open_session(use, session, data, data_len, ret_sw);
+    if (err == IOTSAFE_OK)
+        learn_to_close(use);
+    return err;
+}
+
+/* Where numbers are shared, it may have been opened by another instruction, and is closed by
+ * that one only. */
+static enum iotsafe_err after_closing_others(const struct card_use *use,
+                                             const struct session *session, const uint8_t *data,
+                                             size_t data_len, uint16_t *ret_sw)
+{
+    static const uint8_t openers[] = { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT,
+                                       IOTSAFE_INS_VERIFY_SIGNATURE_INIT,
+                                       IOTSAFE_INS_PUT_PUBLIC_KEY_INIT };
+    enum iotsafe_err err = IOTSAFE_ERR_CONDITIONS;
+
+    for (size_t i = 0; i < ARRAY_LEN(openers) && err != IOTSAFE_OK; i++) {
+        if (openers[i] == session->ins_init)
+            continue;
+        session_close(use, &(struct session){ openers[i], session->number });
+        err = open_session(use, session, data, data_len, ret_sw);
+    }
+    return err;
 }
 
 enum iotsafe_err session_begin(const struct card_use *use, uint8_t ins_init, const uint8_t *data,
@@ -70,18 +98,19 @@ enum iotsafe_err session_begin(const struct card_use *use, uint8_t ins_init, con
     struct session session = { ins_init, traits->session };
     enum iotsafe_err err = open_session(use, &session, data, data_len, ret_sw);
 
-    if (err != IOTSAFE_OK && session_in_the_way(*ret_sw)) {
-        clear_the_way(use, &session);
-        err = open_session(use, &session, data, data_len, ret_sw);
-        if (err == IOTSAFE_OK)
-            learn_to_close(use);
-    }
+    if (err != IOTSAFE_OK && session_in_the_way(*ret_sw))
+        err = after_closing_ours(use, &session, data, data_len, ret_sw);
     if (err != IOTSAFE_OK && *ret_sw == SW_WRONG_P1P2) {
         session.number = session.number == 0 ? 1 : 0;
         err = open_session(use, &session, data, data_len, ret_sw);
         if (err == IOTSAFE_OK)
             traits->session = session.number;
+        else
+            session.number = traits->session;
     }
+    /* 6985 has too many other reasons */
+    if (err != IOTSAFE_OK && (*ret_sw == SW_WRONG_P1P2 || *ret_sw == SW_LIMIT_OR_CHANGED))
+        err = after_closing_others(use, &session, data, data_len, ret_sw);
     *ret_session = session;
     return err;
 }
@@ -106,7 +135,7 @@ bool session_can_close(enum iotsafe_err err)
 {
     return err != IOTSAFE_ERR_TRANSPORT && err != IOTSAFE_ERR_TIMEOUT
            && err != IOTSAFE_ERR_CHANNEL_LOST && err != IOTSAFE_ERR_NO_CARD
-           && err != IOTSAFE_ERR_SPACE;
+           && err != IOTSAFE_ERR_SPACE && err != IOTSAFE_ERR_DAMAGED;
 }
 
 void session_end(const struct card_use *use, const struct session *session, enum iotsafe_err err)
@@ -114,7 +143,7 @@ void session_end(const struct card_use *use, const struct session *session, enum
     struct traits *traits = &use->channel->traits;
     bool finished = err == IOTSAFE_OK || err == IOTSAFE_ERR_SIGNATURE;
 
-    traits->left_finished = finished && !traits->close_after;
+    traits->left_finished = finished && !traits->close_after ? session->ins_init : 0;
     if (finished ? traits->close_after : session_can_close(err))
         session_close(use, session);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions of COMPUTE SIGNATURE, VERIFY SIGNATURE and PUT PUBLIC KEY: opened by
  * the command's INIT, ended by its last UPDATE or by hand (IoT.05; which of
- * both is a card's habit, learned once). One session at a time is open. */
+ * both is an applet's quirk, learned once). One session at a time is open. */
 #ifndef APPLET_IO_SESSION_H
 #define APPLET_IO_SESSION_H
 
@@ -11,6 +11,9 @@ struct session {
     uint8_t ins_init; /* the INIT instruction; UPDATE is the next one but for PUT */
     uint8_t number;   /* P2 of each command */
 };
+
+/** Status words by which INIT may say that a session is in its way. */
+bool session_in_the_way(uint16_t sw);
 
 /**
  * INIT. A session in the way - left open by a process that died, or finished

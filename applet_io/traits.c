@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 14
+#define FIELDS 11
 
 static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
 {
     const unsigned all[FIELDS] = {
-        t->class_plain,      t->class_confirmed,  t->response_as_cmd, (unsigned)t->le,
-        t->session,          t->close_after,      t->close_forced,    t->left_finished,
-        t->hashes_refused,   t->no_app_info,      t->modes_refused,   t->text_per_block,
-        t->short_sig_length, t->verify_confirmed,
+        t->class_plain,    t->class_confirmed,  t->response_as_cmd,  (unsigned)t->le,
+        t->session,        t->close_after,      t->close_forced,     t->left_finished,
+        t->text_per_block, t->short_sig_length, t->verify_confirmed,
     };
 
     memcpy(v, all, sizeof(all));
@@ -38,11 +37,11 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         char *end;
 
         v[i] = strtoul(text, &end, 10);
-        if (*text < '0' || *text > '9' || v[i] > 0xffff || *end != (i < FIELDS - 1 ? ',' : '\0'))
+        if (*text < '0' || *text > '9' || v[i] > 0xff || *end != (i < FIELDS - 1 ? ',' : '\0'))
             return false;
         text = end + 1;
     }
-    if (v[3] > APDU_LE_ALWAYS || v[4] > 0xff || v[10] > 0xff)
+    if (v[3] > APDU_LE_ALWAYS)
         return false;
     *ret_traits = (struct traits){
         .class_plain = v[0] != 0,
@@ -52,13 +51,10 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         .session = (uint8_t)v[4],
         .close_after = v[5] != 0,
         .close_forced = v[6] != 0,
-        .left_finished = v[7] != 0,
-        .hashes_refused = (uint16_t)v[8],
-        .no_app_info = v[9] != 0,
-        .modes_refused = (uint8_t)v[10],
-        .text_per_block = v[11] != 0,
-        .short_sig_length = v[12] != 0,
-        .verify_confirmed = v[13] != 0,
+        .left_finished = (uint8_t)v[7],
+        .text_per_block = v[8] != 0,
+        .short_sig_length = v[9] != 0,
+        .verify_confirmed = v[10] != 0,
     };
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has been learned of a card's habits, so that no fall-back is paid for
- * twice. Behaviour is data: nothing asks which vendor made the card. */
+/* What has been learned of an applet's quirks, so that no fall-back is paid for
+ * twice: what worked, never what was refused. Behaviour is data: nothing asks which
+ * vendor made the card. */
 #ifndef APPLET_IO_TRAITS_H
 #define APPLET_IO_TRAITS_H
 
@@ -11,16 +12,13 @@ struct traits {
     bool class_confirmed; /* some command got past the class check */
     bool response_as_cmd; /* GET RESPONSE takes the command's class, not 0N */
     enum apdu_le le;
-    uint8_t session;         /* number for COMPUTE SIGNATURE */
-    bool close_after;        /* a finished session must be closed by hand */
-    bool close_forced;       /* configured; not unlearned */
-    bool left_finished;      /* the last signature's session was not closed */
-    uint16_t hashes_refused; /* IOTSAFE_HASH_... that this applet does not take */
-    bool no_app_info;        /* GET DATA - application is not there */
-    uint8_t modes_refused;   /* of COMPUTE SIGNATURE: bit 1 << IOTSAFE_MODE_... */
-    bool text_per_block;     /* a long text goes as one TLV a block */
-    bool short_sig_length;   /* VERIFY takes tag 33 with a one-byte length */
-    bool verify_confirmed;   /* some signature was found good in that form */
+    uint8_t session;       /* number for COMPUTE SIGNATURE */
+    bool close_after;      /* a finished session must be closed by hand */
+    bool close_forced;     /* configured; not unlearned */
+    uint8_t left_finished; /* the INIT instruction of a session that was finished and not closed */
+    bool text_per_block;   /* a long text goes as one TLV a block */
+    bool short_sig_length; /* VERIFY takes tag 33 with a one-byte length */
+    bool verify_confirmed; /* some signature was found good in that form */
 };
 
 #define TRAITS_DEFAULT \

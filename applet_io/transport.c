@@ -32,6 +32,17 @@ static const struct transport_ops *nth_kind(size_t n)
     return n < ARRAY_LEN(added) ? added[n] : NULL;
 }
 
+static enum iotsafe_err open_as(const struct transport_ops *ops, const char *address,
+                                const char *lock_dir, struct transport **ret_transport,
+                                struct iotsafe_op *op)
+{
+    enum iotsafe_err err = ops->open(address, lock_dir, ret_transport, op);
+
+    if (err == IOTSAFE_OK && (*ret_transport)->channel_advice == NULL)
+        (*ret_transport)->channel_advice = "";
+    return err;
+}
+
 enum iotsafe_err transport_open(const char *text, const char *lock_dir,
                                 struct transport **ret_transport, struct iotsafe_op *op)
 {
@@ -41,7 +52,7 @@ enum iotsafe_err transport_open(const char *text, const char *lock_dir,
 
     for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
         if (strlen(ops->scheme) == scheme_len && strncmp(text, ops->scheme, scheme_len) == 0)
-            return ops->open(address, lock_dir, ret_transport, op);
+            return open_as(ops, address, lock_dir, ret_transport, op);
     op_set(op, "transport \"%.100s\": unknown kind of transport; this build has", text);
     for (size_t i = 0; (ops = nth_kind(i)) != NULL; i++)
         op_add(op, "%s %s:", i > 0 ? "," : "", ops->scheme);

@@ -6,10 +6,11 @@
  * Two kinds of device fit:
  * - those that pass APDUs (readers, sockets): the channel layer opens logical
  *   channels itself, by MANAGE CHANNEL and SELECT, and puts the channel number
- *   into the class byte; `open_channel` is NULL;
- * - those that own the channel (a modem's AT+CCHO/CGLA, MBIM): `open_channel`
- *   selects an AID and returns the device's session handle as text, which
- *   `transmit` takes back; class bytes carry no channel then.
+ *   into the class byte;
+ * - those that own the channel (a modem's AT+CCHO/CGLA, MBIM): `opens_channels` is
+ *   set, `open_channel` selects an AID and returns the device's session handle as
+ *   text, which `transmit` takes back; the device is to put the channel into the
+ *   class byte, and not every device does.
  *
  * Order of calls: open, then for each use either connect (when not connected)
  * or acquire, any number of transmits, release. connect leaves the device
@@ -18,7 +19,7 @@
 #ifndef APPLET_IO_TRANSPORT_H
 #define APPLET_IO_TRANSPORT_H
 
-#include "device_lock.h"
+#include "channel_record.h"
 #include "instruction.h"
 
 struct transport;
@@ -28,10 +29,18 @@ struct transmission {
     const uint8_t *cmd; /* cmd_len bytes, APDU_HEADER_SIZE to APDU_CMD_MAX */
     size_t cmd_len;
     unsigned flags;      /* enum instruction_flag; of the command that a GET RESPONSE serves */
+    bool rest;           /* a GET RESPONSE: what it brings is gone if it gets lost */
     const char *session; /* from open_channel; "" where the class byte tells the channel */
     uint8_t *rsp;        /* room for rsp_cap bytes of response */
     size_t rsp_cap;
     deadline_t deadline;
+};
+
+/** Whether the card was reset, so that its channels are gone. */
+enum card_reset {
+    RESET_NONE = 0,  /* not that we know */
+    RESET_SUSPECTED, /* something looks like it */
+    RESET_CERTAIN
 };
 
 struct transport_ops {
@@ -49,13 +58,14 @@ struct transport_ops {
                                 struct iotsafe_op *op);
 
     /** Take exclusive use of the connected device.
-     *  @param ret_reset  set to true if the card was reset since the last use */
-    enum iotsafe_err (*acquire)(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                struct iotsafe_op *op);
+     *  @param ret_reset  what is known of a reset since the last use; written always */
+    enum iotsafe_err (*acquire)(struct transport *t, deadline_t deadline,
+                                enum card_reset *ret_reset, struct iotsafe_op *op);
     void (*release)(struct transport *t);
 
-    /** Devices that own channels; both NULL for the others.
-     *  @retval IOTSAFE_ERR_NO_APPLET  the card has no such AID */
+    /** For devices with `opens_channels`, else NULL.
+     *  @retval IOTSAFE_ERR_NO_APPLET  the card has no such AID
+     *  @retval IOTSAFE_ERR_NO_CHANNEL no channel is free */
     enum iotsafe_err (*open_channel)(struct transport *t, const uint8_t *aid, size_t aid_len,
                                      deadline_t deadline, char ret_session[static SESSION_TEXT_MAX],
                                      struct iotsafe_op *op);
@@ -82,13 +92,17 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     bool connected;
-    bool one_device;  /* the address names one device: its basic channel may serve
-                         where the card has no other */
-    bool le_never;    /* T=0: no Le behind data */
-    char device[128]; /* what was reached, for messages */
+    bool one_device;     /* the address names one device: its basic channel may serve
+                            where the card has no other */
+    bool opens_channels; /* the device owns channels; set when connected */
+    bool proved;         /* set by the channel: our applet has answered over this connection */
+    const char *channel_advice; /* what to do where no logical channel can be had; NULL: nothing */
+    bool no_turns;              /* the server keeps none: see iotsafe-uri(7) */
+    bool le_never;              /* T=0: no Le behind data */
+    char device[128];           /* what was reached, for messages */
     uint8_t atr[ATR_MAX];
     size_t atr_len;
-    struct device_lock *lock; /* record of the shared channel; NULL where a
+    struct device_lock *lock; /* beside it the record of the shared channel; NULL where a
                                  channel belongs to the connection */
 };
 

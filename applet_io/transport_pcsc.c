@@ -43,6 +43,7 @@ static enum iotsafe_err pcsc_open(const char *address, const char *lock_dir,
     self->base.ops = &transport_pcsc;
     self->base.lock = &self->lock;
     self->base.one_device = address[0] != '\0';
+    self->base.channel_advice = ": a card without them is used when the transport names its reader";
     self->lock_dir = lock_dir;
     self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     (void)snprintf(self->wanted, sizeof(self->wanted), "%s", address);
@@ -62,7 +63,7 @@ static const struct {
     { SCARD_E_NO_SERVICE, IOTSAFE_ERR_NO_SERVICE, "is pcscd installed and running?" },
     { SCARD_E_SERVICE_STOPPED, IOTSAFE_ERR_NO_SERVICE, "pcscd has stopped" },
     { SCARD_W_SECURITY_VIOLATION, IOTSAFE_ERR_NO_SERVICE,
-      "this user may not use pcscd: see conf/polkit-iotsafe.rules" },
+      "this user may not use pcscd: see conf/polkit/49-iotsafe-pcscd.rules" },
     { SCARD_E_NO_READERS_AVAILABLE, IOTSAFE_ERR_NO_READER, "connect a card reader" },
     { SCARD_E_READER_UNAVAILABLE, IOTSAFE_ERR_NO_READER, "the reader was removed" },
     { SCARD_E_UNKNOWN_READER, IOTSAFE_ERR_NO_READER, "the reader was removed" },
@@ -217,18 +218,19 @@ static enum iotsafe_err pcsc_connect(struct transport *t, unsigned n, deadline_t
 
 /* -------------------------------------------------------------------- use */
 
-static enum iotsafe_err pcsc_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_op *op)
+static enum iotsafe_err pcsc_acquire(struct transport *t, deadline_t deadline,
+                                     enum card_reset *ret_reset, struct iotsafe_op *op)
 {
     struct pcsc_transport *self = self_of(t);
     enum iotsafe_err err = device_lock_take(&self->lock, deadline, op);
     LONG code;
 
+    *ret_reset = RESET_NONE;
     if (err != IOTSAFE_OK)
         return err;
     code = begin_transaction(self);
     if (code == SCARD_W_RESET_CARD) {
-        *ret_reset = true;
+        *ret_reset = RESET_CERTAIN;
         code = SCardReconnect(self->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
                               SCARD_LEAVE_CARD, &self->protocol);
         if (code == SCARD_S_SUCCESS)

@@ -64,11 +64,43 @@ static bool parse_tcp(const char *address, struct socket_transport *self)
     return true;
 }
 
+/* Takes "?turns=no" off the end: this server lets other clients in between commands that
+ * belong together. False: some other option. */
+static bool take_options(char *address, bool *ret_no_turns)
+{
+    char *options = strchr(address, '?');
+
+    *ret_no_turns = false;
+    if (options == NULL)
+        return true;
+    *ret_no_turns = strcmp(options, "?turns=no") == 0;
+    if (!*ret_no_turns && strcmp(options, "?turns=yes") != 0)
+        return false;
+    *options = '\0';
+    return true;
+}
+
+static bool parse_address(const char *text, struct socket_transport *self)
+{
+    char address[256];
+
+    if (strlen(text) >= sizeof(address))
+        return false;
+    (void)snprintf(address, sizeof(address), "%s", text);
+    if (!take_options(address, &self->base.no_turns))
+        return false;
+    if (address[0] != '/')
+        return parse_tcp(address, self);
+    if (strlen(address) >= sizeof(self->path))
+        return false;
+    memcpy(self->path, address, strlen(address) + 1);
+    return true;
+}
+
 static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
                                     struct transport **ret_transport, struct iotsafe_op *op)
 {
     struct socket_transport *self = calloc(1, sizeof(*self));
-    bool ok;
 
     (void)lock_dir;
     if (self == NULL)
@@ -76,17 +108,10 @@ static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
     self->base.ops = &transport_socket;
     self->base.one_device = true;
     self->fd = -1;
-    if (address[0] == '/') {
-        ok = strlen(address) < sizeof(self->path);
-        if (ok)
-            memcpy(self->path, address, strlen(address) + 1);
-    } else {
-        ok = parse_tcp(address, self);
-    }
-    if (!ok) {
+    if (!parse_address(address, self)) {
         op_set(op,
                "transport \"socket:%.200s\": want socket:/path (up to %zu bytes), "
-               "socket:HOST:PORT or socket:[ADDRESS]:PORT",
+               "socket:HOST:PORT or socket:[ADDRESS]:PORT, then ?turns=no as needed",
                address, sizeof(self->path) - 1);
         free(self);
         return IOTSAFE_ERR_CONFIG;
@@ -208,13 +233,13 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                       struct iotsafe_op *op)
+static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline,
+                                       enum card_reset *ret_reset, struct iotsafe_op *op)
 {
     struct pollfd pfd = { .fd = self_of(t)->fd, .events = POLLIN };
 
     (void)deadline;
-    (void)ret_reset;
+    *ret_reset = RESET_NONE;
     /* between uses the line is silent: bytes or an end now belong to no command */
     if (fd_is_ours(self_of(t)) && poll(&pfd, 1, 0) == 0)
         return IOTSAFE_OK;

@@ -44,7 +44,7 @@ static enum iotsafe_err mbim_open(const char *address, const char *lock_dir,
         return IOTSAFE_ERR_CONFIG;
     }
     self->base.ops = &transport_mbim;
-    self->base.one_device = true;
+    self->base.one_device = self->base.opens_channels = true;
     (void)snprintf(self->base.device, sizeof(self->base.device), "mbim:%s", self->address.path);
     *ret_transport = &self->base;
     return IOTSAFE_OK;
@@ -251,14 +251,14 @@ static enum iotsafe_err mbim_connect(struct transport *t, unsigned n, deadline_t
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err mbim_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_op *op)
+static enum iotsafe_err mbim_acquire(struct transport *t, deadline_t deadline,
+                                     enum card_reset *ret_reset, struct iotsafe_op *op)
 {
     struct mbim_transport *self = self_of(t);
 
     (void)deadline;
-    (void)ret_reset; /* a channel that is gone shows in its next use */
-    glib_pump_run(); /* what the modem said meanwhile; perhaps that it has gone */
+    *ret_reset = RESET_NONE; /* a channel that is gone shows in its next use */
+    glib_pump_run();         /* what the modem said meanwhile; perhaps that it has gone */
     if (!self->removed && mbim_device_is_open(self->device))
         return IOTSAFE_OK;
     op_set(op, "%s: the modem is gone", t->device);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "exchange.h"
 #include "log.h"
 #include "trace.h"
 
@@ -151,11 +152,6 @@ static void close_session(const struct card_use *use, const struct job *job, str
     session_close(&now, &session);
 }
 
-static bool session_in_the_way(uint16_t sw)
-{
-    return sw == SW_CONDITIONS || sw == SW_WRONG_P1P2 || sw == SW_LIMIT_OR_CHANGED;
-}
-
 /* INIT. A session that somebody left open, or that this applet does not close
  * by itself, is closed and the command repeated; the client sees none of it. */
 static enum iotsafe_err open_session(const struct card_use *use, struct job *job,
@@ -173,13 +169,13 @@ static enum iotsafe_err open_session(const struct card_use *use, struct job *job
         && (finished.ins_init != wanted.ins_init || finished.number != wanted.number))
         close_session(use, job, finished);
     err = exchange(use, job, &cmd->apdu);
-    if (err == IOTSAFE_OK && traits->left_finished && !traits->close_after) {
+    if (err == IOTSAFE_OK && traits->left_finished != 0 && !traits->close_after) {
         traits->close_after = true;
         trace_note(use->channel->trace, use->channel->transport->device,
                    "learned: this applet does not close a finished session itself");
     }
     if (err == IOTSAFE_OK)
-        traits->left_finished = false;
+        traits->left_finished = 0;
     return err;
 }
 
@@ -192,7 +188,7 @@ static void finish_session(const struct card_use *use, struct job *job, struct s
     struct traits *traits = &use->channel->traits;
 
     if (session.ins_init == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT && !traits->close_after) {
-        traits->left_finished = true;
+        traits->left_finished = session.ins_init;
         job->service->finished = session;
         return;
     }

@@ -159,6 +159,22 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
     return IOTSAFE_ERR_NOT_FOUND;
 }
 
+static enum iotsafe_err agree(const struct isprov_key *key, const struct iotsafe_name *container,
+                              const uint8_t peer[static IOTSAFE_POINT_SIZE],
+                              uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
+                              struct iotsafe_op *op)
+{
+    const struct isprov_half *own = isprov_key_half(key);
+    const struct iotsafe_agreement agreement = {
+        .private_key = &key->uri.name,
+        .container = container,
+        .peer = peer,
+        .own = own != NULL ? own->octets : NULL,
+    };
+
+    return iotsafe_agree(key->card, &agreement, ret_secret, op);
+}
+
 int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
                           uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE])
 {
@@ -171,7 +187,7 @@ int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer
     else
         err = find_peer_container(key, &container, &op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, &op);
+        err = agree(key, &container, peer->octets, ret_secret, &op);
     if (err != IOTSAFE_OK)
         isprov_raise(key->prov, err, &op);
     return err == IOTSAFE_OK;

@@ -57,11 +57,11 @@ void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const stru
                      const char *file, int line, const char *func);
 
 /** The same with a text of our own, as for printf. */
-#define isprov_raise_text(prov, err, ...)         \
-    do {                                          \
-        struct iotsafe_op isprov_op_;             \
-        isprov_op_set(&isprov_op_, __VA_ARGS__);  \
-        isprov_raise((prov), (err), &isprov_op_); \
+#define isprov_raise_text(prov, err, ...)              \
+    do {                                               \
+        struct iotsafe_op isprov_op_ = { .text = "" }; \
+        isprov_op_set(&isprov_op_, __VA_ARGS__);       \
+        isprov_raise((prov), (err), &isprov_op_);      \
     } while (0)
 
 /** Fill a op (NULL accepted); a text that is too long is cut. */

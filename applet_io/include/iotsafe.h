@@ -67,6 +67,8 @@ enum iotsafe_err {
     IOTSAFE_ERR_CERTIFICATE = 29,  /* a file that holds no certificate */
     IOTSAFE_ERR_DIGEST = 30,       /* a digest that the applet does not sign */
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
+    IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: its answer was lost */
+    IOTSAFE_ERR_DAMAGED = 33,      /* a response was damaged on its way: asked again, in vain */
     IOTSAFE_ERR_MAX
 };
 
@@ -399,8 +401,10 @@ struct iotsafe_generated {
 };
 
 /**
- * GENERATE KEY PAIR (IoT.05 2.11). Never repeated by itself: when the answer is
- * lost, IOTSAFE_ERR_KEY says that the container may hold a new key.
+ * GENERATE KEY PAIR (IoT.05 2.11), and the new public key in the same step. Sent once
+ * only, on a channel on which the applet has just answered.
+ *
+ * @retval IOTSAFE_ERR_OUTCOME  the answer was lost: the container may hold a new key
  *
  * @param name  of the private key's container
  */
@@ -417,18 +421,31 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
 
 #define IOTSAFE_SHARED_SECRET_SIZE 32
 
+/** What is combined with what, and what proves that it was. All borrowed. */
+struct iotsafe_agreement {
+    const struct iotsafe_name *private_key;
+    const struct iotsafe_name *container; /* a public key that may be updated, of the same curve */
+    const uint8_t *peer;                  /* point of the peer; the caller has checked that it is
+                                             on the curve */
+    const uint8_t *own;                   /* point that belongs to the private key as the caller
+                                             holds it; NULL: not known, nothing is compared */
+    const struct iotsafe_name *own_name;  /* of the public-key object on the card that holds it;
+                                             NULL or empty: looked for in the list */
+};
+
 /**
- * Put the peer's point into a container and COMPUTE DH with it, with the card
- * to itself in between. The caller has checked that the point is on the curve,
- * and wipes the secret.
+ * Put the peer's point into a container and COMPUTE DH with it, as one step: nobody else's
+ * point comes in between. In the same step the card's public key of the pair is compared
+ * with `own`, since a pair that was generated anew, or another SIM, would give a secret
+ * that nothing shows to be wrong. The caller wipes the secret.
  *
- * @param private_key  of the own key
- * @param container    a public key that may be updated, of the same curve
  * @param ret_secret   the abscissa of the result; never all zeros
+ * @retval IOTSAFE_ERR_KEY      the pair on the card is not the one that the caller holds
+ * @retval IOTSAFE_ERR_CHANGED  on a server that keeps no turns, others used the container
+ *                              all the time
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
-    struct iotsafe_card *card, const struct iotsafe_name *private_key,
-    const struct iotsafe_name *container, const uint8_t point[static IOTSAFE_POINT_SIZE],
+    struct iotsafe_card *card, const struct iotsafe_agreement *agreement,
     uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE], struct iotsafe_op *op);
 
 /**

@@ -56,10 +56,11 @@ static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t
     return n == 0 ? IOTSAFE_OK : IOTSAFE_ERR_NOT_FOUND;
 }
 
-static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_op *op)
+static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline,
+                                     enum card_reset *ret_reset, struct iotsafe_op *op)
 {
-    (void)t, (void)deadline, (void)ret_reset, (void)op;
+    (void)t, (void)deadline, (void)op;
+    *ret_reset = RESET_NONE;
     return IOTSAFE_OK;
 }
 
@@ -114,7 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE] = { 0 };
     bool valid;
     uint8_t *file = NULL;
-    struct iotsafe_op op;
+    const struct iotsafe_agreement agreement = {
+        .private_key = &by_id, .container = &by_label, .peer = point, .own = point
+    };
+    struct iotsafe_op op = { .text = "" };
     size_t n = 0;
 
     input = data, input_len = size;
@@ -146,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         && (rsa.modulus_len == 0 || rsa.modulus[0] == 0))
         abort();
     (void)!iotsafe_generate(card, &by_id, &generated, &op);
-    (void)!iotsafe_agree(card, &by_id, &by_label, point, secret, &op);
+    (void)!iotsafe_agree(card, &agreement, secret, &op);
     (void)!iotsafe_hkdf_extract(card, &by_id, secret, 32, IOTSAFE_HASH_SHA384, sig, &op);
     (void)!iotsafe_prf(card, &by_label, secret, 32, random, sizeof(random), &op);
     (void)!iotsafe_random(card, random, sizeof(random), &op);

@@ -2,7 +2,7 @@
 /* Channel records: files that any user of the lock folder may have written. */
 #include <stdlib.h>
 
-#include "device_lock.h"
+#include "channel_record.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

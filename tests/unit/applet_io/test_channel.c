@@ -145,6 +145,11 @@ Test(channel, does_not_follow_an_endless_answer)
         SCRIPT_OPEN,
         { READ_KEY, "6100" },
         { "01 C0 00 00 00", "6100" },
+        { "01 C0 00 00 00", "6100" },
+        SCRIPT_OPEN, /* once more, should it have been damaged on its way */
+        { READ_KEY, "6100" },
+        { "01 C0 00 00 00", "6100" },
+        { "01 C0 00 00 00", "6100" },
     };
 
     expect_read(script, ARRAY_LEN(script), "", IOTSAFE_ERR_PROTOCOL, "READ PUBLIC KEY");

@@ -116,96 +116,6 @@ Test(device_lock, refuses_a_symbolic_link)
     cr_expect_eq(device_lock_take(&lock, deadline_in(1000), &op), IOTSAFE_ERR_LOCK);
 }
 
-static struct channel_record sample(void)
-{
-    struct channel_record r = { .session = "2",
-                                .aid = { 0xa0, 0, 0, 5, 0x59 },
-                                .aid_len = 5,
-                                .atr = { 0x3b, 0x9f },
-                                .atr_len = 2,
-                                .traits = { .session = 1, .close_after = true } };
-
-    return r;
-}
-
-Test(device_lock, the_youngest_record_counts)
-{
-    struct device_lock lock = lock_on("r");
-    struct channel_record r = sample(), got;
-    char path[200];
-    FILE *f;
-
-    cr_assert_eq(device_lock_take(&lock, deadline_in(1000), NULL), IOTSAFE_OK);
-    device_lock_read(&lock, &got);
-    cr_expect_eq(got.generation, 0);
-    cr_assert(device_lock_write(&lock, &r));
-    cr_expect_eq(r.generation, 1);
-    /* another user's, younger */
-    (void)snprintf(path, sizeof(path), "%s/%s.channel.4711", folder, lock.base);
-    f = fopen(path, "w");
-    (void)fprintf(f, "iotsafe-channel-1 7 3 A000000559 - 0,0,0,0,1,0,0,0,0,0,0,0,0,0\n");
-    (void)fclose(f);
-    device_lock_read(&lock, &got);
-    cr_expect_eq(got.generation, 7);
-    cr_expect_str_eq(got.session, "3");
-    cr_assert(device_lock_write(&lock, &r));
-    cr_expect_eq(r.generation, 8);
-    device_lock_read(&lock, &got);
-    cr_expect_str_eq(got.session, "2");
-    cr_expect(got.traits.close_after);
-    device_lock_give(&lock);
-}
-
-Test(device_lock, does_not_write_through_a_link)
-{
-    struct device_lock lock = lock_on("r");
-    struct channel_record r = sample();
-    char path[200], victim[100];
-
-    cr_assert_eq(device_lock_take(&lock, deadline_in(1000), NULL), IOTSAFE_OK);
-    (void)snprintf(victim, sizeof(victim), "%s/victim", folder);
-    (void)fclose(fopen(victim, "w"));
-    (void)snprintf(path, sizeof(path), "%s/%s.channel.%u", folder, lock.base, (unsigned)geteuid());
-    cr_assert_eq(link(victim, path), 0);
-    cr_expect(!device_lock_write(&lock, &r));
-    device_lock_give(&lock);
-}
-
-Test(device_lock, a_record_survives_its_text_and_nothing_less)
-{
-    struct channel_record r = sample(), got;
-    char text[RECORD_TEXT_MAX];
-    size_t len;
-
-    r.generation = 5;
-    len = channel_record_format(&r, text);
-    cr_assert(channel_record_parse(text, len, &got));
-    cr_expect_eq(got.generation, 5);
-    cr_expect_eq(got.atr_len, 2);
-    cr_expect(traits_equal(&got.traits, &r.traits));
-    for (size_t n = 0; n < len; n++)
-        cr_expect(!channel_record_parse(text, n, &got), "cut at %zu", n);
-}
-
-/* A session is put into command lines of a modem. */
-Test(device_lock, a_record_whose_session_is_no_handle_is_void)
-{
-    static const char *const bad[] = { "0;D+4990012345;", "1,2", "1\"", "!", "1!!", "1!2", "x" };
-    static const char *const good[] = { "0", "19", "1!", "00A0fb12" };
-    struct channel_record r = sample(), got;
-    char text[RECORD_TEXT_MAX];
-
-    r.generation = 5;
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        strcpy(r.session, bad[i]);
-        cr_expect(!channel_record_parse(text, channel_record_format(&r, text), &got), "%s", bad[i]);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        strcpy(r.session, good[i]);
-        cr_expect(channel_record_parse(text, channel_record_format(&r, text), &got), "%s", good[i]);
-    }
-}
-
 /* Anybody may put something into the folder. */
 Test(device_lock, what_is_no_file_is_an_error_at_once)
 {
@@ -219,7 +129,7 @@ Test(device_lock, what_is_no_file_is_an_error_at_once)
         (void)unlink(path);
         cr_assert_eq(mkfifo(path, 0644), 0);
         cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &op), IOTSAFE_ERR_LOCK);
-        cr_expect_not_null(strstr(op.text, "no file"), "%s", op.text);
+        cr_expect_not_null(strstr(op.text, "not a regular file"), "%s", op.text);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(mkdir(path, 0755), 0);
         cr_expect_eq(device_lock_take(&lock, deadline_in(5000), &op), IOTSAFE_ERR_LOCK);
