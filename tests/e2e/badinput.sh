@@ -206,7 +206,7 @@ fault_everywhere() {
 }
 
 mute() {
-	IOTSAFE_TIMEOUT_MS=1500 TIMEOUT=15 fault_everywhere sign_right mute
+	IOTSAFE_TIMEOUT_MS=1500 fault_everywhere sign_right mute
 }
 
 # ------------------------------------------------------------ logs of daemons
@@ -290,12 +290,12 @@ nginx_at_handshake() {
 	END
 	spawn_mod nginx nginx -c "$T/serve.conf" -e "$T/log/error.log" -g 'daemon off;'
 	PID_OF[nginx]=$SPAWNED
-	local get=(curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" "https://localhost:$PORT/")
-	started "$SPAWNED" listening "$PORT" && run "${get[@]}" || return 1
+	local get=(curl --silent --show-error --cacert "$T/pem/ca.pem" "https://localhost:$PORT/")
+	started "$SPAWNED" listening "$PORT" && run patiently "${get[@]}" || return 1
 	admin sim fault sw=6F00 --ins compute-signature --count 1000 || return 1
-	fails "${get[@]}" && wait_for 5 grep -q iotsafe "$T/log/error.log" &&
+	fails patiently "${get[@]}" && await grep -q iotsafe "$T/log/error.log" &&
 		matches "$T/log/error.log" 'iotsafe:.*6F00' || return 1
-	admin sim fault clear && run "${get[@]}" && matches "$OUT" served && stop nginx && works
+	admin sim fault clear && run patiently "${get[@]}" && matches "$OUT" served && stop nginx && works
 }
 
 # ---------------------------------------------------------------------------

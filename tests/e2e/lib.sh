@@ -72,15 +72,13 @@ spawn() {
 }
 
 alive() { kill -0 "$1" 2>/dev/null; }
+gone() { ! alive "$1"; }
 
 # end PID [SIGNAL]: ends a process of ours and waits until it is gone.
 end() {
 	local pid=$1 signal=${2:-TERM} i
 	kill -s "$signal" "$pid" 2>/dev/null
-	for ((i = 0; i < 250; i++)); do
-		alive "$pid" || break
-		sleep 0.02
-	done
+	await gone "$pid"
 	kill -s KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	for i in "${!PIDS[@]}"; do
@@ -108,33 +106,66 @@ on_exit() {
 trap on_exit EXIT
 trap 'exit 143' TERM INT HUP
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
-wait_for() {
-	local end=$((SECONDS + $1 + 1))
-	shift
+# No verdict depends on how fast the machine is: we wait as long as something happens,
+# and give up only when nothing has happened for PATIENCE seconds. That is longer than
+# an operation of the module may take by default, so that its own error is seen first.
+PATIENCE=60
+
+# What is compared to see whether something happens: the SIMs note each exchange in a
+# file, daemons write their logs.
+written() { find "$T" -type f -printf '%s\n' 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+
+# await COMMAND...: until the command succeeds.
+await() {
+	local looked=$SECONDS moved=$SECONDS before='' now
 	until "$@" >/dev/null 2>&1; do
-		if [ "$SECONDS" -ge "$end" ]; then
-			echo "waited in vain for: $*"
-			return 1
+		if [ "$SECONDS" -ne "$looked" ]; then
+			looked=$SECONDS
+			now=$(written)
+			[ "$now" = "$before" ] || moved=$SECONDS
+			before=$now
+			if [ $((SECONDS - moved)) -gt "$PATIENCE" ]; then
+				echo "nothing has happened for $PATIENCE seconds; waited in vain for: $*"
+				return 1
+			fi
 		fi
 		sleep 0.02
 	done
 }
+
+# wait_for SECONDS COMMAND...: the same; the number says nothing any more.
+wait_for() { await "${@:2}"; }
+# shellcheck disable=SC2034
+TIMEOUT=1800 # for scripts that still have a time limit of their own
+
+# ended PID: waits until it ends by itself; with its status.
+ended() { await gone "$1" && wait "$1"; }
 
 # started PID COMMAND...: the same while that process lives.
 started() {
 	local pid=$1
 	shift
 	lives_or() { ! alive "$pid" || "$@"; }
-	wait_for 30 lives_or "$@" && alive "$pid" && return
+	await lives_or "$@" && alive "$pid" && return
 	echo "process $pid has ended or is not ready: $*"
 	return 1
 }
 
-# Programs with our module in them. TIMEOUT: longest time in seconds.
-TIMEOUT=30
+# patiently COMMAND...: ended when nothing happens any more, with status 124.
+patiently() { "$HELPERS/patient" "$T" "$@"; }
+
+# A deadline for the module that no machine is too slow for, and beyond our patience: what
+# waits for it instead of noticing something at once is ended by `patiently`.
+# shellcheck disable=SC2034
+FAR_DEADLINE=IOTSAFE_TIMEOUT_MS=600000
+
+# Programs with our module in them.
 module_env=("OPENSSL_MODULES=$MODULES")
-mod() { timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "${PRELOAD[@]}" "$@"; }
+mod() { patiently env "${module_env[@]}" "${PRELOAD[@]}" "$@"; }
+# hold OPTION... URI: our application that holds a key, see hold.c; like `run`.
+hold() { run hold_key "$@"; }
+hold_key() { patiently env "${module_env[@]}" "$HELPERS/hold" "$@"; }
+spawn_hold() { spawn "$1" env "${module_env[@]}" "$HELPERS/hold" "${@:2}"; }
 spawn_mod() {
 	local name=$1
 	shift
@@ -158,6 +189,7 @@ it() {
 	touch "$T/item.began"
 	"$@" >"$log" 2>&1
 	status=$?
+	[ "$status" -eq 0 ] || echo "seed: $SEED (E2E_SEED=$SEED repeats it)" >>"$log"
 	if [ "$status" -eq 0 ]; then
 		tap ok "$description"
 	elif [ "$status" -eq 77 ]; then
@@ -174,6 +206,17 @@ it() {
 			fi
 		done
 	fi
+}
+
+# Chance: E2E_SEED=N repeats what a run with that seed did.
+SEED=${E2E_SEED:-$RANDOM}
+[[ $SEED =~ ^[0-9]+$ ]] || SEED=1
+
+# chance NAME N: a number from 1 to N that depends on the seed and the name alone.
+chance() {
+	local sum
+	sum=$(cksum <<<"$SEED $1")
+	echo $((${sum%% *} % $2 + 1))
 }
 
 # note TEXT: for the reader of the log.
@@ -350,7 +393,7 @@ stop() { end "${PID_OF[$1]}"; } # NAME of a SIM, pcscd or server
 admin() { # NAME VERB...
 	local name=$1
 	shift
-	timeout 10 "$SOFTSIM" admin "$T/$name/admin.sock" "$@"
+	patiently "$SOFTSIM" admin "$T/$name/admin.sock" "$@"
 }
 
 # exchanges NAME: how many commands this SIM has answered so far.
@@ -401,12 +444,21 @@ start_pcscd() {
 	PID_OF[$name]=$SPAWNED
 	export PCSCLITE_CSOCK_NAME=$dir/pcscd.sock
 	started "$SPAWNED" test -S "$dir/pcscd.sock" || return 1
-	for ((i = 1; i <= n; i++)); do wait_for 30 listening "${VPCD[i]}" || return 1; done
+	for ((i = 1; i <= n; i++)); do await listening "${VPCD[i]}" || return 1; done
 }
 
 # card_in NAME I: waits until reader I holds a card. card_out: until it holds none.
-card_in() { "$HELPERS/wait_card" "$1 reader $2" present 30000; }
-card_out() { "$HELPERS/wait_card" "$1 reader $2" empty 30000; }
+card_in() { patiently "$HELPERS/wait_card" "$1 reader $2" present; }
+card_out() { patiently "$HELPERS/wait_card" "$1 reader $2" empty; }
+
+# keep_card NAME I: stays connected to the card of reader I until `stop keeper-NAME-I`.
+# pcscd switches off a card that nobody is connected to.
+keep_card() {
+	: >"$T/keeper-$1-$2.log"
+	spawn "keeper-$1-$2" "$HELPERS/wait_card" "$1 reader $2" keep
+	PID_OF[keeper-$1-$2]=$SPAWNED
+	started "$SPAWNED" grep -q connected "$T/keeper-$1-$2.log"
+}
 
 # ------------------------------------------------------------- keys and servers
 

@@ -36,18 +36,19 @@ start_broker() { # NAME KEY CERTIFICATE [LINE...]
 	started "$SPAWNED" grep -q 'mosquitto version .* running' "$T/$name.log"
 }
 
-client() { XDG_CONFIG_HOME=$T/config TIMEOUT=20 mod "$@"; }
+client() { XDG_CONFIG_HOME=$T/config mod "$@"; }
 
 # subscribe BROKER TOPIC [OPTION...]: waits for one message, which subscriber_got looks at.
 subscribe() {
 	: >"$T/subscriber.log"
-	XDG_CONFIG_HOME=$T/config spawn_mod subscriber mosquitto_sub -i reader -t "$2" -C 1 -W 15 "${@:3}"
+	XDG_CONFIG_HOME=$T/config spawn_mod subscriber mosquitto_sub -i reader -t "$2" -C 1 \
+		-k 600 "${@:3}" # or its pings look like progress
 	PID_OF[subscriber]=$SPAWNED
-	wait_for 10 grep -q 'Sending SUBACK to reader' "$T/$1.log"
+	await grep -q 'Sending SUBACK to reader' "$T/$1.log"
 }
 
 subscriber_got() {
-	wait "${PID_OF[subscriber]}" || return 1
+	ended "${PID_OF[subscriber]}" || return 1
 	matches "$T/subscriber.log" "^$1\$"
 }
 
@@ -118,7 +119,7 @@ bridge() {
 	started "$bridge" grep -q 'mosquitto version .* running' "$T/bridge.log" || return 1
 	: >"$T/broker1.log"
 	subscribe broker1 out &&
-		wait_for 10 grep -q 'Received CONNACK on connection local' "$T/bridge.log" || return 1
+		await grep -q 'Received CONNACK on connection local' "$T/bridge.log" || return 1
 	run mosquitto_pub -h 127.0.0.1 -p "$PORT" -t out -q 1 -m "$text" &&
 		subscriber_got "$text" || return 1
 	end "$bridge"

@@ -70,14 +70,14 @@ replaced() { has_two_workers && [ "$(workers)" != "$1" ]; }
 two_workers() {
 	local user=www-data pid
 	[ "$(id -u)" -eq 0 ] || user=$(id -un)
-	wait_for 5 has_two_workers || return 1
+	await has_two_workers || return 1
 	for pid in $(workers); do
 		equal "$(stat -c %U "/proc/$pid")" "$user" 'user of a worker' || return 1
 	done
 }
 
 get() { # VERSION
-	curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" "--tlsv$1" --tls-max "$1" \
+	patiently curl --silent --show-error --cacert "$T/pem/ca.pem" "--tlsv$1" --tls-max "$1" \
 		"https://localhost:$HTTPS/"
 }
 
@@ -95,19 +95,19 @@ as_server() { # VERSION
 # Enough connections at once, each with a full handshake, that both workers sign.
 both_workers() {
 	local i round
-	for round in 1 2 3 4 5; do
+	for ((round = 1; round <= 20; round++)); do
 		: >"$T/served"
 		for i in 1 2 3 4 5 6 7 8; do get 1.2 >>"$T/served" & done
-		wait_for 20 all_served || return 1
+		await all_served || return 1
 		[ "$(sort -u "$T/log/access.log" | wc -l)" -lt 2 ] || return 0
 	done
-	echo "one worker did everything in $round rounds"
+	echo "one worker did everything in 20 rounds"
 	return 1
 }
 
 as_proxy() {
 	: >"$T/backend.log"
-	run curl --silent --show-error --max-time 20 "http://127.0.0.1:$HTTP/" || return 1
+	run patiently curl --silent --show-error "http://127.0.0.1:$HTTP/" || return 1
 	matches "$OUT" '^Client certificate' &&
 		matches "$T/backend.log" "^depth=0 $(subject_of "$T/pem/client.pem")\$"
 }
@@ -120,7 +120,7 @@ killed_workers() {
 	old=$(workers)
 	for i in 1 2 3 4 5 6; do get 1.2 & done >/dev/null 2>&1
 	for pid in $old; do kill -KILL "$pid"; done
-	wait_for 10 replaced "$old" || return 1
+	await replaced "$old" || return 1
 	run get 1.3 && matches "$OUT" 'served by nginx' && as_proxy
 }
 
@@ -128,7 +128,7 @@ reload() {
 	local old
 	old=$(workers)
 	kill -HUP "${PID_OF[nginx]}"
-	wait_for 10 replaced "$old" || return 1
+	await replaced "$old" || return 1
 	run get 1.3 && matches "$OUT" 'served by nginx' && as_proxy
 }
 

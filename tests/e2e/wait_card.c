@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waits until the reader whose name contains a text holds a card, or holds
- * none, so that the tests need no sleeps. Talks to pcscd and to no card.
+ * none, so that the tests need no sleeps; `patient` sees to it that it ends.
+ * With "keep" it stays connected to the card until a signal ends it: pcscd
+ * switches off a card that nobody is connected to, and then a slow machine has
+ * more exchanges than a fast one. Sends nothing to the card.
  */
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <winscard.h>
-
-static long now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000L + ts.tv_nsec / 1000000L;
-}
 
 /* The whole name of the first reader that contains `part`, in `ret_name`. */
 static bool find_reader(SCARDCONTEXT context, const char *part, char *ret_name, DWORD cap)
@@ -34,23 +29,48 @@ static bool find_reader(SCARDCONTEXT context, const char *part, char *ret_name, 
     return false;
 }
 
+/* Until this process is ended. */
+static bool keep(SCARDCONTEXT context, const char *name)
+{
+    SCARDHANDLE card = 0;
+    DWORD protocol = 0;
+
+    if (SCardConnect(context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
+                     &card, &protocol)
+        != SCARD_S_SUCCESS)
+        return false;
+    puts("connected");
+    fflush(stdout);
+    pause();
+    return true;
+}
+
+static const struct {
+    const char *word;
+    DWORD wanted;
+    bool keep;
+} modes[] = {
+    { "present", SCARD_STATE_PRESENT, false },
+    { "empty", SCARD_STATE_EMPTY, false },
+    { "keep", SCARD_STATE_PRESENT, true },
+};
+
 int main(int argc, char **argv)
 {
     SCARDCONTEXT context = 0;
     char name[MAX_READERNAME] = "";
     SCARD_READERSTATE state = { .szReader = name };
-    DWORD wanted = 0;
-    long deadline = 0;
+    size_t mode = 0, n_modes = sizeof(modes) / sizeof(modes[0]);
     bool reached = false;
 
-    if (argc != 4 || (strcmp(argv[2], "present") != 0 && strcmp(argv[2], "empty") != 0)) {
-        fprintf(stderr, "usage: wait_card READER present|empty MILLISECONDS\n");
+    while (argc == 3 && mode < n_modes && strcmp(argv[2], modes[mode].word) != 0)
+        mode++;
+    if (argc != 3 || mode == n_modes) {
+        fprintf(stderr, "usage: wait_card READER present|empty|keep\n");
         return 2;
     }
-    wanted = strcmp(argv[2], "present") == 0 ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY;
-    deadline = now_ms() + strtol(argv[3], NULL, 10);
 
-    while (!reached && now_ms() < deadline) {
+    while (!reached) {
         if (context == 0
             && SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS) {
             context = 0;
@@ -59,14 +79,13 @@ int main(int argc, char **argv)
         } else {
             state.dwCurrentState = state.dwEventState;
             SCardGetStatusChange(context, 100, &state, 1);
-            reached = (state.dwEventState & wanted) != 0;
+            reached = (state.dwEventState & modes[mode].wanted) != 0;
             continue; /* the call above waited */
         }
         nanosleep(&(struct timespec){ .tv_nsec = 20000000L }, NULL);
     }
-    if (context != 0)
-        SCardReleaseContext(context);
-    if (!reached)
-        fprintf(stderr, "wait_card: reader '%s' is not '%s'\n", argv[1], argv[2]);
+    if (reached && modes[mode].keep)
+        reached = keep(context, name);
+    SCardReleaseContext(context);
     return reached ? 0 : 1;
 }

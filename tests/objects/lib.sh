@@ -4,7 +4,6 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need openssl setpriv /usr/bin/python3
-export IOTSAFE_TIMEOUT_MS=8000
 configure
 # shellcheck disable=SC2034 # for the scripts that read this file
 MSG=$T/message

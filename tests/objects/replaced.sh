@@ -29,7 +29,7 @@ holder() {
 
 no_holder() {
 	exec {ASK}>&-
-	wait "$HOLDER"
+	ended "$HOLDER"
 	equal $? 0 'exit status of the holder'
 }
 
@@ -40,7 +40,7 @@ ask() {
 	before=$(wc -c <"$T/$NAME.log")
 	echo >&"$ASK"
 	answered() { [ "$(wc -l <"$T/$NAME.out")" -gt "$n" ]; }
-	wait_for 30 answered || return 1
+	await answered || return 1
 	ANSWER=$(tail -n 1 "$T/$NAME.out")
 	tail -c "+$((before + 1))" "$T/$NAME.log" >"$ERR"
 	echo "answer: $ANSWER" && cat "$ERR"
@@ -113,13 +113,13 @@ under_load() {
 	admin sim put-key client-key "$T/old.pem" || return 1
 	: >"$T/load.log"
 	spawn load env "${module_env[@]}" "IOTSAFE_TRANSPORT=$(socket_of sim)" "${PRELOAD[@]}" \
-		"$HELPERS/hold" -t 4 -n 100000 "$key"
+		"$HELPERS/hold" -t 4 -u "$key"
 	local pid=$SPAWNED i before
 	before=$(exchanges sim)
 	busy() { [ "$(exchanges sim)" -gt $((before + 40)) ]; }
 	started "$pid" busy || return 1
 	for i in 1 2 3; do admin sim generate-key client-key || return 1; done
-	wait "$pid"
+	ended "$pid"
 	equal $? 1 'exit status of the program' || return 1
 	matches "$T/load.log" "iotsafe:.*client-key.*$MISFIT" && lacks "$T/load.log" 'bad signature|invalid digest'
 }

@@ -27,9 +27,9 @@ prepare() {
 }
 
 # On the build machine and at the operator's there is no module; on the device there is.
-desk() { (cd "$T/desk" && PATH=/usr/bin:/bin:$T/bin timeout 30 sh -eu "$1"); }
+desk() { (cd "$T/desk" && PATH=/usr/bin:/bin:$T/bin patiently sh -eu "$1"); }
 device() {
-	(cd "$T/device" && PATH=$T/bin:$PATH timeout 30 env "OPENSSL_MODULES=$MODULES" "OPENSSL_CONF=$T/device/openssl.cnf" \
+	(cd "$T/device" && PATH=$T/bin:$PATH patiently env "OPENSSL_MODULES=$MODULES" "OPENSSL_CONF=$T/device/openssl.cnf" \
 		sh -eu "$@")
 }
 
@@ -37,7 +37,7 @@ make_key() { block 'make the key' >"$T/make" && [ -s "$T/make" ] && run desk "$T
 
 put_key() {
 	block 'operator' >"$T/put" && [ -s "$T/put" ] || return 1
-	(cd "$T/desk" && PATH=$T/bin:$PATH ADMIN=$T/sim/admin.sock timeout 30 sh -eu "$T/put") || return 1
+	(cd "$T/desk" && PATH=$T/bin:$PATH ADMIN=$T/sim/admin.sock patiently sh -eu "$T/put") || return 1
 	block 'look' >"$T/look"
 	run device "$T/look" && matches "$OUT" '^public .* update-key +P-256 +active +r +verify ' || return 1
 	run tool sim pubkey 'iotsafe://label=update-key;type=public' && cmp "$OUT" "$T/desk/update-key.pub"

@@ -173,14 +173,14 @@ keygen_off_curve() {
 keygen_refusals() {
 	local word
 	for word in 6982 6984 6985 6A80 6A82 6A84 6D00; do
-		admin gsma-strict fault "sw=$word" --ins 'GENERATE KEY PAIR' --count 9 || return 1
+		admin gsma-strict fault "sw=$word" --ins 'GENERATE KEY PAIR' --count 999 || return 1
 		fails sim_briefly gsma-strict keygen --force iotsafe://label=spare-2 || return 1
 		equal "$(wc -c <"$OUT")" 0 bytes && matches "$ERR" "$word|no longer|busy" || return 1
 		admin gsma-strict fault clear
 	done
 }
 
-sim_briefly() { IOTSAFE_TIMEOUT_MS=600 sim "$@"; }
+sim_briefly() { IOTSAFE_TIMEOUT_MS=3000 sim "$@"; }
 
 # -------------------------------------------------------------------- put-key
 

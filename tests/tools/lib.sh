@@ -10,7 +10,6 @@ COMMANDS=(info list cert pubkey key-ref file random keygen put-key sign verify)
 # shellcheck disable=SC2034
 key='iotsafe://label=client-key'
 nowhere=socket:$T/nowhere/sim.sock
-export IOTSAFE_TIMEOUT_MS=5000
 
 iotsafe() { mod "$TOOL" "$@"; }
 # nocard COMMAND...: where there is no SIM at all.

@@ -333,7 +333,7 @@ terminal() {
 
 odd_labels() {
 	spawn odd /usr/bin/python3 "$(dirname "$0")/odd_card.py" "$T/odd.sock"
-	wait_for 10 test -S "$T/odd.sock" || return 1
+	await test -S "$T/odd.sock" || return 1
 	local escape=$'\e' odd=socket:$T/odd.sock
 	succeeds iotsafe --transport "$odd" list || return 1
 	lacks "$OUT" "$escape" && matches "$OUT" '^file +33 +we;ird% \\x1b\[31m\\xe2\\x80\\xae +3 bytes ' &&
@@ -359,12 +359,12 @@ write_failures() {
 	equal $? 1 'exit status of list, stdout closed' && matches "$ERR" 'cannot write' || return 1
 	tool sim random 5000 >/dev/full 2>"$ERR"
 	equal $? 1 'exit status of random, disk full' || return 1
-	{
-		sleep 0.2
-		tool sim --json list 2>"$ERR"
-		echo $? >"$T/rc"
-	} | true
-	rc=$(cat "$T/rc")
+	local pipe
+	exec {pipe}> >(exec true)
+	wait $! # nobody reads it any more
+	tool sim --json list 1>&"$pipe" 2>"$ERR"
+	rc=$?
+	exec {pipe}>&-
 	equal "$rc" 1 'exit status, pipe closed' && matches "$ERR" 'Broken pipe'
 }
 
