@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An application that holds a private key: loads it once, then signs from
- * threads, from children made after the load, in many library contexts, or
- * simply keeps it. Every signature is checked in software, with the default
- * provider alone. Plain libcrypto: nothing in here knows iotsafe.
+ * threads, from children made after the load, in many library contexts, until
+ * SIGTERM tells it to stop, or simply keeps it. Every signature is checked in software, with the
+ * default provider alone. Plain libcrypto: nothing in here knows iotsafe.
  */
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -11,7 +11,9 @@
 #include <openssl/rand.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ struct options {
     long n_threads;
     long n_children;
     long n_contexts; /* 0: the default library context */
+    bool until_told; /* signs until SIGTERM */
     bool wait;
 };
 
@@ -42,10 +45,18 @@ struct worker {
     const struct held_key *held;
     pthread_barrier_t *start;
     long n_signatures;
+    long n_done;
     bool failed;
 };
 
 static OSSL_LIB_CTX *software;
+static volatile sig_atomic_t told_to_stop;
+
+static void stop(int signo)
+{
+    (void)signo;
+    told_to_stop = 1;
+}
 
 static EVP_PKEY *load_from_store(OSSL_LIB_CTX *context, const char *uri)
 {
@@ -142,8 +153,10 @@ static void *work(void *arg)
     struct worker *worker = arg;
 
     pthread_barrier_wait(worker->start);
-    for (long i = 0; i < worker->n_signatures && !worker->failed; i++) {
-        if (!sign_and_check(worker->held)) {
+    while (worker->n_done < worker->n_signatures && !worker->failed && !told_to_stop) {
+        if (sign_and_check(worker->held)) {
+            worker->n_done++;
+        } else {
             worker->failed = true;
             ERR_print_errors_fp(stderr); /* the queue belongs to this thread */
         }
@@ -175,7 +188,7 @@ static bool sign_in_threads(const struct held_key *held, const struct options *o
     }
     pthread_barrier_destroy(&start);
     printf("process %ld: %ld signatures in each of %ld threads: %s\n", (long)getpid(),
-           opt->n_signatures, opt->n_threads, good ? "verified OK" : "FAILED");
+           workers[0].n_done, opt->n_threads, good ? "verified OK" : "FAILED");
     fflush(stdout);
     return good;
 }
@@ -267,8 +280,8 @@ static bool parse(int argc, char **argv, struct options *ret_opt)
     struct options opt = { .n_signatures = 1, .n_threads = 1 };
     int c = 0;
 
-    while ((c = getopt(argc, argv, "n:t:p:c:w")) != -1) {
-        long value = c == 'w' || c == '?' ? 0 : strtol(optarg, NULL, 10);
+    while ((c = getopt(argc, argv, "n:t:p:c:uw")) != -1) {
+        long value = optarg != NULL ? strtol(optarg, NULL, 10) : 0;
 
         switch (c) {
         case 'n':
@@ -282,6 +295,10 @@ static bool parse(int argc, char **argv, struct options *ret_opt)
             break;
         case 'c':
             opt.n_contexts = value;
+            break;
+        case 'u':
+            opt.until_told = true;
+            opt.n_signatures = LONG_MAX;
             break;
         case 'w':
             opt.wait = true;
@@ -306,8 +323,13 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &opt)) {
         fprintf(stderr, "usage: hold [-n SIGNATURES] [-t THREADS] [-p CHILDREN] [-c CONTEXTS] "
-                        "[-w] URI|FILE\n");
+                        "[-u] [-w] URI|FILE\n");
         return 2;
+    }
+    if (opt.until_told
+        && sigaction(SIGTERM, &(struct sigaction){ .sa_handler = stop }, NULL) != 0) {
+        perror("hold: sigaction");
+        return 1;
     }
     software = OSSL_LIB_CTX_new();
     if (software != NULL)

@@ -12,8 +12,8 @@ configure
 key=iotsafe://label=client-key
 families=(csim cgla)
 
-many=10000 # signatures on a noisy line
-[ "$E2E_SANITIZE" = none ] || many=1000
+many=1000 # signatures on a noisy line of each family
+[ "$E2E_SANITIZE" = none ] || many=250
 
 # ------------------------------------------------------------------- modems
 
@@ -30,9 +30,6 @@ start_modem() {
 }
 
 port_of() { echo "at:$T/$1/port?mode=${2:-auto}"; }
-
-hold() { run timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "$HELPERS/hold" "$@"; }
-spawn_hold() { spawn "$1" env "${module_env[@]}" "$HELPERS/hold" "${@:2}"; }
 
 # A certificate of nearly 8 KiB for the key, and so many objects that the list comes in
 # several answers; then what the SIM says without a modem.
@@ -91,7 +88,7 @@ job() { # NAME FUNCTION [ARGUMENT...]
 }
 
 result() { # NAME
-	wait_for 60 test -s "$T/job-$1.status"
+	await test -s "$T/job-$1.status"
 	cat "$T/job-$1.txt"
 	return "$(cat "$T/job-$1.status")"
 }
@@ -172,34 +169,31 @@ end_habits() {
 
 noisy() { # FAMILY N
 	local name=noisy-$1
-	start_modem "$name" unsolicited=25 unsolicited_every=7 pieces=8 piece_gap=40 seed=$((RANDOM + 1)) ||
+	start_modem "$name" unsolicited=25 unsolicited_every=7 pieces=8 piece_gap=40 seed="$(chance "$name" 100000)" ||
 		return 1
 	export IOTSAFE_TRANSPORT
 	IOTSAFE_TRANSPORT=$(port_of "$name" "$1")
-	TIMEOUT=80 hold -n "$2" "$key" || return 1
+	hold -n "$2" "$key" || return 1
 	matches "$OUT" " $2 signatures .*verified OK" || return 1
 	# One UPDATE each: none was repeated because its answer was not seen.
 	equal "$(grep -c '"ins":"COMPUTE SIGNATURE UPDATE"' "$T/$name/exchanges.json")" "$2" UPDATEs
 	stop "$name"
 }
 
-ms() { echo $(($(date +%s%N) / 1000000)); }
-
-# Each run of signatures ends well, or with one clear error in time; on a good line the
-# next one works. The deadline is that of an operation, 20 of which make a run.
+# Each run of signatures ends well, or with one clear error; on a good line the next one
+# works. The module waits a third of its deadline for an answer: that decides how long a
+# loss takes, and is far more than a slow machine needs for an answer that is not lost.
 lossy() { # FAMILY HABIT...
-	local name=m$BASHPID family=$1 i began failed=0 deadline=4500
+	local name=m$BASHPID family=$1 i failed=0
 	shift
-	start_modem "$name" "$@" "seed=$((RANDOM + 1))" || return 1
-	export IOTSAFE_TRANSPORT IOTSAFE_TIMEOUT_MS=$deadline
+	start_modem "$name" "$@" "seed=$(chance "$family $*" 100000)" || return 1
+	export IOTSAFE_TRANSPORT IOTSAFE_TIMEOUT_MS=9000
 	IOTSAFE_TRANSPORT=$(port_of "$name" "$family")
 	for i in 1 2 3 4 5 6; do
-		began=$(ms)
-		hold -n 20 "$key"
+		hold -n 10 "$key"
 		if [ "$RC" -ne 0 ]; then
 			failed=$((failed + 1))
 			[ "$RC" -lt 124 ] && one_clear_error "$ERR" "$name/port" || return 1
-			[ $(($(ms) - began)) -lt $((20 * deadline)) ] || return 1
 			admin "$name" modem-set lost=0 delay=0 && hold -n 2 "$key" || return 1
 			admin "$name" modem-set "$@" || return 1
 		fi
@@ -213,6 +207,15 @@ lossy() { # FAMILY HABIT...
 
 signs_on() { [ "$(exchanges "$1")" -ge "$2" ]; }
 
+# signed_through EXCHANGES: the worker of `through` goes on from there.
+signed_through() {
+	signs_or_ended() { signs_on "$name" $(($1 + 100)) || gone "$worker"; }
+	await signs_or_ended "$1" && alive "$worker" || {
+		cat "$T/worker-$name.log"
+		return 1
+	}
+}
+
 # A program that holds the key signs all the time; meanwhile things happen to the modem.
 # Whatever it is, the program goes on without restart, and no signature fails.
 through() { # FAMILY FUNCTION [ARGUMENT...]
@@ -222,17 +225,15 @@ through() { # FAMILY FUNCTION [ARGUMENT...]
 	IOTSAFE_TRANSPORT=$(port_of "$name" "$1")
 	shift
 	: >"$T/worker-$name.log"
-	spawn_hold "worker-$name" -n 1500 "$key"
+	spawn_hold "worker-$name" -u "$key"
 	worker=$SPAWNED
 	for i in 1 2 3; do
 		before=$(exchanges "$name")
-		wait_for 10 signs_on "$name" $((before + 100)) && "$@" "$name" || return 1
+		signed_through "$before" && "$@" "$name" || return 1
 	done
-	wait_for 25 grep -q 'verified OK$' "$T/worker-$name.log" || {
-		cat "$T/worker-$name.log"
-		return 1
-	}
-	wait "$worker" && stop "$name"
+	signed_through "$(exchanges "$name")" || return 1
+	kill -TERM "$worker"
+	ended "$worker" && matches "$T/worker-$name.log" 'verified OK$' && stop "$name"
 }
 
 verb() { admin "$2" "$1"; } # VERB NAME
@@ -243,8 +244,8 @@ out_and_in() { admin "$1" remove && admin "$1" insert; }
 killed_neighbour() { # NAME
 	local before
 	before=$(exchanges "$1")
-	spawn_hold "neighbour-$1" -n 1000000 "$key"
-	wait_for 10 signs_on "$1" $((before + 60 + RANDOM % 40)) || return 1
+	spawn_hold "neighbour-$1" -u "$key"
+	await signs_on "$1" $((before + 60 + $(chance "$before" 40))) || return 1
 	end "$SPAWNED" KILL
 }
 
@@ -260,13 +261,14 @@ processes() { # FAMILY
 		spawn_hold "$name-$i" -p 1 -n 20 "$key"
 		pids+=("$SPAWNED")
 	done
-	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	for i in "${pids[@]}"; do ended "$i" || status=1; done
 	cat "$T/$name"-?.log
 	[ "$status" -eq 0 ] || return 1
 	equal "$(cat "$T/$name"-?.log | grep -c 'verified OK$')" 12 'processes that signed' || return 1
 	equal "$(grep -c '"cmd":"00700000' "$T/$name/exchanges.json")" 1 'channels that were opened'
 }
 
+has_opened() { find "/proc/$1/fd" -lname "$2" | grep -q .; } # PID FILE
 held() { ! flock --nonblock "$T/port-sim/port" true; }
 
 # flock(1) for longer than an operation may take: one clear error. For a moment: we wait.
@@ -274,15 +276,15 @@ port_is_held() {
 	local pid
 	export IOTSAFE_TRANSPORT
 	IOTSAFE_TRANSPORT=$(port_of port-sim)
-	spawn holder flock --close "$T/port-sim/port" sleep 60
+	spawn holder flock --close "$T/port-sim/port" sleep infinity
 	pid=$SPAWNED
-	wait_for 5 held || return 1
-	IOTSAFE_TIMEOUT_MS=700 fails sign && one_clear_error "$ERR" 'holds the port' 'flock|sleep' ||
+	await held || return 1
+	IOTSAFE_TIMEOUT_MS=1500 fails sign && one_clear_error "$ERR" 'holds the port' 'flock|sleep' ||
 		return 1
 	: >"$T/waiting.log"
 	spawn_hold waiting -n 1 "$key"
-	wait_for 5 grep -q . "/proc/$SPAWNED/stat" && end "$pid"
-	wait "$SPAWNED" && matches "$T/waiting.log" 'verified OK$'
+	await has_opened "$SPAWNED" "$(readlink "$T/port-sim/port")" && end "$pid"
+	ended "$SPAWNED" && matches "$T/waiting.log" 'verified OK$'
 }
 
 # ------------------------------------------------------------------ programs
@@ -321,7 +323,7 @@ with_curl() { # FAMILY
 	}
 	use "$1"
 	: >"$T/server.log"
-	run mod curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" \
+	run mod curl --silent --show-error --cacert "$T/pem/ca.pem" \
 		--cert "$T/pem/client.pem" --key "$T/pem/client-key.pem" \
 		"https://localhost:${PORT_OF[server]}/" || return 1
 	matches "$OUT" '^Client certificate' &&
@@ -344,7 +346,7 @@ with_mosquitto() { # FAMILY
 		--key "$T/pem/client-key.pem" -t greeting)
 	# Retained, so that the subscriber may come later.
 	run mod mosquitto_pub "${options[@]}" -q 1 -r -m "$text" &&
-		run mod mosquitto_sub "${options[@]}" -C 1 -W 15 && matches "$OUT" "^$text\$" || return 1
+		run mod mosquitto_sub "${options[@]}" -C 1 -k 600 && matches "$OUT" "^$text\$" || return 1
 	end "$broker"
 }
 
@@ -376,11 +378,11 @@ with_nginx() { # FAMILY
 	spawn_mod nginx nginx -c "$conf" -e "$T/nginx-error.log" -g 'daemon off;'
 	local nginx=$SPAWNED rounds=0 i pids
 	started "$nginx" listening "$PORT" || return 1
-	while [ "$rounds" -lt 5 ]; do
+	while [ "$rounds" -lt 20 ]; do
 		rounds=$((rounds + 1))
 		pids=()
 		for i in 1 2 3 4 5 6 7 8; do
-			curl --silent --show-error --max-time 20 --cacert "$T/pem/ca.pem" \
+			patiently curl --silent --show-error --cacert "$T/pem/ca.pem" \
 				"https://localhost:$PORT/" >"$T/got-$i.txt" &
 			pids+=($!)
 		done
@@ -394,16 +396,12 @@ with_nginx() { # FAMILY
 
 # -------------------------------------------------------------------- errors
 
-# refused TRANSPORT PATTERN...: one clear error, and soon.
+# refused TRANSPORT PATTERN...: one clear error, which does not wait for the deadline.
 refused() {
-	local transport=$1 began
+	local transport=$1
+	local -a module_env=("${module_env[@]}" "$FAR_DEADLINE")
 	shift
-	began=$(ms)
-	IOTSAFE_TRANSPORT=$transport TIMEOUT=15 fails sign && one_clear_error "$ERR" "$@" || return 1
-	[ $(($(ms) - began)) -lt 12000 ] || {
-		echo "took $(($(ms) - began)) ms"
-		return 1
-	}
+	IOTSAFE_TRANSPORT=$transport fails sign && one_clear_error "$ERR" "$@"
 }
 
 regular_file() {
@@ -455,12 +453,12 @@ if "$TOOL" --help | grep -q '^  verify ' && "$TOOL" --help | grep -q '^  sign ';
 note "iotsafe verify: $verify"
 standing=$(jobs -rp | wc -l)
 
-job noisy-csim noisy csim $((many / 2))
-job noisy-cgla noisy cgla $((many / 2))
+job noisy-csim noisy csim $many
+job noisy-cgla noisy cgla $many
 for family in "${families[@]}"; do
-	job "lost-$family" lossy "$family" lost=50
-	job "lost-ok-$family" lossy "$family" lost=50 lost_part=ok
-	job "late-$family" lossy "$family" delay=1900 delay_one_in=50
+	job "lost-$family" lossy "$family" lost=30
+	job "lost-ok-$family" lossy "$family" lost=30 lost_part=ok
+	job "late-$family" lossy "$family" delay=3800 delay_one_in=30
 	job "reset-$family" through "$family" verb reset
 	job "out-$family" through "$family" out_and_in
 	job "replug-$family" through "$family" verb modem-replug
@@ -469,10 +467,10 @@ for family in "${families[@]}"; do
 done
 begin_habits
 for family in "${families[@]}"; do
-	it "$family: $((many / 2)) signatures, unsolicited lines and pieces at random" result "noisy-$family"
-	it "$family: 1 in 50 answers lost" result "lost-$family"
-	it "$family: 1 in 50 answers without its OK" result "lost-ok-$family"
-	it "$family: 1 in 50 answers later than we wait" result "late-$family"
+	it "$family: $many signatures, unsolicited lines and pieces at random" result "noisy-$family"
+	it "$family: 1 in 30 answers lost" result "lost-$family"
+	it "$family: 1 in 30 answers without its OK" result "lost-ok-$family"
+	it "$family: 1 in 30 answers later than we wait" result "late-$family"
 	it "$family: the modem restarts while a program signs" result "reset-$family"
 	it "$family: the SIM is taken out and put in while a program signs" result "out-$family"
 	it "$family: the modem is plugged in anew while a program signs" result "replug-$family"

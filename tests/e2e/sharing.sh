@@ -18,10 +18,6 @@ prepare() {
 	[ "${#vpcd[@]}" -eq 0 ] || card_in shared 1
 }
 
-# hold OPTION... URI: our application, see hold.c.
-hold() { run timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "$HELPERS/hold" "$@"; }
-spawn_hold() { spawn "$1" env "${module_env[@]}" "$HELPERS/hold" "${@:2}"; }
-
 threads() {
 	hold -t 16 -n 4 "$key" && matches "$OUT" '4 signatures in each of 16 threads: verified OK'
 }
@@ -40,22 +36,16 @@ processes() {
 		spawn_hold "holder$i" -n 5 "$key"
 		pids+=("$SPAWNED")
 	done
-	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	for i in "${pids[@]}"; do ended "$i" || status=1; done
 	[ "$status" -eq 0 ] || return 1
 	equal "$(cat "$T"/holder?.log | grep -c 'verified OK$')" 8 'processes that signed'
 }
 
-ms() { echo $(($(date +%s%N) / 1000000)); }
-
-# The longest time to the next signature, in ms: far below the deadline of an
-# operation (30 s), far above what a slow machine needs.
+# The next signature waits for nothing that the dead have left: it would wait until a
+# deadline so far away that our patience ends before.
 at_once() { # OPTION... KEY
-	local start
-	start=$(ms)
-	hold "$@" || return 1
-	[ $(($(ms) - start)) -lt 5000 ] && return
-	echo "took $(($(ms) - start)) ms"
-	return 1
+	local -a module_env=("${module_env[@]}" "$FAR_DEADLINE")
+	hold "$@"
 }
 
 killed_holders() {
@@ -82,8 +72,8 @@ killed_at_work() {
 	local i before
 	for i in 1 2 3 4 5; do
 		before=$(exchanges sim)
-		spawn_hold worker -n 1000000 "$key"
-		wait_for 15 busy_since "$((before + 10 + RANDOM % 20))" || return 1
+		spawn_hold worker -u "$key"
+		await busy_since "$((before + 9 + $(chance "killed-$i-$via" 20)))" || return 1
 		end "$SPAWNED" KILL
 		at_once -n 2 "$key" || return 1
 	done
@@ -93,8 +83,8 @@ busy_since() { [ "$(exchanges sim)" -ge "$1" ]; }
 killed_children() {
 	local before
 	before=$(exchanges sim)
-	spawn_hold family -p 4 -n 1000000 "$key"
-	wait_for 15 busy_since "$((before + 30))" || return 1
+	spawn_hold family -p 4 -u "$key"
+	await busy_since "$((before + 30))" || return 1
 	local children
 	children=$(cat "/proc/$SPAWNED/task/$SPAWNED/children")
 	# shellcheck disable=SC2086 # several pids
@@ -130,14 +120,18 @@ silent_resets() {
 	from=$(($(wc -l <"$T/sim/exchanges.json") + 1))
 	for i in 1 2 3 4 5 6; do
 		: >"$T/holder$i.log"
-		spawn_hold "holder$i" -n 150 "$key"
+		spawn_hold "holder$i" -u "$key"
 		pids+=("$SPAWNED")
 	done
 	for i in 1 2 3; do
 		n=$(exchanges sim)
-		wait_for 15 busy_since "$((n + 60))" && admin sim reset || return 1
+		await busy_since "$((n + 60))" && admin sim reset || return 1
 	done
-	for i in "${pids[@]}"; do wait "$i" || return 1; done
+	n=$(exchanges sim)
+	await busy_since "$((n + 60))" || return 1
+	kill -TERM "${pids[@]}"
+	for i in "${pids[@]}"; do ended "$i" || return 1; done
+	equal "$(cat "$T"/holder[1-6].log | grep -c 'verified OK$')" 6 'processes that signed' || return 1
 	tail -n "+$from" "$T/sim/exchanges.json" | grep -E '"cmd":"00700000|"event":"reset' >"$T/channels"
 	cut -c 1-120 "$T/channels"
 	# One at the beginning, if pcscd had switched the card off.
@@ -150,7 +144,7 @@ silent_resets() {
 as_user() { # USER COMMAND...
 	local user=$1
 	shift
-	timeout -k 5 "$TIMEOUT" env "${module_env[@]}" setpriv --reuid "$user" --regid "$(id -g "$user")" \
+	patiently env "${module_env[@]}" setpriv --reuid "$user" --regid "$(id -g "$user")" \
 		--clear-groups "$@"
 }
 
@@ -174,7 +168,7 @@ users() {
 			spawn "user-$user" env "${module_env[@]}" setpriv --reuid "$user" \
 				--regid "$(id -g "$user")" --clear-groups "$T/hold-copy" -n 5 "$key"
 		done
-		for user in $order; do wait_for 20 grep -q 'verified OK$' "$T/user-$user.log" || return 1; done
+		for user in $order; do await grep -q 'verified OK$' "$T/user-$user.log" || return 1; done
 	done
 }
 
