@@ -35,6 +35,6 @@ while read -r file; do
 	echo "$file has no SPDX line"
 	status=1
 done < <(find . -name 'build*' -prune -o -name .git -prune -o \
-	\( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name meson.build \) -print |
-	xargs -d '\n' grep -L 'SPDX-License-Identifier')
+	\( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' -o -name meson.build \) -print0 |
+	xargs -0 grep -L 'SPDX-License-Identifier')
 exit "$status"
