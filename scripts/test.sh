@@ -15,6 +15,8 @@ usage: scripts/test.sh [OPTION...]
   --no-clang      leave out the compilation with clang
   --no-deps       do not install packages
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
+  --long          run the suites with programs and daemons three times more, while
+                  stress-ng keeps four CPUs busy
   --fuzz SECONDS  run each fuzzer for so long as well (clang)
   --chroot NAME   run all suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5), the module that was built here too; root
@@ -24,6 +26,7 @@ END
 sanitize=yes
 clang=yes
 deps=yes
+long=no
 fuzz=0
 chroot=
 suites=()
@@ -33,6 +36,7 @@ while [ $# -gt 0 ]; do
 	--no-clang) clang=no ;;
 	--no-deps) deps=no ;;
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
+	--long) long=yes ;;
 	--chroot) chroot=${2:?the name of a Debian release is missing} && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
@@ -94,13 +98,34 @@ build() {
 	ninja -C "$folder" --quiet
 }
 
-# run_tests FOLDER
+# run_tests FOLDER RESULTS OPTION...
 run_tests() {
-	rm -f "$1/meson-logs/testlog.json"
-	meson test -C "$1" --no-rebuild --print-errorlogs "${suites[@]}"
-	[ -f "$1/meson-logs/testlog.json" ] || return 1
-	cp "$1/meson-logs/testlog.json" "$1/results.json"
-	logs+=("$1/results.json")
+	local folder=$1 results=$1/$2
+	shift 2
+	rm -f "$folder/meson-logs/testlog.json"
+	meson test -C "$folder" --no-rebuild --print-errorlogs "$@"
+	[ -f "$folder/meson-logs/testlog.json" ] || return 1
+	cp "$folder/meson-logs/testlog.json" "$results"
+	logs+=("$results")
+}
+
+# What talks to daemons and devices, again and again on a machine that has no time for it.
+run_long() {
+	local round stress status=0
+	command -v stress-ng >/dev/null || {
+		echo 'skipped: stress-ng is not installed'
+		return
+	}
+	setpriv --pdeathsig TERM stress-ng --cpu 4 --quiet &
+	stress=$!
+	for round in 1 2 3; do
+		title "tests on a busy machine, $round of 3"
+		run_tests build "results-long-$round.json" --timeout-multiplier 4 --suite e2e \
+			--suite bridge --suite matrix --suite objects --suite tools || status=1
+	done
+	kill "$stress"
+	wait "$stress" 2>/dev/null
+	return "$status"
 }
 
 fuzz_all() {
@@ -133,7 +158,11 @@ if ! check 'build' build build "${common[@]}"; then
 	finish
 fi
 title 'tests'
-run_tests build || failed=$((failed + 1))
+run_tests build results.json "${suites[@]}" || failed=$((failed + 1))
+
+if [ "$long" = yes ]; then
+	run_long || failed=$((failed + 1))
+fi
 
 if [ "$sanitize" = yes ]; then
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
@@ -141,7 +170,7 @@ if [ "$sanitize" = yes ]; then
 	if check 'build with sanitizers' build build-asan "${common[@]}" \
 		-Db_sanitize=address,undefined -Db_lundef=false; then
 		title 'tests with sanitizers'
-		run_tests build-asan || failed=$((failed + 1))
+		run_tests build-asan results.json "${suites[@]}" || failed=$((failed + 1))
 	fi
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 fi
