@@ -182,6 +182,7 @@ if command -v shellcheck >/dev/null; then
 	check 'shellcheck' shellcheck -S warning -x -P SCRIPTDIR .ci/run scripts/*.sh tests/*/*.sh
 fi
 check 'format' scripts/format.sh --check
+check 'includes' scripts/check_includes.py
 if [ -n "$chroot" ]; then
 	rm -rf build-chroot-results
 	title "tests in a chroot with $chroot"
