@@ -128,6 +128,11 @@ run_long() {
 	return "$status"
 }
 
+# The committed vectors are those that the committed generator makes.
+vectors_are_current() {
+	/usr/bin/python3 tests/data/make_vectors.py | cmp - tests/data/vectors.json
+}
+
 fuzz_all() {
 	local fuzzer found=no status=0
 	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false \
@@ -183,6 +188,7 @@ if command -v shellcheck >/dev/null; then
 fi
 check 'format' scripts/format.sh --check
 check 'includes' scripts/check_includes.py
+check 'test vectors' vectors_are_current
 if [ -n "$chroot" ]; then
 	rm -rf build-chroot-results
 	title "tests in a chroot with $chroot"

@@ -59,3 +59,34 @@ int for_each_vector(const char *file, void (*each)(const struct vector *, void *
     json_decref(root);
     return n;
 }
+
+json_t *own_vectors(void)
+{
+    json_error_t error;
+    json_t *root = json_load_file(OWN_VECTORS, 0, &error);
+
+    cr_assert_not_null(root, "%s: %s", OWN_VECTORS, error.text);
+    return root;
+}
+
+bool vectors_are_of(const json_t *group, const char *type, const char *curve)
+{
+    return strcmp(json_string_value(json_object_get(group, "type")), type) == 0
+           && strcmp(json_string_value(json_object_get(group, "curve")), curve) == 0;
+}
+
+int for_each_own_vector(const char *type, const char *curve,
+                        void (*each)(const struct vector *, void *), void *arg)
+{
+    json_t *root = own_vectors(), *group;
+    size_t i;
+    int n = 0;
+
+    json_array_foreach(json_object_get(root, "testGroups"), i, group)
+    {
+        if (vectors_are_of(group, type, curve))
+            n += run_group(group, each, arg);
+    }
+    json_decref(root);
+    return n;
+}
