@@ -4,6 +4,7 @@
 # openssl.cnf, the card in a reader of a real pcscd.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+public_locks
 need curl pcscd openssl
 configure
 # Debian's curl hangs with any sanitized library in it, before it does anything.

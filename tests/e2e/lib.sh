@@ -28,8 +28,16 @@ CONF=$E2E_SOURCE/conf
 T=$(mktemp -d /tmp/iotsafe-e2e.XXXXXX) || exit 1
 chmod 755 "$T"
 mkdir "$T/modules" "$T/san" "$T/lock"
-chmod 1777 "$T/lock" "$T/san" # lock: as conf/tmpfiles.d/iotsafe.conf has it
+chmod 1777 "$T/san"
+chmod 700 "$T/lock"
 export IOTSAFE_LOCK_DIR=$T/lock
+
+# The lock folder for tests with several users, as root: of a group that they are in
+# (setpriv --groups), as conf/tmpfiles.d/iotsafe.conf has it; or open to everybody, as for
+# daemons that change their user by themselves.
+LOCK_GROUP=4242
+group_locks() { chgrp "$LOCK_GROUP" "$T/lock" && chmod 2770 "$T/lock"; }
+public_locks() { chmod 1777 "$T/lock"; }
 export HOME=$T XDG_RUNTIME_DIR=$T
 
 # The module in a place that every user can read.

@@ -5,6 +5,7 @@
 # The configuration files are those of conf/, with paths and ports put in.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+public_locks
 need mosquitto mosquitto_pub mosquitto_sub pcscd openssl
 configure "sim.broker = pcsc:mqtt reader 2"
 

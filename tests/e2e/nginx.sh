@@ -5,6 +5,7 @@
 # certificate whose key is on another. Cards in readers of a real pcscd.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+public_locks
 need nginx curl pcscd openssl
 configure 'transport = pcsc:web reader 1' 'sim.server = pcsc:web reader 2'
 

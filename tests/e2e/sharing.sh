@@ -141,22 +141,27 @@ silent_resets() {
 	}
 }
 
+# Supplementary groups of other users: `--groups LIST` or `--clear-groups`.
+groups=()
 as_user() { # USER COMMAND...
 	local user=$1
 	shift
 	patiently env "${module_env[@]}" setpriv --reuid "$user" --regid "$(id -g "$user")" \
-		--clear-groups "$@"
+		"${groups[@]}" "$@"
 }
 
-# Whoever comes first makes the lock file; everybody can take the lock.
-users() {
+root_only() {
 	[ "$(id -u)" -eq 0 ] || {
 		WHY='only root can become another user'
 		return 77
 	}
-	local order user
 	chmod a+rx "$T"
-	cp "$HELPERS/hold" "$T/hold-copy" && chmod 755 "$T/hold-copy" || return 1
+	cp "$HELPERS/hold" "$T/hold-copy" && chmod 755 "$T/hold-copy"
+}
+
+# Whoever comes first makes the lock file; all of them can take the lock.
+take_turns() {
+	local order user
 	for order in 'nobody root daemon' 'root daemon nobody'; do
 		rm -rf "${IOTSAFE_LOCK_DIR:?}"/*
 		admin sim reset || return 1 # the record of the channel is gone as well
@@ -166,10 +171,49 @@ users() {
 		for user in $order; do
 			: >"$T/user-$user.log"
 			spawn "user-$user" env "${module_env[@]}" setpriv --reuid "$user" \
-				--regid "$(id -g "$user")" --clear-groups "$T/hold-copy" -n 5 "$key"
+				--regid "$(id -g "$user")" "${groups[@]}" "$T/hold-copy" -n 5 "$key"
 		done
 		for user in $order; do await grep -q 'verified OK$' "$T/user-$user.log" || return 1; done
 	done
+}
+
+opened() { sed -n "$1,\$p" "$T/sim/exchanges.json" | grep -c '"cmd":"00700000'; }
+
+# In a folder of their group users believe each other's records: one channel for all.
+group_of_users() {
+	root_only || return
+	local from
+	group_locks && groups=(--groups "$LOCK_GROUP")
+	take_turns || return 1
+	from=$(($(wc -l <"$T/sim/exchanges.json") + 1))
+	for user in nobody daemon root; do
+		run as_user "$user" "$T/hold-copy" -n 2 "$key" || return 1
+	done
+	equal "$(opened "$from")" 0 'further channels'
+}
+
+# In one that is open to everybody they do not: each closes its channel after use, and a
+# neighbour's record is not looked at, nor what it has laid under our names.
+public_folder() {
+	root_only || return
+	local record
+	public_locks && groups=(--clear-groups)
+	take_turns || return 1
+	for record in "$T"/lock/*.lock; do
+		record=${record%.lock}
+		printf 'iotsafe-channel-2 18446744073709551000 3 A0000005590010 - 0 1,1,0,0,1,0,0,0,0,0,0 -\n' |
+			tee "$record.channel2" "$record.channel2.1" >"$record.channel2.0"
+		chown daemon "$record".channel2*
+	done
+	run as_user root "$T/hold-copy" -n 5 "$key" && run as_user nobody "$T/hold-copy" -n 5 "$key"
+}
+
+# Who is not in the group is told which one it is.
+outside_the_group() {
+	root_only || return
+	group_locks && groups=(--clear-groups)
+	fails as_user nobody "$T/hold-copy" -n 1 "$key" || return 1
+	matches "$ERR" "lock folder $T/lock is closed.*$LOCK_GROUP"
 }
 
 locks_are_free() {
@@ -203,5 +247,9 @@ for transport in "${transports[@]}"; do
 done
 [ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: 8 further processes open no further channel' one_channel
 [ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: resets unnoticed by the reader cost one channel each' silent_resets
-[ "${#vpcd[@]}" -eq 0 ] || it 'pcsc: different users, whoever comes first' users
+if [ "${#vpcd[@]}" -ne 0 ]; then
+	it 'pcsc: different users of a group, whoever comes first' group_of_users
+	it 'pcsc: a user outside the group is told of it' outside_the_group
+	it 'pcsc: a lock folder for everybody, with a hostile neighbour' public_folder
+fi
 done_testing
