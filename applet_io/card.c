@@ -400,17 +400,27 @@ static void leave(struct iotsafe_card *card)
 
 /* ----------------------------------------------------------- what comes next */
 
+/* Of a device at which the applet has not answered this process yet: one whose card was
+ * there a moment ago, since it may just be exchanged; and, once, one at which a channel was
+ * taken for granted. */
+static bool may_come_back(const struct recovery *rec, unsigned used)
+{
+    return (rec->reach == REACH_BROKEN && now_ms() < rec->grace_until)
+           || (rec->reach == REACH_CHANNEL && used == 0);
+}
+
 static enum action choose_action(const struct iotsafe_card *card, struct recovery *rec,
                                  enum iotsafe_err err)
 {
     for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        unsigned used;
+
         if (actions[i].err != err)
             continue;
-        if (actions[i].times != 0 && rec->used[err]++ >= actions[i].times)
+        used = rec->used[err]++;
+        if (actions[i].times != 0 && used >= actions[i].times)
             return ACTION_NONE;
-        /* a card that was there a moment ago may just be exchanged */
-        if (actions[i].absent && !card->answered && rec->reach != REACH_CHANNEL
-            && (rec->reach != REACH_BROKEN || now_ms() >= rec->grace_until))
+        if (actions[i].absent && !card->answered && !may_come_back(rec, used))
             return ACTION_NONE;
         if (actions[i].action == ACTION_FIND && rec->reach != REACH_CHANNEL && !card->answered)
             return ACTION_NONE;

@@ -353,6 +353,8 @@ static enum iotsafe_err ask_as(struct channel *ch, const struct apdu_cmd *questi
     }
     if (err == IOTSAFE_OK)
         err = collect(ch, in, &rsp, deadline, op);
+    if (err == IOTSAFE_ERR_CARD) /* a modem that refuses: it knows no such session */
+        err = IOTSAFE_ERR_CHANNEL_LOST;
     if (err == IOTSAFE_OK && rsp.sw == SW_CHANNEL_UNSUPPORTED && !ch->transport->opens_channels) {
         channel_believe(ch, BELIEF_LOST);
         op_set(op, "%s: channel %s is not open", ch->transport->device, ch->session);

@@ -98,7 +98,9 @@ enum iotsafe_err session_begin(const struct card_use *use, uint8_t ins_init, con
     struct session session = { ins_init, traits->session };
     enum iotsafe_err err = open_session(use, &session, data, data_len, ret_sw);
 
-    if (err != IOTSAFE_OK && session_in_the_way(*ret_sw))
+    /* a modem that makes ERROR of a status word does not say which */
+    if (err != IOTSAFE_OK
+        && (session_in_the_way(*ret_sw) || (err == IOTSAFE_ERR_CARD && *ret_sw == 0)))
         err = after_closing_ours(use, &session, data, data_len, ret_sw);
     if (err != IOTSAFE_OK && *ret_sw == SW_WRONG_P1P2) {
         session.number = session.number == 0 ? 1 : 0;
