@@ -26,18 +26,16 @@ start_bridge() {
 # through NAME: programs use that bridge from now on.
 through() { export IOTSAFE_TRANSPORT=socket:$T/$1.sock; }
 
-hold() { run timeout -k 5 "$TIMEOUT" env "${module_env[@]}" "$HELPERS/hold" "$@"; }
-
 # eight NAME: processes that sign at the same time.
 eight() {
 	local i status=0
 	local -a pids=()
 	for i in 1 2 3 4 5 6 7 8; do
 		: >"$T/holder$i.log"
-		spawn "holder$i" env "${module_env[@]}" "$HELPERS/hold" -n 5 "$1"
+		spawn_hold "holder$i" -n 5 "$1"
 		pids+=("$SPAWNED")
 	done
-	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	for i in "${pids[@]}"; do ended "$i" || status=1; done
 	[ "$status" -eq 0 ] || return 1
 	equal "$(cat "$T"/holder?.log | grep -c 'verified OK$')" 8 'processes that signed'
 }
@@ -93,7 +91,9 @@ from_now() {
 	LOADED=$(commands 'READ PUBLIC KEY')
 	SIGNED=$(commands 'COMPUTE SIGNATURE INIT')
 }
-at_work() { wait_for 30 enough "$((LOADED + $1))" "$((SIGNED + 10 * $1))"; }
+at_work() { await enough "$((LOADED + $1))" "$((SIGNED + 10 * $1))"; }
+# still_at_work N: the same, of programs that go on.
+still_at_work() { await enough 0 "$(($(commands 'COMPUTE SIGNATURE INIT') + 10 * $1))"; }
 enough() {
 	[ "$(commands 'READ PUBLIC KEY')" -ge "$1" ] && [ "$(commands 'COMPUTE SIGNATURE INIT')" -ge "$2" ]
 }
@@ -101,9 +101,9 @@ enough() {
 killed_at_work() {
 	local i
 	for i in 1 2 3; do
-		spawn worker env "${module_env[@]}" "$HELPERS/hold" -n 1000000 "$key"
-		sleep 0.2
-		end "$SPAWNED" KILL
+		from_now
+		spawn_hold worker -u "$key"
+		at_work 1 && end "$SPAWNED" KILL || return 1
 		hold -n 2 "$key" || return 1
 	done
 }
@@ -115,7 +115,7 @@ restarted() {
 	from_now
 	for i in 1 2 3 4; do
 		: >"$T/survivor$i.log"
-		spawn "survivor$i" env "${module_env[@]}" "$HELPERS/hold" -n 2000 "$key"
+		spawn_hold "survivor$i" -u "$key"
 		pids+=("$SPAWNED")
 	done
 	at_work 4 || return 1
@@ -123,11 +123,12 @@ restarted() {
 	sleep 0.3
 	for i in "${pids[@]}"; do alive "$i" || status=1; done
 	[ "$status" -eq 0 ] || {
-		echo 'a program has ended with the bridge, or too early to tell'
+		echo 'a program has ended with the bridge'
 		return 1
 	}
-	start_bridge bridge "$(socket_of sim)" || return 1
-	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	start_bridge bridge "$(socket_of sim)" && still_at_work 4 || return 1
+	kill -TERM "${pids[@]}"
+	for i in "${pids[@]}"; do ended "$i" || status=1; done
 	[ "$status" -eq 0 ] && equal "$(cat "$T"/survivor?.log | grep -c 'verified OK$')" 4 'programs that went on'
 }
 
@@ -154,7 +155,7 @@ dead_while_waiting() {
 	sleep 0.5
 	end "${PID_OF[bridge]}" KILL
 	for pid in "${pids[@]}"; do
-		wait "$pid" && {
+		ended "$pid" && {
 			echo 'a signature without a bridge'
 			return 1
 		}
@@ -186,9 +187,10 @@ removed_behind() {
 back_in_time() {
 	: >"$T/patient.log"
 	from_now
-	spawn patient env "${module_env[@]}" "$HELPERS/hold" -n 3000 "$key"
-	at_work 1 && admin sim remove && sleep 1 && admin sim insert || return 1
-	wait "$SPAWNED" && matches "$T/patient.log" 'verified OK$'
+	spawn_hold patient -u "$key"
+	at_work 1 && admin sim remove && sleep 1 && admin sim insert && still_at_work 1 || return 1
+	kill -TERM "$SPAWNED"
+	ended "$SPAWNED" && matches "$T/patient.log" 'verified OK$'
 }
 
 # ------------------------------------------------------------------ the socket
@@ -218,7 +220,7 @@ other_users() {
 	: >"$T/open.log"
 	start_bridge open "$(socket_of sim)" --mode 660 --group "$(id -g nobody)" || return 1
 	through open
-	as() { run timeout -k 5 "$TIMEOUT" env "${module_env[@]}" setpriv --reuid "$1" --regid "$2" --clear-groups "$T/hold-copy" -n 2 "$key"; }
+	as() { run patiently env "${module_env[@]}" setpriv --reuid "$1" --regid "$2" --clear-groups "$T/hold-copy" -n 2 "$key"; }
 	as nobody "$(id -g nobody)" || return 1
 	as daemon "$(id -g daemon)" && {
 		echo 'a user outside the group has signed'
@@ -231,7 +233,7 @@ other_users() {
 refuses() { # STATUS PATTERN OPTION...
 	local status=$1 pattern=$2
 	shift 2
-	run timeout 10 "$BRIDGE" "$@"
+	run patiently "$BRIDGE" "$@"
 	equal "$RC" "$status" 'exit status' && matches "$ERR" "$pattern"
 }
 
@@ -268,11 +270,11 @@ notifies() {
 	have socat || return 77
 	spawn manager socat -u "UNIX-RECV:$T/notify.sock" "OPEN:$T/notified,creat,append"
 	local manager=$SPAWNED
-	wait_for 5 test -S "$T/notify.sock" || return 1
+	await test -S "$T/notify.sock" || return 1
 	NOTIFY_SOCKET=$T/notify.sock start_bridge noticed "$(socket_of sim)" || return 1
-	wait_for 5 grep -q READY=1 "$T/notified" || return 1
+	await grep -q READY=1 "$T/notified" || return 1
 	end "${PID_OF[noticed]}"
-	wait_for 5 grep -q STOPPING=1 "$T/notified" && end "$manager"
+	await grep -q STOPPING=1 "$T/notified" && end "$manager"
 }
 
 units() {
@@ -298,7 +300,7 @@ over_pcsc() {
 	# programs that use the reader themselves meet the bridge's users nowhere
 	: >"$T/direct.log"
 	spawn direct env "${module_env[@]}" IOTSAFE_TRANSPORT=pcsc "$HELPERS/hold" -n 5 "$key"
-	hold -n 5 "$key" && wait "$SPAWNED" || return 1
+	hold -n 5 "$key" && ended "$SPAWNED" || return 1
 	admin card reset && hold -n 2 "$key"
 }
 
@@ -343,9 +345,9 @@ asked_by_mbimcli() {
 	have mbimcli || return 77
 	built_with mbim || return 77
 	modem cli fake_mbim || return 1
-	run timeout 20 mbimcli -d "$PTY" --query-device-caps && matches "$OUT" 'Device capabilities' &&
-		run timeout 20 mbimcli -d "$PTY" --ms-query-uicc-atr && matches "$OUT" '3B:9F:96' &&
-		run timeout 20 mbimcli -d "$PTY" --ms-set-uicc-open-channel=application-id=A0000005590010,selectp2arg=0,channel-group=7 &&
+	run patiently mbimcli -d "$PTY" --query-device-caps && matches "$OUT" 'Device capabilities' &&
+		run patiently mbimcli -d "$PTY" --ms-query-uicc-atr && matches "$OUT" '3B:9F:96' &&
+		run patiently mbimcli -d "$PTY" --ms-set-uicc-open-channel=application-id=A0000005590010,selectp2arg=0,channel-group=7 &&
 		matches "$OUT" 'channel: 1'
 }
 
@@ -373,7 +375,7 @@ by_proxy() {
 	through proxied
 	eight "$key" && sign_and_list || return 1
 	if have mbimcli; then
-		wait_for 10 grep -q 'Device capabilities retrieved' "$T/proxied.log" && hold -n 5 "$key" || return 1
+		await grep -q 'Device capabilities retrieved' "$T/proxied.log" && hold -n 5 "$key" || return 1
 	fi
 	through bridge
 	end "$pid" KILL
