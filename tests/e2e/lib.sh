@@ -141,11 +141,6 @@ await() {
 	done
 }
 
-# wait_for SECONDS COMMAND...: the same; the number says nothing any more.
-wait_for() { await "${@:2}"; }
-# shellcheck disable=SC2034
-TIMEOUT=1800 # for scripts that still have a time limit of their own
-
 # ended PID: waits until it ends by itself; with its status.
 ended() { await gone "$1" && wait "$1"; }
 
