@@ -144,7 +144,7 @@ static void fake_close(struct transport *t)
 /* ---------------------------------------------------------------- exchange */
 
 /* The fault of this exchange, after what happens before it. */
-static enum fake_fault next_fault(struct fake_world *w)
+static enum fake_fault next_fault(struct fake_world *w, uint8_t ins)
 {
     const bool is_now = w->planned && w->n_exchanges == w->at;
 
@@ -153,6 +153,7 @@ static enum fake_fault next_fault(struct fake_world *w)
     if (!is_now)
         return FAKE_FAULT_NONE;
     w->planned = false;
+    w->hit_ins = ins;
     if (w->event != NULL)
         w->event(w);
     return w->fault;
@@ -217,7 +218,7 @@ static enum iotsafe_err fake_transmit(struct transport *t, const struct transmis
         abort(); /* never without a connection, never a malformed command */
     if (deadline_left_ms(tx->deadline) == 0)
         return no_response(t, tx->deadline, op);
-    fault = next_fault(w);
+    fault = next_fault(w, tx->cmd[1]);
     memcpy(cmd, tx->cmd, tx->cmd_len);
     fill_class(w, tx->session, cmd);
     err = fail_before(self, fault, tx->deadline, op);
@@ -255,7 +256,7 @@ static enum iotsafe_err fake_open_channel(struct transport *t, const uint8_t *ai
 {
     struct fake_transport *self = self_of(t);
     struct fake_uicc *u = &self->world->uicc;
-    const enum fake_fault fault = next_fault(self->world);
+    const enum fake_fault fault = next_fault(self->world, ISO_INS_MANAGE_CHANNEL);
     uint8_t number = 0;
     enum iotsafe_err err = fail_before(self, fault, deadline, op);
 
@@ -282,7 +283,8 @@ static void fake_close_channel(struct transport *t, const char *session, deadlin
 {
     struct fake_transport *self = self_of(t);
 
-    if (fail_before(self, next_fault(self->world), deadline, NULL) == IOTSAFE_OK)
+    if (fail_before(self, next_fault(self->world, ISO_INS_MANAGE_CHANNEL), deadline, NULL)
+        == IOTSAFE_OK)
         fake_uicc_close(&self->world->uicc, self->client, (uint8_t)strtoul(session, NULL, 10));
 }
 
@@ -319,7 +321,9 @@ void fake_world_install(struct fake_world *w)
     if (current == NULL)
         transport_add(&transport_fake_class);
     current = w;
-    (void)snprintf(w->lock_dir, sizeof(w->lock_dir), "/tmp/iotsafe-fake-XXXXXX");
+    /* a record is written in nearly every use: where there is one, on a disk of memory */
+    (void)snprintf(w->lock_dir, sizeof(w->lock_dir), "%s/iotsafe-fake-XXXXXX",
+                   access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp");
     if (mkdtemp(w->lock_dir) == NULL)
         abort();
 }

@@ -33,7 +33,7 @@ enum fake_fault {
 struct fake_world {
     struct fake_uicc uicc;
     enum fake_device device;
-    char lock_dir[32]; /* of this process: locks and the channel record */
+    char lock_dir[40]; /* of this process: locks and the channel record */
 
     /* the plan; of all clients together, counted from 0 when it was made */
     bool planned;
@@ -42,9 +42,11 @@ struct fake_world {
     void (*event)(struct fake_world *w); /* before the exchange; may be NULL */
 
     unsigned n_exchanges;          /* since fake_plan(); opening and closing count too */
+    uint8_t hit_ins;               /* instruction of the exchange that the plan met */
     unsigned lost_opens;           /* channels that were opened with nobody told so */
     unsigned refuse_connects;      /* so many fail, as if the card were out */
     bool reset_seen[FAKE_CLIENTS]; /* to be told at the next acquire */
+    bool others_worked;            /* for tests: a client beyond ours changed something */
 };
 
 /** Make the scheme "fake" known, `w` the world that it leads to, and a lock folder. */

@@ -122,8 +122,8 @@ static uint8_t free_number(const struct fake_uicc *u)
     return 0;
 }
 
-/* Ours to close and to select on: who has opened it, or has heard our applet there. */
-static bool may_change(const struct fake_channel *ch, int client)
+/* Who has opened it, or has heard our applet there. */
+static bool may_close(const struct fake_channel *ch, int client)
 {
     return client == FAKE_FOREIGN || ch->opener == client || (ch->confirmed & 1u << client) != 0;
 }
@@ -134,7 +134,7 @@ static uint16_t close_number(struct fake_uicc *u, int client, uint8_t number)
         return SW_WRONG_P1P2;
     if (u->channels[number].app == FAKE_CLOSED)
         return SW_NO_INFORMATION; /* GlobalPlatform: closed already */
-    if (!may_change(&u->channels[number], client))
+    if (!may_close(&u->channels[number], client))
         u->foreign_closes++;
     close_slot(&u->channels[number]);
     return SW_OK;
@@ -152,7 +152,7 @@ static uint16_t select_on(struct fake_uicc *u, int client, uint8_t number, const
 
     if (number == 0)
         u->basic_selects++;
-    else if (!may_change(ch, client))
+    else if (ch->opener == FAKE_FOREIGN && client >= 0 && u->just_opened != number)
         u->foreign_selects++;
     if (!u->has_applet || !aid_is_ours(aid, len))
         return SW_NOT_FOUND;
@@ -219,6 +219,7 @@ static const uint8_t *find_tag(const struct work *w, uint8_t tag, size_t *ret_le
 {
     size_t at = 0;
 
+    *ret_len = 0;
     while (at + 2 <= w->data_len) {
         const bool wide = w->data[at] == IOTSAFE_TAG_SIGNATURE && w->data[at + 1] == 0;
         const size_t head = wide ? 3 : 2;
@@ -226,9 +227,10 @@ static const uint8_t *find_tag(const struct work *w, uint8_t tag, size_t *ret_le
 
         if (len > w->data_len - at - head)
             return NULL;
-        *ret_len = len;
-        if (w->data[at] == tag)
+        if (w->data[at] == tag) {
+            *ret_len = len;
             return w->data + at + head;
+        }
         at += head + len;
     }
     return NULL;
@@ -591,6 +593,7 @@ static uint16_t manage_channel(struct work *w)
     if (number == 0)
         return SW_FUNCTION_UNSUPPORTED;
     open_slot(&w->u->channels[number], w->client, FAKE_USIM);
+    w->u->just_opened = number;
     w->out[w->out_len++] = number;
     return SW_OK;
 }
@@ -654,8 +657,9 @@ static bool may_be_pin_command(const struct work *w)
 
 static uint16_t run_application(struct work *w)
 {
-    if (w->ch->app != FAKE_APPLET && may_be_pin_command(w))
+    if (w->ch->app != FAKE_APPLET && may_be_pin_command(w) && !w->ch->sudden)
         w->u->astray++;
+    w->ch->sudden = false;
     switch (w->ch->app) {
     case FAKE_APPLET:
         return run_applet(w);
@@ -741,6 +745,8 @@ size_t fake_uicc_exchange(struct fake_uicc *u, int client, const uint8_t *cmd, s
         sw = hold_back(&w, sw);
     }
     note(&w, app, sw);
+    if (w.ins != ISO_INS_MANAGE_CHANNEL || w.p1 != 0)
+        u->just_opened = 0;
     return finish(&w, sw, ret_rsp);
 }
 
@@ -789,18 +795,25 @@ void fake_uicc_switch_profile(struct fake_uicc *u, bool has_applet)
     fake_uicc_reset(u);
 }
 
+void fake_uicc_foreign_take(struct fake_uicc *u, uint8_t number)
+{
+    open_slot(&u->channels[number], FAKE_FOREIGN, FAKE_OTHER);
+    u->channels[number].sudden = true;
+}
+
 uint8_t fake_uicc_foreign_open(struct fake_uicc *u)
 {
     const uint8_t number = free_number(u);
 
     if (number != 0)
-        open_slot(&u->channels[number], FAKE_FOREIGN, FAKE_OTHER);
+        fake_uicc_foreign_take(u, number);
     return number;
 }
 
-void fake_uicc_foreign_take(struct fake_uicc *u, uint8_t number)
+void fake_uicc_settle(struct fake_uicc *u)
 {
-    open_slot(&u->channels[number], FAKE_FOREIGN, FAKE_OTHER);
+    for (uint8_t n = 1; n < FAKE_CHANNELS; n++)
+        u->channels[n].sudden = false;
 }
 
 void fake_uicc_foreign_leave(struct fake_uicc *u)

@@ -62,6 +62,7 @@ struct fake_channel {
     enum fake_app app;
     int opener;         /* client, FAKE_FOREIGN or FAKE_NOBODY */
     unsigned confirmed; /* bit 1 << client: our applet has said 9000 to it here */
+    bool sudden;        /* a foreign program took it: who sends the next command cannot know yet */
     struct fake_session session;
     uint8_t waiting[1024]; /* bytes that GET RESPONSE fetches */
     size_t n_waiting, waiting_at;
@@ -86,15 +87,18 @@ struct fake_uicc {
     uint8_t points[FAKE_KEYS][FAKE_POINT]; /* what the public keys hold */
     unsigned generations[FAKE_KEYS];       /* how often a pair was made, on all cards */
     uint32_t counter;                      /* of signatures */
+    uint8_t just_opened; /* number that the last command opened: who selects on it cannot
+                            know that it was taken since; 0: none */
 
     unsigned refuse_n;  /* so many of the next commands... */
     uint16_t refuse_sw; /* ...get this instead of being carried out */
 
     /* what happened; never reset by events */
     unsigned pin_tries_lost, puk_tries_lost;
-    unsigned astray;          /* 24 or 2C in class 0N that reached another application */
+    unsigned astray;          /* 24 or 2C in class 0N that reached another application, which the
+                                sender could have known: see sudden */
     unsigned foreign_closes;  /* of an open channel that the closer neither opened nor confirmed */
-    unsigned foreign_selects; /* the same for SELECT */
+    unsigned foreign_selects; /* SELECT on a channel of a foreign program */
     unsigned basic_selects;   /* SELECT that took the basic channel from the USIM */
     unsigned resets;
     struct fake_entry log[FAKE_LOG_MAX]; /* the last ones, a ring */
@@ -133,6 +137,8 @@ uint8_t fake_uicc_foreign_open(struct fake_uicc *u);
 /** A foreign program closes a channel, whoever has it, and opens it for itself. */
 void fake_uicc_foreign_take(struct fake_uicc *u, uint8_t number);
 void fake_uicc_foreign_leave(struct fake_uicc *u);
+/** What foreign programs did has been a while ago: whoever comes now must find out. */
+void fake_uicc_settle(struct fake_uicc *u);
 /** Another client of the same server works on this channel: puts a point of its own
  *  into the peer container and reads the first page of the list. */
 void fake_uicc_other_client(struct fake_uicc *u, int client, uint8_t number);

@@ -93,6 +93,24 @@ Test(fake_uicc, counts_what_must_not_happen)
     cr_expect_eq(world.uicc.astray, 3);
 }
 
+Test(fake_uicc, excuses_the_first_command_after_a_channel_was_taken)
+{
+    fake_uicc_init(&world.uicc, &plain);
+    cr_expect_eq(OPEN(0), 0x9000);
+    cr_expect_eq(SELECT(0, 1), 0x9000);
+    fake_uicc_foreign_take(&world.uicc, 1);
+    cr_expect_eq(SEND(0, 1, 0x24, 0, 1, 3, 0x85, 1, 5), 0x6e00);
+    cr_expect_eq(world.uicc.astray, 0);
+    cr_expect_eq(SEND(0, 1, 0x24, 1, 1, 0), 0x6e00, "now it could have known");
+    cr_expect_eq(world.uicc.astray, 1);
+    fake_uicc_foreign_take(&world.uicc, 2);
+    fake_uicc_settle(&world.uicc);
+    cr_expect_eq(SEND(0, 2, 0x2c, 1, 1, 0), 0x6e00);
+    cr_expect_eq(world.uicc.astray, 2);
+    fake_uicc_foreign_leave(&world.uicc);
+    cr_expect_eq(SEND(0, 1, 0xcb, 0, 0, 0), 0x6881);
+}
+
 Test(fake_uicc, a_signature_tells_key_and_digest)
 {
     static const uint8_t digest[32] = { 1, 2, 3 }, other[32] = { 1, 2, 4 };
