@@ -133,6 +133,9 @@ static void fake_release(struct transport *t)
 
 static void fake_drop(struct transport *t)
 {
+    struct fake_transport *self = self_of(t);
+
+    self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     t->connected = false;
 }
 
@@ -167,6 +170,12 @@ static enum iotsafe_err no_response(const struct transport *t, deadline_t deadli
     return IOTSAFE_ERR_TIMEOUT;
 }
 
+/* PC/SC refuses a handle whose card was reset, until that was acknowledged. */
+static bool is_refused(const struct fake_transport *self)
+{
+    return self->world->device == FAKE_READER && self->world->reset_seen[self->client];
+}
+
 /* Faults that keep the command from the card. */
 static enum iotsafe_err fail_before(struct fake_transport *self, enum fake_fault fault,
                                     deadline_t deadline, struct iotsafe_op *op)
@@ -175,7 +184,7 @@ static enum iotsafe_err fail_before(struct fake_transport *self, enum fake_fault
         return no_response(&self->base, deadline, op);
     if (fault == FAKE_FAULT_CUT)
         self->world->refuse_connects = 1;
-    if (fault == FAKE_FAULT_CUT || fault == FAKE_FAULT_BROKEN) {
+    if (fault == FAKE_FAULT_CUT || fault == FAKE_FAULT_BROKEN || is_refused(self)) {
         op_set(op, "%s: the exchange failed", self->base.device);
         return IOTSAFE_ERR_TRANSPORT;
     }

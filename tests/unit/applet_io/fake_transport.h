@@ -63,7 +63,8 @@ void fake_world_begin(struct fake_world *w, enum fake_device device,
 void fake_plan(struct fake_world *w, unsigned at, enum fake_fault fault,
                void (*event)(struct fake_world *));
 
-/** The card is reset; readers and modems notice. (Unnoticed: fake_uicc_reset().) */
+/** The card is reset, and that is noticed: acquire tells it, and a reader refuses all
+ *  exchanges before that. (Unnoticed: fake_uicc_reset().) */
 void fake_world_reset(struct fake_world *w);
 
 /** A card of the library for a client, 0 or 1; iotsafe_card_free() it. */

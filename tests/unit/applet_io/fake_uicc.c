@@ -134,7 +134,7 @@ static uint16_t close_number(struct fake_uicc *u, int client, uint8_t number)
         return SW_WRONG_P1P2;
     if (u->channels[number].app == FAKE_CLOSED)
         return SW_NO_INFORMATION; /* GlobalPlatform: closed already */
-    if (!may_close(&u->channels[number], client))
+    if (!may_close(&u->channels[number], client) && !u->channels[number].sudden)
         u->foreign_closes++;
     close_slot(&u->channels[number]);
     return SW_OK;
@@ -152,7 +152,7 @@ static uint16_t select_on(struct fake_uicc *u, int client, uint8_t number, const
 
     if (number == 0)
         u->basic_selects++;
-    else if (ch->opener == FAKE_FOREIGN && client >= 0 && u->just_opened != number)
+    else if (ch->opener == FAKE_FOREIGN && client >= 0 && !ch->sudden)
         u->foreign_selects++;
     if (!u->has_applet || !aid_is_ours(aid, len))
         return SW_NOT_FOUND;
@@ -321,10 +321,18 @@ static uint16_t get_random(struct work *w)
     return SW_OK;
 }
 
+/* What fits into one response of this applet. */
+static size_t fitting(const struct work *w, size_t n)
+{
+    const size_t most = w->u->behaviour.rsp_max;
+
+    return most != 0 && n > most ? most : n;
+}
+
 static uint16_t read_file(struct work *w)
 {
     const size_t from = (size_t)(w->p1 << 8 | w->p2);
-    const size_t most = w->le != 0 ? w->le : APDU_NE_MAX;
+    const size_t most = fitting(w, w->le != 0 ? w->le : APDU_NE_MAX);
     uint8_t bytes[FAKE_FILE_SIZE];
 
     if (named_object(w, IOTSAFE_TAG_FILE_ID) == 0)
@@ -593,7 +601,6 @@ static uint16_t manage_channel(struct work *w)
     if (number == 0)
         return SW_FUNCTION_UNSUPPORTED;
     open_slot(&w->u->channels[number], w->client, FAKE_USIM);
-    w->u->just_opened = number;
     w->out[w->out_len++] = number;
     return SW_OK;
 }
@@ -602,7 +609,7 @@ static uint16_t get_response(struct work *w)
 {
     struct fake_channel *ch = w->ch;
     const size_t left = ch->n_waiting - ch->waiting_at;
-    const size_t n = w->le < left ? w->le : left;
+    const size_t n = fitting(w, w->le < left ? w->le : left);
 
     if (left == 0)
         return SW_CONDITIONS;
@@ -659,7 +666,6 @@ static uint16_t run_application(struct work *w)
 {
     if (w->ch->app != FAKE_APPLET && may_be_pin_command(w) && !w->ch->sudden)
         w->u->astray++;
-    w->ch->sudden = false;
     switch (w->ch->app) {
     case FAKE_APPLET:
         return run_applet(w);
@@ -745,8 +751,7 @@ size_t fake_uicc_exchange(struct fake_uicc *u, int client, const uint8_t *cmd, s
         sw = hold_back(&w, sw);
     }
     note(&w, app, sw);
-    if (w.ins != ISO_INS_MANAGE_CHANNEL || w.p1 != 0)
-        u->just_opened = 0;
+    w.ch->sudden = false;
     return finish(&w, sw, ret_rsp);
 }
 

@@ -48,6 +48,7 @@ struct fake_behaviour {
     bool waits;            /* data is announced by 61xx */
     uint8_t session_min, session_max;
     uint8_t list_pages;
+    size_t rsp_max;           /* most data in one response; 0: as much as one takes */
     uint8_t modes[FAKE_KEYS]; /* of private keys: bit 1 << IOTSAFE_MODE_... */
 };
 
@@ -62,7 +63,8 @@ struct fake_channel {
     enum fake_app app;
     int opener;         /* client, FAKE_FOREIGN or FAKE_NOBODY */
     unsigned confirmed; /* bit 1 << client: our applet has said 9000 to it here */
-    bool sudden;        /* a foreign program took it: who sends the next command cannot know yet */
+    bool sudden;        /* a foreign program took it just now: whoever selects on it, closes it or
+                           sends the next command there cannot know yet, and is excused */
     struct fake_session session;
     uint8_t waiting[1024]; /* bytes that GET RESPONSE fetches */
     size_t n_waiting, waiting_at;
@@ -87,16 +89,13 @@ struct fake_uicc {
     uint8_t points[FAKE_KEYS][FAKE_POINT]; /* what the public keys hold */
     unsigned generations[FAKE_KEYS];       /* how often a pair was made, on all cards */
     uint32_t counter;                      /* of signatures */
-    uint8_t just_opened; /* number that the last command opened: who selects on it cannot
-                            know that it was taken since; 0: none */
 
     unsigned refuse_n;  /* so many of the next commands... */
     uint16_t refuse_sw; /* ...get this instead of being carried out */
 
     /* what happened; never reset by events */
     unsigned pin_tries_lost, puk_tries_lost;
-    unsigned astray;          /* 24 or 2C in class 0N that reached another application, which the
-                                sender could have known: see sudden */
+    unsigned astray;          /* 24 or 2C in class 0N that reached another application */
     unsigned foreign_closes;  /* of an open channel that the closer neither opened nor confirmed */
     unsigned foreign_selects; /* SELECT on a channel of a foreign program */
     unsigned basic_selects;   /* SELECT that took the basic channel from the USIM */

@@ -15,7 +15,8 @@
 #include "fake_transport.h"
 #include "util.h"
 
-#define EXCHANGES_MAX 16 /* of one operation at which events are placed */
+#define EXCHANGES_MAX 12     /* of one operation at which events are placed */
+#define EXCHANGES_TROUBLED 6 /* where the state is a fault by itself: recovery and what follows */
 
 static struct fake_world world;
 
@@ -44,6 +45,7 @@ static const struct fake_behaviour applets[] = {
       .session_min = 0,
       .session_max = 1,
       .list_pages = 1,
+      .rsp_max = 64, /* a signature comes in two pieces */
       .modes = KEY_MODES },
     { .name = "zero", /* class 0N only: whatever goes astray may meet the USIM's PIN */
       .class_0 = true,
@@ -376,8 +378,7 @@ struct event {
 
 static const struct event events[] = {
     { "none", NULL, NULL, 0, FAKE_FAULT_NONE, EVERYWHERE, true },
-    { "reset-noticed", reset_noticed, NULL, 0, FAKE_FAULT_BROKEN, ON(FAKE_READER), true },
-    { "reset-line", reset_noticed, NULL, 0, FAKE_FAULT_NONE, EVERYWHERE & ~ON(FAKE_READER), true },
+    { "reset-noticed", reset_noticed, NULL, 0, FAKE_FAULT_NONE, EVERYWHERE, true },
     { "reset-unnoticed", reset_unnoticed, NULL, 0, FAKE_FAULT_NONE, EVERYWHERE, true },
     { "reset-taken", reset_taken, NULL, 0, FAKE_FAULT_NONE, EVERYWHERE, true },
     { "reset-full", reset_full, foreign_leaves, 0, FAKE_FAULT_NONE, EVERYWHERE, false },
@@ -468,11 +469,12 @@ static const struct state {
     const char *name;
     bool (*reach)(const struct clients *c); /* of A's channel before the walk */
     bool reached;                           /* A has had a response before */
+    bool troubled;                          /* a fault by itself */
 } states[] = {
-    { "closed", nobody_was_here, false }, { "assumed", other_was_here, false },
-    { "confirmed", we_were_here, true },  { "forgotten", card_forgot, true },
-    { "renewed", other_renewed, true },   { "taken-over", foreign_took_over, true },
-    { "passed-by", passed_by, true },
+    { "closed", nobody_was_here, false, false }, { "assumed", other_was_here, false, false },
+    { "confirmed", we_were_here, true, false },  { "forgotten", card_forgot, true, true },
+    { "renewed", other_renewed, true, true },    { "taken-over", foreign_took_over, true, true },
+    { "passed-by", passed_by, true, true },
 };
 
 /* ------------------------------------------------------------------- walks */
@@ -556,6 +558,8 @@ static bool must_be_cured(const struct walk *walk)
 {
     if (!walk->event->curable || walk->operation->once)
         return false;
+    if (walk->state->troubled && walk->event != &events[0])
+        return false; /* one fault at a time */
     if (walk->event->refuse_sw == 0 && walk->event->fault == FAKE_FAULT_NONE)
         return walk->event->happen == NULL || world.hit_ins != ISO_INS_GET_RESPONSE;
     return (walk->state->reached || walk->at > 0) && world.hit_ins != ISO_INS_MANAGE_CHANNEL
@@ -621,6 +625,7 @@ static bool walk_through(const struct walk *walk, const struct clients *c, bool 
     if (!check(walk, RULE_STATE, good, "the state cannot be reached"))
         return false;
     good = disturbed(walk, c);
+    fake_uicc_settle(&world.uicc);
     *ret_more = !world.planned;
     world.planned = false;
     world.refuse_connects = 0;
@@ -651,10 +656,11 @@ static bool run_walk(const struct walk *walk)
 /* One event at each exchange. */
 static void walk_exchanges(struct walk *walk)
 {
+    const unsigned most = walk->state->troubled ? EXCHANGES_TROUBLED : EXCHANGES_MAX;
     const char *only = getenv("IOTSAFE_WALK");
     char name[96];
 
-    for (walk->at = 0; walk->at < EXCHANGES_MAX; walk->at++) {
+    for (walk->at = 0; walk->at < most; walk->at++) {
         bool more = true;
 
         name_walk(walk, name, sizeof(name));

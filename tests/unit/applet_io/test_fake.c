@@ -75,6 +75,12 @@ Test(fake_uicc, counts_what_must_not_happen)
     cr_expect_eq(world.uicc.foreign_closes, 1);
     cr_expect_eq(SELECT(0, 2), 0x9000);
     cr_expect_eq(world.uicc.foreign_selects, 1);
+    fake_uicc_foreign_take(&world.uicc, 3);
+    cr_expect_eq(SELECT(0, 3), 0x9000);
+    cr_expect_eq(world.uicc.foreign_selects, 1, "nobody could know that");
+    cr_expect_eq(SELECT(0, 3), 0x9000);
+    cr_expect_eq(world.uicc.foreign_selects, 2);
+    fake_uicc_reset(&world.uicc);
     cr_expect_eq(SELECT(0, 0), 0x9000);
     cr_expect_eq(world.uicc.basic_selects, 1);
     cr_expect_eq(OPEN(1), 0x9000);
