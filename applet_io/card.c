@@ -243,10 +243,11 @@ enum action {
     ACTION_REPEAT     /* what was read is void */
 };
 
-/* One row an error. `times` bounds the action within one operation; 0 means until the
- * deadline. `absent`: nobody may be there, so that waiting would only hide the reason from
- * a process that has never reached the device. An error without a row is the applet's own
- * word, which counts if it certainly was the applet that said it. */
+/* One row an error. `times` bounds the action within one operation, that of a channel for
+ * each channel that is opened in it; 0 means until the deadline. `absent`: nobody may be there, so
+ * that waiting would only hide the reason from a process that has never reached the device. An
+ * error without a row is the applet's own word, which counts if it certainly was the applet that
+ * said it. */
 static const struct {
     enum iotsafe_err err;
     enum action action;
@@ -255,7 +256,7 @@ static const struct {
 } actions[] = {
     { IOTSAFE_ERR_CHANNEL_LOST, ACTION_CHANNEL, 3, false },
     { IOTSAFE_ERR_UNSUPPORTED, ACTION_CHANNEL, 1, false }, /* 6D00: another application? */
-    { IOTSAFE_ERR_CLASS, ACTION_CHANNEL, 1, false },
+    { IOTSAFE_ERR_CLASS, ACTION_CHANNEL, 2, false },
     { IOTSAFE_ERR_CARD, ACTION_CHANNEL, 1, false }, /* 6Fxx, an error of the modem */
     { IOTSAFE_ERR_CHANGED, ACTION_REPEAT, 1, false },
     { IOTSAFE_ERR_BUSY, ACTION_WAIT, 0, false },
@@ -269,6 +270,7 @@ static const struct {
     { IOTSAFE_ERR_NO_APPLET, ACTION_FIND, 1, false },   /* where it was taken for granted */
 };
 
+#define CHANNELS_TRIED_MAX 4
 #define GRACE_MS 2000 /* readers notice an exchanged card within a second */
 
 /* How far an operation has come with the device. */
@@ -284,8 +286,11 @@ struct recovery {
     enum iotsafe_err err; /* that made it necessary */
     unsigned used[IOTSAFE_ERR_MAX];
     enum reach reach;
-    bool confirm; /* no device is taken without an answer of the applet any more */
-    bool asked;   /* the applet's word on an assumed channel has been doubted once */
+    unsigned channels; /* that were opened in it */
+    unsigned n_opened; /* of the channel that `used` speaks of */
+    bool responded;    /* the card has given a response in this operation */
+    bool confirm;      /* no device is taken without an answer of the applet any more */
+    bool asked;        /* the applet's word on an assumed channel has been doubted once */
     int64_t pause_ms;
     int64_t grace_until;
     uint64_t generation; /* of the channel record at the last try */
@@ -406,7 +411,7 @@ static void leave(struct iotsafe_card *card)
 static bool may_come_back(const struct recovery *rec, unsigned used)
 {
     return (rec->reach == REACH_BROKEN && now_ms() < rec->grace_until)
-           || (rec->reach == REACH_CHANNEL && used == 0);
+           || ((rec->reach == REACH_CHANNEL || rec->responded) && used == 0);
 }
 
 static enum action choose_action(const struct iotsafe_card *card, struct recovery *rec,
@@ -417,6 +422,11 @@ static enum action choose_action(const struct iotsafe_card *card, struct recover
 
         if (actions[i].err != err)
             continue;
+        if (actions[i].action == ACTION_CHANNEL && rec->n_opened != card->channel.n_opened
+            && rec->channels++ < CHANNELS_TRIED_MAX) {
+            rec->n_opened = card->channel.n_opened;
+            rec->used[err] = 0;
+        }
         used = rec->used[err]++;
         if (actions[i].times != 0 && used >= actions[i].times)
             return ACTION_NONE;
@@ -449,6 +459,7 @@ static bool prepare_next(struct iotsafe_card *card, struct recovery *rec, enum i
 {
     if (err == IOTSAFE_ERR_TRANSPORT && rec->reach == REACH_DEVICE)
         rec->reach = REACH_BROKEN;
+    rec->responded = rec->responded || card->channel.n_responses > 0;
     rec->err = err;
     rec->action = choose_action(card, rec, err);
     if (rec->action == ACTION_NONE || deadline_left_ms(deadline) == 0)
@@ -535,7 +546,8 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
 {
     const bool has_deadline = op != NULL && op->deadline_ms != 0;
     deadline_t deadline = has_deadline ? op->deadline_ms : deadline_in(card->timeout_ms);
-    struct recovery rec = { .grace_until = deadline_in(GRACE_MS) };
+    struct recovery rec = { .grace_until = deadline_in(GRACE_MS),
+                            .n_opened = card->channel.n_opened };
     int saved_errno = errno;
     enum iotsafe_err err;
 
@@ -546,7 +558,7 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
                card->transport_text, card->timeout_ms);
         return err;
     }
-    card->channel.lost_opens = 0;
+    card->channel.lost_opens = card->channel.n_responses = 0;
     for (;;) {
         err = attempt(card, fn, arg, &rec, deadline, op);
         if (err == IOTSAFE_OK || !prepare_next(card, &rec, err, deadline))

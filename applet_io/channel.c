@@ -30,9 +30,9 @@ bool channel_needs_confirmed(const struct channel *ch, const struct instruction 
 {
     if ((in->flags & INS_ISO) != 0 || ch->belief == BELIEF_CONFIRMED)
         return false;
-    /* in class 8N a USIM knows neither PIN command: ETSI TS 102 221, 10.1.1 */
-    return (in->flags & INS_ONCE) != 0
-           || ((in->flags & INS_PIN_ELSEWHERE) != 0 && ch->traits.class_plain);
+    /* In class 8N no other application carries any of our commands out: ETSI TS 102 221,
+       10.1.1. In class 0N it may, and only what proves itself may be the question. */
+    return (in->flags & INS_ONCE) != 0 || (ch->traits.class_plain && (in->flags & INS_PROVES) == 0);
 }
 
 /* ----------------------------------------------------------------- closing */
@@ -58,12 +58,24 @@ static void close_channel(struct channel *ch, deadline_t deadline)
 
 #define CLOSING_MS 2000
 
-/* Only what this process has opened or has seen answer: any other number may be another
- * program's. Closing has time of its own, since what is not closed now never will be. */
-static void close_if_ours(struct channel *ch)
+/* Closing has time of its own, since what is not closed now never will be. */
+static deadline_t closing_deadline(const struct channel *ch)
 {
-    if (ch->belief != BELIEF_CLOSED && (ch->opened_here || ch->proved_here))
-        close_channel(ch, deadline_in(ch->exchange_ms < CLOSING_MS ? ch->exchange_ms : CLOSING_MS));
+    return deadline_in(ch->exchange_ms < CLOSING_MS ? ch->exchange_ms : CLOSING_MS);
+}
+
+/* Give up what we have. It is closed if it certainly is ours: since it answered last, the
+ * card may have been reset, and the number be another program's. */
+static void give_up(struct channel *ch)
+{
+    enum iotsafe_err err = ch->belief == BELIEF_CONFIRMED ? IOTSAFE_OK : IOTSAFE_ERR_UNSUPPORTED;
+
+    if (ch->belief == BELIEF_ASSUMED && (ch->opened_here || ch->proved_here))
+        err = exchange_ask(ch, closing_deadline(ch), NULL);
+    /* a session of the device whose channel is gone is nobody else's either */
+    if (err == IOTSAFE_OK
+        || (err == IOTSAFE_ERR_CHANNEL_LOST && ch->opened_here && ch->transport->opens_channels))
+        close_channel(ch, closing_deadline(ch));
     channel_forget(ch);
 }
 
@@ -115,7 +127,6 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
         ch->aid = *aid;
         channel_believe(ch, BELIEF_SELECTED);
         ch->opened_here = true;
-        ch->traits.left_finished = 0; /* what survives this is found when it is in the way */
         return IOTSAFE_OK;
     }
     op_set(op, "SELECT of the applet answered %04X: %s (%s)", rsp.sw, error_sw_meaning(rsp.sw),
@@ -231,11 +242,11 @@ static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid, 
         note_lost_open(ch, err);
         return err;
     }
+    ch->n_responses++;
     ch->aid = *aid;
     set_session(ch, session);
     channel_believe(ch, BELIEF_OPENED);
     ch->opened_here = true;
-    ch->traits.left_finished = 0;
     return IOTSAFE_OK;
 }
 
@@ -312,6 +323,8 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct
     enum iotsafe_err err;
 
     channel_forget(ch);
+    ch->swept = false;
+    ch->n_opened++;
     err = ch->transport->opens_channels ? open_by_device(ch, deadline, op)
                                         : open_by_class(ch, deadline, op);
     if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_NO_APPLET) {
@@ -377,9 +390,11 @@ static void adopt(struct channel *ch, const struct channel_record *r)
     const bool same = ch->belief != BELIEF_CLOSED && strcmp(ch->session, r->session) == 0;
 
     if (!same) {
-        close_if_ours(ch); /* one channel is enough for all of us */
+        give_up(ch); /* one channel is enough for all of us */
+        ch->n_opened++;
         channel_believe(ch, BELIEF_RECORDED);
     }
+    ch->opened_here = ch->proved_here = false; /* by now it may be one that another has opened */
     set_session(ch, r->session);
     memcpy(ch->aid.bytes, r->aid, sizeof(ch->aid.bytes));
     ch->aid.len = r->aid_len;
@@ -422,27 +437,27 @@ static enum iotsafe_err use_recorded(struct channel *ch, const struct channel_re
     return err;
 }
 
-/* Close or leave what we have, open another. */
+/* Open another channel. What we had is given up before. */
 static enum iotsafe_err replace(struct channel *ch, deadline_t deadline, struct iotsafe_op *op)
 {
     const struct channel_record before = ch->recorded;
-    enum iotsafe_err err;
+    enum iotsafe_err err = open_new(ch, deadline, op);
 
-    close_if_ours(ch);
-    err = open_new(ch, deadline, op);
     if (err == IOTSAFE_ERR_NO_CHANNEL && ch->transport->lock != NULL
         && use_recorded(ch, &before, deadline) == IOTSAFE_OK)
         err = IOTSAFE_OK;
     return err;
 }
 
-/* Something looked like a reset: ask on the channel that we know before opening another
- * one, which would leave this one to nobody. */
-static enum iotsafe_err after_suspicion(struct channel *ch, deadline_t deadline,
-                                        struct iotsafe_op *op)
+/* Ask on the channel that we have; if not our applet answers, open another. One that answers
+ * as something else is left alone: by now it may be another program's. */
+static enum iotsafe_err ask_or_replace(struct channel *ch, deadline_t deadline,
+                                       struct iotsafe_op *op)
 {
     enum iotsafe_err err = exchange_ask(ch, deadline, op);
 
+    if (err == IOTSAFE_ERR_CHANNEL_LOST && ch->opened_here && ch->transport->opens_channels)
+        close_channel(ch, closing_deadline(ch));
     if (err == IOTSAFE_ERR_CHANNEL_LOST || err == IOTSAFE_ERR_UNSUPPORTED)
         err = replace(ch, deadline, op);
     return err;
@@ -480,35 +495,30 @@ enum iotsafe_err channel_ready(struct channel *ch, bool reconnected, enum card_r
     if (ch->belief == BELIEF_CLOSED)
         return replace(ch, deadline, op);
     if (reset == RESET_SUSPECTED)
-        return after_suspicion(ch, deadline, op);
+        return ask_or_replace(ch, deadline, op);
     return IOTSAFE_OK;
 }
 
 /* ---------------------------------------------------------- seeing and mending */
 
-/* SELECT where it can hit nothing but our own channel. */
-static bool may_select(const struct channel *ch)
+/* SELECT would do as well, and would hit another program's channel where the card was reset
+ * and the number given away without our knowing. */
+static enum iotsafe_err make_sure(struct channel *ch, deadline_t deadline, struct iotsafe_op *op)
 {
-    return ch->belief != BELIEF_CLOSED && ch->opened_here && !ch->transport->opens_channels;
+    return ch->belief == BELIEF_CLOSED ? replace(ch, deadline, op)
+                                       : ask_or_replace(ch, deadline, op);
 }
 
 enum iotsafe_err channel_confirm(struct channel *ch, deadline_t deadline, struct iotsafe_op *op)
 {
-    enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
+    enum iotsafe_err err = IOTSAFE_OK;
 
-    if (ch->belief == BELIEF_CONFIRMED)
-        return IOTSAFE_OK;
-    if (may_select(ch))
-        err = select_aid(ch, &ch->aid, deadline, op);
-    else if (ch->belief != BELIEF_CLOSED)
-        err = exchange_ask(ch, deadline, op);
-    if (err == IOTSAFE_OK || is_of_the_device(err))
-        return err;
-    err = replace(ch, deadline, op);
+    if (ch->belief != BELIEF_CONFIRMED)
+        err = make_sure(ch, deadline, op);
     if (err == IOTSAFE_OK && ch->belief != BELIEF_CONFIRMED) {
         op_set(op,
                "%s: the applet does not show itself in session %s, and another application could "
-               "take this command for CHANGE PIN: it was not sent",
+               "take this command for one of its own: it was not sent",
                ch->transport->device, ch->session);
         err = IOTSAFE_ERR_UNSUPPORTED;
     }
@@ -520,17 +530,7 @@ enum iotsafe_err channel_recover(struct channel *ch, enum iotsafe_err err, deadl
 {
     trace_note(ch->trace, ch->transport->device, "channel %s is %s", ch->session,
                err == IOTSAFE_ERR_CHANNEL_LOST ? "lost" : "in doubt");
-    if (err == IOTSAFE_ERR_CHANNEL_LOST && !may_select(ch))
-        return replace(ch, deadline, op);
-    if (may_select(ch) && select_aid(ch, &ch->aid, deadline, NULL) == IOTSAFE_OK)
-        return IOTSAFE_OK;
-    if (ch->belief != BELIEF_CLOSED && !ch->opened_here) {
-        enum iotsafe_err answer = exchange_ask(ch, deadline, NULL);
-
-        if (answer == IOTSAFE_OK)
-            return IOTSAFE_OK;
-    }
-    return replace(ch, deadline, op);
+    return make_sure(ch, deadline, op);
 }
 
 /* ------------------------------------------------------------------ leaving */
@@ -555,7 +555,7 @@ void channel_leave(struct channel *ch)
         trace_note(ch->trace, ch->transport->device,
                    "no record that others believe can be kept in the lock folder: closing the "
                    "channel");
-        close_if_ours(ch);
+        give_up(ch);
         channel_record_drop(lock);
         return;
     }

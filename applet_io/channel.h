@@ -40,8 +40,12 @@ struct channel {
     struct channel_record recorded; /* as last read or written, to write changes only */
 
     /* what the user of the channel asks for afterwards */
+    bool refused_oddly;   /* a question got a refusal of the kind that may pass */
+    bool swept;           /* sessions of processes that died were looked for */
     bool stale;           /* remote administration changed something: 63CF, 6989 */
     bool outcome_unknown; /* a command that is sent once only may have been carried out */
+    unsigned n_opened;    /* opened or taken over, to tell one channel from the next */
+    unsigned n_responses; /* of the card: a silent device is one that is there */
     unsigned lost_opens;  /* channels that may be open without anybody's knowing */
 };
 

@@ -119,6 +119,14 @@ void channel_record_read(const struct device_lock *lock, struct channel_record *
         read_file(lock, 0, ret_record);
 }
 
+static uint64_t clock_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 bool channel_record_write(const struct device_lock *lock, struct channel_record *record)
 {
     const mode_t mode = lock->trust == FOLDER_GROUP ? 0660 : 0644;
@@ -135,6 +143,8 @@ bool channel_record_write(const struct device_lock *lock, struct channel_record 
     if (youngest.generation == UINT64_MAX)
         return false;
     record->generation = youngest.generation + 1;
+    if (record->generation < clock_ms()) /* no number twice, though records are dropped */
+        record->generation = clock_ms();
     len = channel_record_format(record, text);
     file_name(lock, geteuid(), name);
     fd = openat(lock->dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode);

@@ -374,6 +374,9 @@ enum iotsafe_err cmd_put_point(const struct card_use *use, const struct iotsafe_
     err = session_update(use, &session, true, data, w.len, 0, &rsp);
     if (session_can_close(err))
         session_close(use, &session); /* some applets take the key only then */
+    /* where nobody has turns, another client's session has ended ours */
+    if (err == IOTSAFE_ERR_CONDITIONS && use->channel->transport->no_turns)
+        err = IOTSAFE_ERR_CHANGED;
     cache_drop(use->cache, IOTSAFE_INS_READ_PUBLIC_KEY);
     return err;
 }

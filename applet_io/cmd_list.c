@@ -207,8 +207,10 @@ static enum iotsafe_err run_info(const struct card_use *use, void *arg)
 
     if (err == IOTSAFE_OK)
         info.known = info_parse(data, rsp.len, &info);
-    else if (!lacks_the_command(rsp.sw) || ch->belief != BELIEF_CONFIRMED)
-        return err; /* also of a channel that was only taken over: see card.c */
+    else if (lacks_the_command(rsp.sw))
+        err = channel_confirm(ch, use->deadline, use->op); /* it was the applet that said so? */
+    if (err != IOTSAFE_OK)
+        return err;
     memcpy(info.aid, ch->aid.bytes, ch->aid.len);
     info.aid_len = ch->aid.len;
     (void)snprintf(info.device, sizeof(info.device), "%s", ch->transport->device);

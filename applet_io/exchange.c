@@ -38,6 +38,7 @@ static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *i
         return IOTSAFE_ERR_TIMEOUT;
     }
     err = t->ops->transmit(t, &tx, &len, op);
+    ch->n_responses += err == IOTSAFE_OK;
     trace_exchange(ch->trace, t->device, in->ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,
                    now_ms() - start);
     if (err == IOTSAFE_OK && len < 2) {
@@ -183,9 +184,8 @@ static bool may_switch_class(const struct channel *ch, const struct instruction 
     if (!sw_is_about_class(sw) && (sw != SW_INS_UNKNOWN || ch->traits.class_confirmed))
         return false;
     if (ch->belief != BELIEF_CONFIRMED)
-        return ch->transport->opens_channels && is_harmless(in);
-    /* our applet has never wanted 0N for this, or it is not certain that it has */
-    return is_harmless(in) || ch->traits.class_plain || !ch->traits.class_confirmed;
+        return ch->transport->opens_channels && is_harmless(in) && (in->flags & INS_PROVES) != 0;
+    return is_harmless(in); /* for the others exchange_ask() finds the class */
 }
 
 /* The forms of the class byte beyond the given one: 8N or 0N, and where it is open who
@@ -246,6 +246,13 @@ static void settle(struct channel *ch, struct apdu_rsp *rsp, const struct correc
                    ch->traits.le == APDU_LE_NONE ? "never" : "where a response is expected");
 }
 
+/* Words by which another application, or none, may be answering. */
+static bool sw_is_odd(uint16_t sw)
+{
+    return sw == SW_INS_UNKNOWN || sw_is_about_class(sw) || sw == SW_APPLET_SELECT_FAILED
+           || (sw & 0xff00) == SW_UNKNOWN_ERROR;
+}
+
 /* What a response shows of the channel. */
 static void draw_conclusions(struct channel *ch, const struct instruction *in,
                              const struct apdu_rsp *rsp)
@@ -260,9 +267,9 @@ static void draw_conclusions(struct channel *ch, const struct instruction *in,
     }
     if (rsp->sw == SW_CHANNEL_UNSUPPORTED) /* a session of the device is there to be closed */
         channel_believe(ch, ch->transport->opens_channels ? BELIEF_DOUBTED : BELIEF_LOST);
-    else if (ch->belief == BELIEF_CONFIRMED && (in->flags & INS_ISO) == 0
-             && rsp->sw != SW_INS_UNKNOWN && !sw_is_about_class(rsp->sw)
-             && rsp->sw != SW_APPLET_SELECT_FAILED)
+    else if (sw_is_odd(rsp->sw) && (in->flags & INS_ISO) == 0)
+        channel_believe(ch, BELIEF_DOUBTED);
+    else if (ch->belief == BELIEF_CONFIRMED && (in->flags & INS_ISO) == 0)
         ch->traits.class_confirmed = true;
     if (rsp->sw == SW_ADMIN_ENDED || rsp->sw == SW_LIMIT_OR_CHANGED)
         ch->stale = true;
@@ -314,6 +321,8 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
                                   struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
 {
     const struct instruction *in = instruction_of(cmd->ins);
+    const bool continues = in->ins_init != 0 && in->ins != in->ins_init;
+    const unsigned n_opened = ch->n_opened;
     enum iotsafe_err err = IOTSAFE_OK;
 
     rsp->len = 0;
@@ -321,6 +330,8 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
     rsp->begun = false;
     if (channel_needs_confirmed(ch, in))
         err = channel_confirm(ch, deadline, op);
+    if (err == IOTSAFE_OK && continues && ch->n_opened != n_opened)
+        err = IOTSAFE_ERR_CHANNEL_LOST; /* and the session with it */
     if (err != IOTSAFE_OK)
         return err;
     err = transact(ch, in, cmd, rsp, deadline, op);
@@ -355,8 +366,9 @@ static enum iotsafe_err ask_as(struct channel *ch, const struct apdu_cmd *questi
         err = collect(ch, in, &rsp, deadline, op);
     if (err == IOTSAFE_ERR_CARD) /* a modem that refuses: it knows no such session */
         err = IOTSAFE_ERR_CHANNEL_LOST;
-    if (err == IOTSAFE_OK && rsp.sw == SW_CHANNEL_UNSUPPORTED && !ch->transport->opens_channels) {
-        channel_believe(ch, BELIEF_LOST);
+    if (err == IOTSAFE_OK && rsp.sw == SW_CHANNEL_UNSUPPORTED && filler != FILLER_CALLER) {
+        if (!ch->transport->opens_channels)
+            channel_believe(ch, BELIEF_LOST);
         op_set(op, "%s: channel %s is not open", ch->transport->device, ch->session);
         err = IOTSAFE_ERR_CHANNEL_LOST;
     } else if (err == IOTSAFE_OK) {
@@ -364,6 +376,7 @@ static enum iotsafe_err ask_as(struct channel *ch, const struct apdu_cmd *questi
                              || (rsp.sw == SW_MORE_DATA && rsp.len != 0);
 
         err = IOTSAFE_ERR_UNSUPPORTED;
+        ch->refused_oddly = ch->refused_oddly || (!success && !sw_is_odd(rsp.sw));
         if (success && instruction_proves_applet(in, plain, data, rsp.len)) {
             channel_believe(ch, BELIEF_PROVED);
             ch->traits.class_confirmed = true;
@@ -407,8 +420,13 @@ enum iotsafe_err exchange_ask(struct channel *ch, deadline_t deadline, struct io
 {
     enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
 
-    for (size_t i = 0; i < N_QUESTIONS && err == IOTSAFE_ERR_UNSUPPORTED; i++)
-        err = ask_all_ways(ch, &instruction_questions[i], deadline, op);
+    ch->refused_oddly = false;
+    for (size_t i = 0; i < 2 * N_QUESTIONS && err == IOTSAFE_ERR_UNSUPPORTED; i++) {
+        /* once more if any refusal was of the kind that passes */
+        if (i == N_QUESTIONS && !ch->refused_oddly)
+            break;
+        err = ask_all_ways(ch, &instruction_questions[i % N_QUESTIONS], deadline, op);
+    }
     if (err == IOTSAFE_ERR_UNSUPPORTED)
         op_set(op, "%s: on channel %s no IoT SAFE applet shows itself", ch->transport->device,
                ch->session);

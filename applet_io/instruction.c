@@ -9,18 +9,20 @@ static const struct instruction instructions[] = {
     { ISO_INS_SELECT, INS_ISO, SEQUENCE_NONE, 0, 0, "SELECT" },
     { ISO_INS_GET_RESPONSE, INS_ISO | INS_RESPONDS | INS_RESPONSE_SECRET, SEQUENCE_NONE, 0, 0,
       "GET RESPONSE" },
-    { IOTSAFE_INS_GET_DATA, INS_RESPONDS | INS_IN_PIECES, SEQUENCE_LIST, 0, 0, "GET DATA" },
+    { IOTSAFE_INS_GET_DATA, INS_RESPONDS | INS_IN_PIECES | INS_PROVES, SEQUENCE_LIST, 0, 0,
+      "GET DATA" },
     { IOTSAFE_INS_GET_RANDOM, INS_RESPONDS | INS_RESPONSE_SECRET, SEQUENCE_NONE, 0, 0,
       "GET RANDOM" },
     { IOTSAFE_INS_READ_FILE, INS_RESPONDS | INS_IN_PIECES, SEQUENCE_NONE, 0, 0, "READ FILE" },
-    { IOTSAFE_INS_READ_PUBLIC_KEY, INS_RESPONDS, SEQUENCE_GENERATE, 0, 0, "READ PUBLIC KEY" },
+    { IOTSAFE_INS_READ_PUBLIC_KEY, INS_RESPONDS | INS_PROVES, SEQUENCE_GENERATE, 0, 0,
+      "READ PUBLIC KEY" },
     { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, INS_OK_ALONE | INS_PIN_ELSEWHERE, SEQUENCE_PUT,
       IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, "PUT PUBLIC KEY INIT" },
     { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, 0, SEQUENCE_PUT, IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, 0,
       "PUT PUBLIC KEY UPDATE" },
-    { IOTSAFE_INS_GENERATE_KEY_PAIR, INS_RESPONDS | INS_ONCE | INS_LONG, SEQUENCE_GENERATE, 0, 0,
-      "GENERATE KEY PAIR" },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, INS_OK_ALONE, SEQUENCE_SIGN,
+    { IOTSAFE_INS_GENERATE_KEY_PAIR, INS_RESPONDS | INS_ONCE | INS_LONG | INS_PROVES,
+      SEQUENCE_GENERATE, 0, 0, "GENERATE KEY PAIR" },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, INS_OK_ALONE | INS_PROVES, SEQUENCE_SIGN,
       IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE,
       "COMPUTE SIGNATURE INIT" },
     { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, INS_RESPONDS, SEQUENCE_SIGN,
@@ -56,6 +58,8 @@ bool instruction_proves_applet(const struct instruction *in, bool plain_class, c
 {
     if (in == &unknown || (in->flags & INS_ISO) != 0)
         return false;
+    if (plain_class && (in->flags & INS_PROVES) == 0)
+        return false;
     if (!plain_class && in->ins != IOTSAFE_INS_GET_DATA)
         return true;
     switch (in->ins) {
@@ -70,16 +74,15 @@ bool instruction_proves_applet(const struct instruction *in, bool plain_class, c
     case IOTSAFE_INS_GENERATE_KEY_PAIR:
         return len >= 3
                && (data[0] == IOTSAFE_TAG_PUBLIC_KEY_DATA || data[0] == IOTSAFE_TAG_PRIVATE_KEY_ID);
-    case IOTSAFE_INS_COMPUTE_SIGNATURE_INIT:
+    default: /* by its success alone */
         return true;
-    default:
-        return false;
     }
 }
 
 const struct question instruction_questions[N_QUESTIONS] = {
     { { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_APPLICATION, .ne = IOTSAFE_APP_INFO_SIZE },
       false },
+    { { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_OBJECT_LIST, .ne = APDU_NE_MAX }, false },
     /* for an applet without GET DATA */
     { { .ins = IOTSAFE_INS_GET_RANDOM, .ne = 1 }, true },
 };

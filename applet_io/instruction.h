@@ -19,6 +19,7 @@ enum instruction_flag {
     INS_PIN_ELSEWHERE = 1 << 7,   /* with class 0N another application takes it for CHANGE or
                                      UNBLOCK PIN (ETSI TS 102 221, 11.1.10, 11.1.13) */
     INS_OK_ALONE = 1 << 8,        /* one modem answers it by OK without a status word */
+    INS_PROVES = 1 << 9,          /* its success shows our applet in class 0N too */
 };
 
 /** Commands that belong together: docs/architecture.md, "Sequences". */
@@ -64,7 +65,7 @@ struct question {
     struct apdu_cmd cmd;
     bool only_8n; /* with class 0N others answer it as well */
 };
-#define N_QUESTIONS 2
+#define N_QUESTIONS 3
 extern const struct question instruction_questions[N_QUESTIONS];
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 11
+#define FIELDS 12
 
 static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
 {
@@ -52,9 +52,10 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         .close_after = v[5] != 0,
         .close_forced = v[6] != 0,
         .left_finished = (uint8_t)v[7],
-        .text_per_block = v[8] != 0,
-        .short_sig_length = v[9] != 0,
-        .verify_confirmed = v[10] != 0,
+        .left_open = (uint8_t)v[8],
+        .text_per_block = v[9] != 0,
+        .short_sig_length = v[10] != 0,
+        .verify_confirmed = v[11] != 0,
     };
     return true;
 }

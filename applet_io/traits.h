@@ -16,6 +16,7 @@ struct traits {
     bool close_after;      /* a finished session must be closed by hand */
     bool close_forced;     /* configured; not unlearned */
     uint8_t left_finished; /* the INIT instruction of a session that was finished and not closed */
+    uint8_t left_open;     /* the same of one that was broken off */
     bool text_per_block;   /* a long text goes as one TLV a block */
     bool short_sig_length; /* VERIFY takes tag 33 with a one-byte length */
     bool verify_confirmed; /* some signature was found good in that form */

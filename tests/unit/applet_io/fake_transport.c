@@ -20,7 +20,7 @@ struct fake_transport {
 
 static struct fake_world *current; /* that new transports lead to */
 
-static const struct transport_ops transport_fake_class, transport_fake_session;
+static const struct transport_ops transport_fake;
 
 static struct fake_transport *self_of(struct transport *t)
 {
@@ -50,8 +50,9 @@ static enum iotsafe_err fake_open(const char *address, const char *lock_dir,
     self->client = address[0] - '0';
     self->lock_dir = lock_dir;
     self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
-    self->base.ops = owns_channels(current) ? &transport_fake_session : &transport_fake_class;
-    self->base.one_device = current->device == FAKE_SOCKET;
+    self->base.ops = &transport_fake;
+    self->base.opens_channels = owns_channels(current);
+    self->base.one_device = self->base.no_turns = current->device == FAKE_SOCKET;
     self->base.lock = current->device != FAKE_SOCKET ? &self->lock : NULL;
     (void)snprintf(self->base.device, sizeof(self->base.device), "fake");
     *ret_transport = &self->base;
@@ -110,17 +111,20 @@ static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline, bool *ret_reset,
-                                     struct iotsafe_op *op)
+static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline,
+                                     enum card_reset *ret_reset, struct iotsafe_op *op)
 {
     struct fake_transport *self = self_of(t);
     struct fake_world *w = self->world;
     enum iotsafe_err err = IOTSAFE_OK;
 
+    *ret_reset = RESET_NONE;
     if (t->lock != NULL)
         err = device_lock_take(&self->lock, deadline, op);
     if (err == IOTSAFE_OK) {
-        *ret_reset = w->reset_seen[self->client];
+        *ret_reset = !w->reset_seen[self->client] || w->device == FAKE_SOCKET ? RESET_NONE
+                     : t->opens_channels ? RESET_SUSPECTED /* as modems tell it */
+                                         : RESET_CERTAIN;
         w->reset_seen[self->client] = false;
     }
     return err;
@@ -199,7 +203,7 @@ static enum iotsafe_err fail_after(struct fake_transport *self, enum fake_fault 
         return no_response(&self->base, deadline, op);
     if (fault == FAKE_FAULT_DAMAGED) {
         op_set(op, "%s: the response is damaged", self->base.device);
-        return IOTSAFE_ERR_PROTOCOL;
+        return IOTSAFE_ERR_DAMAGED;
     }
     return IOTSAFE_OK;
 }
@@ -297,19 +301,7 @@ static void fake_close_channel(struct transport *t, const char *session, deadlin
         fake_uicc_close(&self->world->uicc, self->client, (uint8_t)strtoul(session, NULL, 10));
 }
 
-static const struct transport_ops transport_fake_class = {
-    .scheme = "fake",
-    .open = fake_open,
-    .connect = fake_connect,
-    .acquire = fake_acquire,
-    .release = fake_release,
-    .transmit = fake_transmit,
-    .disconnect = fake_disconnect,
-    .drop = fake_drop,
-    .close = fake_close,
-};
-
-static const struct transport_ops transport_fake_session = {
+static const struct transport_ops transport_fake = {
     .scheme = "fake",
     .open = fake_open,
     .connect = fake_connect,
@@ -328,7 +320,7 @@ static const struct transport_ops transport_fake_session = {
 void fake_world_install(struct fake_world *w)
 {
     if (current == NULL)
-        transport_add(&transport_fake_class);
+        transport_add(&transport_fake);
     current = w;
     /* a record is written in nearly every use: where there is one, on a disk of memory */
     (void)snprintf(w->lock_dir, sizeof(w->lock_dir), "%s/iotsafe-fake-XXXXXX",
@@ -364,7 +356,7 @@ void fake_world_begin(struct fake_world *w, enum fake_device device,
     memcpy(fresh.lock_dir, w->lock_dir, sizeof(fresh.lock_dir));
     *w = fresh;
     fake_uicc_init(&w->uicc, behaviour);
-    remove_files(w->lock_dir, ".channel.");
+    remove_files(w->lock_dir, ".channel2");
 }
 
 void fake_plan(struct fake_world *w, unsigned at, enum fake_fault fault,
