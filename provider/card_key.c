@@ -306,7 +306,7 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
 {
     uint8_t usage;
 
-    if (!isprov_refused(err) && err != IOTSAFE_ERR_DIGEST)
+    if (!iotsafe_err_is_refusal(err) && err != IOTSAFE_ERR_DIGEST)
         return;
     usage = listed_usage(key);
     if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
@@ -410,11 +410,11 @@ static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_pro
     *ret_proof = (struct proof){ .scheme = { .id = rsa ? IOTSAFE_RSA_PKCS1 : IOTSAFE_ECDSA,
                                              .salt_len = ISPROV_ANY_SALT } };
     err = sign_challenge(key, ret_proof, false, op);
-    if (rsa && isprov_refused(err)) {
+    if (rsa && iotsafe_err_is_refusal(err)) {
         ret_proof->scheme.id = IOTSAFE_RSA_PSS;
         err = sign_challenge(key, ret_proof, false, op);
     }
-    if (isprov_refused(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
+    if (iotsafe_err_is_refusal(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
         err = sign_challenge(key, ret_proof, true, op);
     return err;
 }

@@ -22,27 +22,6 @@ static struct object_text object_text(enum iotsafe_uri_type type, const struct i
     return text;
 }
 
-bool isprov_refused(enum iotsafe_err err)
-{
-    switch (err) {
-    case IOTSAFE_ERR_PROTOCOL:
-    case IOTSAFE_ERR_SPACE:
-    case IOTSAFE_ERR_NOT_FOUND:
-    case IOTSAFE_ERR_AMBIGUOUS:
-    case IOTSAFE_ERR_ACCESS:
-    case IOTSAFE_ERR_CONDITIONS:
-    case IOTSAFE_ERR_DATA:
-    case IOTSAFE_ERR_UNSUPPORTED:
-    case IOTSAFE_ERR_LENGTH:
-    case IOTSAFE_ERR_CARD:
-    case IOTSAFE_ERR_KEY:
-    case IOTSAFE_ERR_CERTIFICATE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool by_label_alone(const struct iotsafe_name *name)
 {
     return name->label_len != 0 && name->id_len == 0;
@@ -100,7 +79,7 @@ static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_o
     struct iotsafe_object key;
     enum iotsafe_err err = iotsafe_list(it->card, &it->objects, &it->n_objects, op);
 
-    if (isprov_refused(err)) {
+    if (iotsafe_err_is_refusal(err)) {
         it->stage = ISPROV_CANDIDATES_END;
         return IOTSAFE_OK;
     }
@@ -209,13 +188,13 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isp
     *ret_half = NULL;
     if (it->stage == ISPROV_CANDIDATES_DIRECT)
         err = read_direct(it, ret_half, op);
-    if (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_LIST) {
+    if (iotsafe_err_is_refusal(err) && it->stage == ISPROV_CANDIDATES_LIST) {
         err = read_list(it, op);
         if (err != IOTSAFE_OK)
             return err;
         err = IOTSAFE_ERR_NOT_FOUND;
     }
-    while (isprov_refused(err) && it->stage == ISPROV_CANDIDATES_RANKS) {
+    while (iotsafe_err_is_refusal(err) && it->stage == ISPROV_CANDIDATES_RANKS) {
         object = next_ranked(it);
         if (object == NULL)
             it->stage = ISPROV_CANDIDATES_END;
@@ -224,7 +203,7 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isp
         else
             err = half_in_file(it, object, ret_half, op);
     }
-    return isprov_refused(err) ? IOTSAFE_OK : err;
+    return iotsafe_err_is_refusal(err) ? IOTSAFE_OK : err;
 }
 
 /* -------------------------------------------------------------- public keys */
@@ -270,7 +249,7 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
         err = isprov_public_key(prov, card, &object, ret_half, op);
-    if (isprov_refused(err)) {
+    if (iotsafe_err_is_refusal(err)) {
         err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, op);
         if (err == IOTSAFE_OK)
             return isprov_public_key(prov, card, &object, ret_half, op);
@@ -349,7 +328,7 @@ static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
             if (file->kind != IOTSAFE_FILE || file_rank(file, &it->name) != rank)
                 continue;
             err = isprov_file_certs(it->prov, it->card, file, &certs, op);
-            if (err != IOTSAFE_OK && !isprov_refused(err))
+            if (err != IOTSAFE_OK && !iotsafe_err_is_refusal(err))
                 return err;
             if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), half)) {
                 *ret_certs = certs;
@@ -396,7 +375,7 @@ static enum iotsafe_err certs_of_file(struct isprov *prov, struct iotsafe_card *
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
         err = isprov_file_certs(prov, card, &file, ret_certs, op);
-    if (err == IOTSAFE_ERR_CERTIFICATE || !isprov_refused(err))
+    if (err == IOTSAFE_ERR_CERTIFICATE || !iotsafe_err_is_refusal(err))
         return err;
     err = iotsafe_find(card, IOTSAFE_FILE, name, &file, op);
     return err == IOTSAFE_OK ? isprov_file_certs(prov, card, &file, ret_certs, op) : err;

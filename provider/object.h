@@ -10,10 +10,6 @@
 #include "half.h"
 #include "prov.h"
 
-/** True if the card was reached and answered, and just has nothing of use under
- *  that name: then look elsewhere. False for failures that end the work. */
-bool isprov_refused(enum iotsafe_err err);
-
 /** The card of a URI, with its settings. No I/O. The provider keeps it from then on.
  *  @param ret_card  iotsafe_card_free() it */
 IOTSAFE_NODISCARD enum iotsafe_err isprov_card_of_uri(struct isprov *prov,

@@ -234,7 +234,7 @@ static enum iotsafe_err plan_any_of_name(struct store *store, struct iotsafe_op 
     struct iotsafe_object object;
     enum iotsafe_err err = plan_from_list(store, IOTSAFE_URI_ANY, op);
 
-    if (isprov_refused(err)) /* an applet without a list */
+    if (iotsafe_err_is_refusal(err)) /* an applet without a list */
         return plan_by_name(store, IOTSAFE_URI_PRIVATE);
     if (err != IOTSAFE_OK || store->n_items > 0)
         return err;
@@ -349,7 +349,7 @@ static bool worth_asking_again(const struct item *item, enum iotsafe_err err)
 static enum outcome not_had(const struct store *store, const struct item *item,
                             enum iotsafe_err err, const struct iotsafe_op *op)
 {
-    if (item->listed && isprov_refused(err))
+    if (item->listed && iotsafe_err_is_refusal(err))
         return SKIPPED;
     isprov_raise(store->prov, err, op);
     return FAILED;

@@ -133,7 +133,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
     bool cannot = (container->told & IOTSAFE_TOLD_FUNCTIONS) != 0
                   && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
 
-    if (object_refused(err) && cannot && op->text[0] != '\0')
+    if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
         report_error("%s (the applet lists this key as none that it generates)", op->text);
     else
         report_library(NULL, err, op);

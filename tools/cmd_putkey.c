@@ -62,7 +62,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
     bool cannot = (container->told & IOTSAFE_TOLD_ACCESS) != 0
                   && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
 
-    if (object_refused(err) && cannot && op->text[0] != '\0')
+    if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
         report_error("%s (the applet lists this key as none that the device may write)", op->text);
     else
         report_library(NULL, err, op);
@@ -85,7 +85,7 @@ static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe
         return CONFIRMED;
     if (err == IOTSAFE_OK)
         report_error("%s: the applet took the key, but gives out another one", uri);
-    else if (object_refused(err))
+    else if (iotsafe_err_is_refusal(err))
         return UNREADABLE;
     else
         report_library("the applet took the key, but reading it back failed", err, &op);

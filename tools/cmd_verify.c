@@ -172,7 +172,7 @@ static enum outcome ask_applet(const struct question *question, struct iotsafe_c
         err = iotsafe_verify(card, &key->name, &input, raw, ret_valid, op);
     if (err == IOTSAFE_OK)
         return DECIDED;
-    if (object_refused(err))
+    if (iotsafe_err_is_refusal(err))
         return NOT_HERE;
     report_library(NULL, err, op);
     return FAILED;
@@ -184,7 +184,7 @@ static enum outcome by_applet(const struct question *question, struct iotsafe_ca
     struct iotsafe_object key;
     enum iotsafe_err err = find_public(card, &question->uri, &key, op);
 
-    if (object_refused(err))
+    if (iotsafe_err_is_refusal(err))
         return NOT_HERE;
     if (err != IOTSAFE_OK) {
         report_library(NULL, err, op);

@@ -65,20 +65,3 @@ enum iotsafe_err object_public_half(struct iotsafe_card *card,
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &id, ret_object, op);
     return err;
 }
-
-bool object_refused(enum iotsafe_err err)
-{
-    switch (err) {
-    case IOTSAFE_ERR_NOT_FOUND:
-    case IOTSAFE_ERR_AMBIGUOUS:
-    case IOTSAFE_ERR_ACCESS:
-    case IOTSAFE_ERR_CONDITIONS:
-    case IOTSAFE_ERR_DATA:
-    case IOTSAFE_ERR_UNSUPPORTED:
-    case IOTSAFE_ERR_LENGTH:
-    case IOTSAFE_ERR_CARD:
-        return true;
-    default:
-        return false;
-    }
-}

@@ -31,8 +31,4 @@ IOTSAFE_NODISCARD enum iotsafe_err object_public_half(struct iotsafe_card *card,
                                                       struct iotsafe_object *ret_object,
                                                       struct iotsafe_op *op);
 
-/** True if the card was reached and says no; false for failures of the card or
- *  of the way to it, after which asking again makes no sense. */
-bool object_refused(enum iotsafe_err err);
-
 #endif

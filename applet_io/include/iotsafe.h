@@ -74,6 +74,15 @@ enum iotsafe_err {
 const char *iotsafe_strerror(enum iotsafe_err err);
 
 /**
+ * Was the card reached, and just gave nothing of use under that name? Then another
+ * name, another object or another way may still do. False for IOTSAFE_OK, and for
+ * failures after which no other question is worth asking: of the way to the card, of
+ * the deadline, of memory or settings, and for an object in the hands of remote
+ * administration.
+ */
+bool iotsafe_err_is_refusal(enum iotsafe_err err);
+
+/**
  * One operation of the caller - a load, a signature, a derivation -, however many
  * calls of this library it takes: until when it may last, and why it failed. Owned
  * by the caller; every function that takes one accepts NULL.
