@@ -245,7 +245,7 @@ static enum iotsafe_err run_generate(const struct card_use *use, void *arg)
     if (job->sent) {
         op_set(use->op, "the answer to GENERATE KEY PAIR was lost: the container may hold a "
                         "new key now; read it with 'iotsafe pubkey' before generating again");
-        return IOTSAFE_ERR_KEY;
+        return IOTSAFE_ERR_OUTCOME;
     }
     err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
     job->sent = rsp.sw == 0 || rsp.begun || changed_something(rsp.sw);

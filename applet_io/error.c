@@ -97,6 +97,7 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file",
     [IOTSAFE_ERR_DIGEST] = "digest not supported",
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file",
+    [IOTSAFE_ERR_OUTCOME] = "the outcome of a key generation is not known",
 };
 
 bool iotsafe_err_is_refusal(enum iotsafe_err err)

@@ -67,6 +67,7 @@ enum iotsafe_err {
     IOTSAFE_ERR_CERTIFICATE = 29,  /* a file that holds no certificate */
     IOTSAFE_ERR_DIGEST = 30,       /* a digest that the applet does not sign */
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
+    IOTSAFE_ERR_OUTCOME = 32,      /* what a key generation came to is not known */
     IOTSAFE_ERR_MAX
 };
 
@@ -408,10 +409,11 @@ struct iotsafe_generated {
 };
 
 /**
- * GENERATE KEY PAIR (IoT.05 2.11). Never repeated by itself: when the answer is
- * lost, IOTSAFE_ERR_KEY says that the container may hold a new key.
+ * GENERATE KEY PAIR (IoT.05 2.11). Never repeated by itself: when the response is
+ * lost, the caller decides.
  *
  * @param name  of the private key's container
+ * @retval IOTSAFE_ERR_OUTCOME  the container may hold a new key
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     const struct iotsafe_name *name,

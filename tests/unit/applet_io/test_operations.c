@@ -126,7 +126,7 @@ Test(operations, never_generates_twice_when_the_answer_is_lost)
     struct iotsafe_generated g;
 
     OPEN_CARD(script);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     cr_expect_not_null(strstr(op.text, "may hold a new key"), "%s", op.text);
     close_card();
 }
@@ -154,14 +154,14 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
     struct iotsafe_generated g;
 
     OPEN_CARD(lost);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     cr_expect_not_null(strstr(op.text, "may hold a new key"), "%s", op.text);
     close_card();
     OPEN_CARD(closed);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
     OPEN_CARD(unsure);
-    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_KEY, "%s", op.text);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
 }
 
