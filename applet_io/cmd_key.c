@@ -166,58 +166,58 @@ static enum iotsafe_err read_key(struct iotsafe_card *card, const struct iotsafe
     return err == IOTSAFE_OK ? card_run(card, run_read_key, job, op) : err;
 }
 
-static enum iotsafe_err unreadable(struct iotsafe_card *card, const struct read_key_job *job,
-                                   const char *wanted, struct iotsafe_op *op)
+static bool key_parse(const uint8_t *in, size_t len, struct iotsafe_public_key *ret_key)
 {
-    op_set(op, "READ PUBLIC KEY answered %zu bytes that hold no %s (%s)", job->len, wanted,
-           iotsafe_card_transport(card));
-    iotsafe_card_forget(card);
-    return IOTSAFE_ERR_PROTOCOL;
+    ret_key->algorithm = IOTSAFE_EC;
+    if (point_parse(in, len, ret_key->point))
+        return true;
+    ret_key->algorithm = IOTSAFE_RSA;
+    return rsa_parse(in, len, &ret_key->rsa);
 }
 
-static enum iotsafe_err read_point_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                         void *arg, struct iotsafe_op *op)
+static enum iotsafe_err read_key_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                       void *arg, struct iotsafe_op *op)
 {
     struct read_key_job job = { .len = 0 };
-    struct iotsafe_rsa_key rsa;
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct iotsafe_public_key key;
     enum iotsafe_err err = read_key(card, name, &job, op);
 
     if (err != IOTSAFE_OK)
         return err;
-    if (point_parse(job.answer, job.len, point)) {
-        memcpy(arg, point, sizeof(point));
-        return IOTSAFE_OK;
+    if (!key_parse(job.answer, job.len, &key)) {
+        op_set(op,
+               "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit curve and no "
+               "RSA key (%s)",
+               job.len, iotsafe_card_transport(card));
+        iotsafe_card_forget(card);
+        return IOTSAFE_ERR_PROTOCOL;
     }
-    if (rsa_parse(job.answer, job.len, &rsa)) {
-        op_set(op, "an RSA key, where one of an elliptic curve is wanted");
-        return IOTSAFE_ERR_KEY;
-    }
-    return unreadable(card, &job, "point of a 256-bit curve", op);
+    *(struct iotsafe_public_key *)arg = key;
+    return IOTSAFE_OK;
 }
 
 enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                         uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                         struct iotsafe_op *op)
+                                         struct iotsafe_public_key *ret_key, struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_point_named, ret_point, op);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_key_named, ret_key, op);
 }
 
-static enum iotsafe_err read_rsa_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                       void *arg, struct iotsafe_op *op)
+/* The same where only a point will do. */
+static enum iotsafe_err read_point(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                   uint8_t ret_point[static IOTSAFE_POINT_SIZE],
+                                   struct iotsafe_op *op)
 {
-    struct read_key_job job = { .len = 0 };
-    enum iotsafe_err err = read_key(card, name, &job, op);
+    struct iotsafe_public_key key;
+    enum iotsafe_err err = iotsafe_read_public_key(card, name, &key, op);
 
-    if (err == IOTSAFE_OK && !rsa_parse(job.answer, job.len, arg))
-        err = unreadable(card, &job, "RSA key", op);
-    return err;
-}
-
-enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                      struct iotsafe_rsa_key *ret_key, struct iotsafe_op *op)
-{
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, op);
+    if (err != IOTSAFE_OK)
+        return err;
+    if (key.algorithm != IOTSAFE_EC) {
+        op_set(op, "an RSA key, where one of an elliptic curve is wanted");
+        return IOTSAFE_ERR_KEY;
+    }
+    memcpy(ret_point, key.point, sizeof(key.point));
+    return IOTSAFE_OK;
 }
 
 /* --------------------------------------------------------------- generate */
@@ -277,15 +277,15 @@ static enum iotsafe_err find_generated(struct iotsafe_card *card, const struct g
     if (point_parse(job->answer, job->len, g->point))
         return IOTSAFE_OK;
     if (g->public_key.id_len != 0)
-        return iotsafe_read_public_key(card, &g->public_key, g->point, op);
+        return read_point(card, &g->public_key, g->point, op);
     if (iotsafe_find(card, IOTSAFE_PRIVATE_KEY, &g->private_key, &object, NULL) == IOTSAFE_OK
         && object.name.label_len != 0) {
         memcpy(label.label, object.name.label, sizeof(label.label));
         label.label_len = object.name.label_len;
-        if (iotsafe_read_public_key(card, &label, g->point, op) == IOTSAFE_OK)
+        if (read_point(card, &label, g->point, op) == IOTSAFE_OK)
             return IOTSAFE_OK;
     }
-    return iotsafe_read_public_key(card, &g->private_key, g->point, op);
+    return read_point(card, &g->private_key, g->point, op);
 }
 
 static enum iotsafe_err generate_named(struct iotsafe_card *card, const struct iotsafe_name *name,

@@ -113,7 +113,7 @@ static struct isprov_half *half_of_numbers(struct isprov *prov, const BIGNUM *n,
     return half;
 }
 
-struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa)
+static struct isprov_half *half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa)
 {
     BIGNUM *n = BN_bin2bn(rsa->modulus, (int)rsa->modulus_len, NULL);
     BIGNUM *e = BN_bin2bn(rsa->exponent, (int)rsa->exponent_len, NULL);
@@ -125,6 +125,12 @@ struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe
 }
 
 /* --------------------------------------------------------------- other keys */
+
+struct isprov_half *isprov_half_of_card(struct isprov *prov, const struct iotsafe_public_key *key)
+{
+    return key->algorithm == IOTSAFE_RSA ? half_of_rsa(prov, &key->rsa)
+                                         : isprov_half_of_point(prov, NULL, key->point);
+}
 
 static struct isprov_half *half_of_ec_pkey(struct isprov *prov, const EVP_PKEY *pkey)
 {

@@ -26,12 +26,14 @@ struct isprov_half {
  */
 struct isprov_half *isprov_half_of_point(struct isprov *prov, const struct isprov_type *type,
                                          const uint8_t octets[static IOTSAFE_POINT_SIZE]);
-struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa);
 
-/** The same of another public key, from any library context. */
+/** The same of what the card gave. */
+struct isprov_half *isprov_half_of_card(struct isprov *prov, const struct iotsafe_public_key *key);
+
+/** And of another public key, from any library context. */
 struct isprov_half *isprov_half_of_pkey(struct isprov *prov, const EVP_PKEY *pkey);
 
-/** And of len bytes of DER SubjectPublicKeyInfo, nothing behind it. */
+/** And of `len` bytes of DER SubjectPublicKeyInfo, nothing behind it. */
 struct isprov_half *isprov_half_of_spki(struct isprov *prov, const uint8_t *spki, size_t len);
 
 void isprov_half_free(struct isprov_half *half); /* NULL accepted */

@@ -146,18 +146,12 @@ static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card
                                   const struct iotsafe_name *name, struct isprov_half **ret_half,
                                   struct iotsafe_op *op)
 {
-    uint8_t octets[IOTSAFE_POINT_SIZE];
-    struct iotsafe_rsa_key rsa;
+    struct iotsafe_public_key key;
     struct isprov_half *half = NULL;
-    enum iotsafe_err err = iotsafe_read_public_key(card, name, octets, op);
+    enum iotsafe_err err = iotsafe_read_public_key(card, name, &key, op);
 
-    if (err == IOTSAFE_OK) {
-        half = isprov_half_of_point(prov, NULL, octets);
-    } else if (err == IOTSAFE_ERR_KEY) {
-        err = iotsafe_read_rsa_key(card, name, &rsa, op);
-        if (err == IOTSAFE_OK)
-            half = isprov_half_of_rsa(prov, &rsa);
-    }
+    if (err == IOTSAFE_OK)
+        half = isprov_half_of_card(prov, &key);
     if (err == IOTSAFE_OK && half == NULL) {
         isprov_op_set(op,
                       "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "

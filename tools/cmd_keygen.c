@@ -20,13 +20,13 @@ static const struct command_option options[] = {
  * public half that can be read shows it. */
 static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *container)
 {
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct iotsafe_public_key key;
     struct iotsafe_object public_half;
 
     if ((container->told & IOTSAFE_TOLD_STATE) != 0)
         return container->state != IOTSAFE_STATE_DEACTIVATED;
     return object_public_half(card, container, &public_half, NULL) == IOTSAFE_OK
-           && iotsafe_read_public_key(card, &public_half.name, point, NULL) == IOTSAFE_OK;
+           && iotsafe_read_public_key(card, &public_half.name, &key, NULL) == IOTSAFE_OK;
 }
 
 static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object *container,

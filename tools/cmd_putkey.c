@@ -78,10 +78,11 @@ static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe
                                  const char *uri, const struct offer *offer)
 {
     struct iotsafe_op op = { .text = "" };
-    uint8_t point[IOTSAFE_POINT_SIZE];
-    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, point, &op);
+    struct iotsafe_public_key key;
+    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, &key, &op);
 
-    if (err == IOTSAFE_OK && memcmp(point, offer->point, sizeof(point)) == 0)
+    if (err == IOTSAFE_OK && key.algorithm == IOTSAFE_EC
+        && memcmp(key.point, offer->point, sizeof(key.point)) == 0)
         return CONFIRMED;
     if (err == IOTSAFE_OK)
         report_error("%s: the applet took the key, but gives out another one", uri);

@@ -291,18 +291,6 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum 
 
 #define IOTSAFE_POINT_SIZE 65 /* uncompressed point of a 256-bit curve: 04 X Y */
 
-/**
- * READ PUBLIC KEY. The point is what the card says: it has the right form, but
- * the caller checks that it lies on the curve.
- *
- * @param name  of the public key object; addressed by label if it has one and
- *              no identifier, else by identifier, and by the other if refused
- * @retval IOTSAFE_ERR_KEY  an RSA key: see iotsafe_read_rsa_key()
- */
-IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(
-    struct iotsafe_card *card, const struct iotsafe_name *name,
-    uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
-
 #define IOTSAFE_RSA_MODULUS_MAX 256 /* bytes: RSA-2048 */
 #define IOTSAFE_RSA_EXPONENT_MAX 8
 
@@ -313,12 +301,28 @@ struct iotsafe_rsa_key {
     size_t exponent_len;
 };
 
-/** The same for an RSA key. After iotsafe_read_public_key() has failed with
- *  IOTSAFE_ERR_KEY because the key is one, this costs no exchange. */
-IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card,
-                                                        const struct iotsafe_name *name,
-                                                        struct iotsafe_rsa_key *ret_key,
-                                                        struct iotsafe_op *op);
+/** A public key as the card tells it. */
+struct iotsafe_public_key {
+    enum { IOTSAFE_EC = 1, IOTSAFE_RSA } algorithm;
+    union {
+        uint8_t point[IOTSAFE_POINT_SIZE]; /* IOTSAFE_EC */
+        struct iotsafe_rsa_key rsa;        /* IOTSAFE_RSA */
+    };
+};
+
+/**
+ * READ PUBLIC KEY. A point has the right form, but the caller checks that it lies on
+ * a curve; an RSA key has a modulus and an exponent, and the caller checks that they
+ * are of use.
+ *
+ * @param name  of the public key object; addressed by identifier if it has one, else
+ *              by label, and the other way if that is refused
+ * @retval IOTSAFE_ERR_PROTOCOL  the response holds neither kind of key
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
+                                                           const struct iotsafe_name *name,
+                                                           struct iotsafe_public_key *ret_key,
+                                                           struct iotsafe_op *op);
 
 /** How much of a file object to read. */
 enum iotsafe_extent {
