@@ -31,15 +31,15 @@ static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op
 }
 
 /* A card key that has not been looked for on the card. */
-static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri)
+static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri,
+                                       struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct isprov_key *key;
-    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, &op);
+    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, op);
 
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
         return NULL;
     }
     key = isprov_key_new_card(prov, card, uri, isprov_type_default());
@@ -47,31 +47,32 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
     return key;
 }
 
-struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri)
+struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri,
+                                        struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
-    struct isprov_key *key = card_key_new(prov, uri);
+    struct isprov_key *key = card_key_new(prov, uri, op);
     enum iotsafe_err err;
 
     if (key == NULL)
         return NULL;
-    err = take_candidate(key, &op);
+    err = take_candidate(key, op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
         isprov_key_free(key);
         return NULL;
     }
     return key;
 }
 
-struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref)
+struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
+                                            struct iotsafe_op *op)
 {
     struct isprov_half *half;
     struct isprov_key *key;
 
     if (ref->spki == NULL)
-        return isprov_card_key_open(prov, &ref->uri);
-    key = card_key_new(prov, &ref->uri);
+        return isprov_card_key_open(prov, &ref->uri, op);
+    key = card_key_new(prov, &ref->uri, op);
     if (key == NULL)
         return NULL;
     half = isprov_half_of_spki(prov, ref->spki, ref->spki_len);
@@ -290,11 +291,12 @@ static enum iotsafe_err check_salt(const struct isprov_key *key, const struct de
 }
 
 /* What the list says that a key is for: IOTSAFE_USAGE_..., 0 if it does not. */
-static uint8_t listed_usage(const struct isprov_key *key)
+static uint8_t listed_usage(const struct isprov_key *key, const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_object object;
 
-    if (iotsafe_find(key->card, IOTSAFE_PRIVATE_KEY, &key->uri.name, &object, NULL) != IOTSAFE_OK
+    if (iotsafe_find(key->card, IOTSAFE_PRIVATE_KEY, &key->uri.name, &object, &quiet) != IOTSAFE_OK
         || (object.told & IOTSAFE_TOLD_KEY_USAGE) == 0)
         return 0;
     return object.key_usage;
@@ -308,7 +310,7 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
 
     if (!iotsafe_err_is_refusal(err) && err != IOTSAFE_ERR_DIGEST)
         return;
-    usage = listed_usage(key);
+    usage = listed_usage(key, op);
     if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
         isprov_op_set(op,
                       "%s: this key is for the TLS 1.%d CertificateVerify message of a "
@@ -327,24 +329,24 @@ static size_t digest_len_of(const struct iotsafe_input *input)
 
 int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
                          const struct iotsafe_input *input,
-                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len)
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
+                         struct iotsafe_op *op)
 {
     uint8_t sig[ISPROV_SIGNATURE_MAX];
     struct isprov_scheme any = *scheme;
-    struct iotsafe_op op = { .text = "" };
     struct demand d = { .scheme = &any, .digest = input->digest, .sig = sig };
-    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, &op);
+    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, op);
 
     any.salt_len = ISPROV_ANY_SALT;
     d.digest_len = digest_len_of(input);
     if (err == IOTSAFE_OK)
-        err = check_signature(key, &d, &op);
+        err = check_signature(key, &d, op);
     else
-        explain_refusal(key, input, err, &op);
+        explain_refusal(key, input, err, op);
     if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
-        err = check_salt(key, &d, scheme->salt_len, &op);
+        err = check_salt(key, &d, scheme->salt_len, op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
         return 0;
     }
     memcpy(ret_sig, sig, d.sig_len);
@@ -414,7 +416,7 @@ static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_pro
         ret_proof->scheme.id = IOTSAFE_RSA_PSS;
         err = sign_challenge(key, ret_proof, false, op);
     }
-    if (iotsafe_err_is_refusal(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
+    if (iotsafe_err_is_refusal(err) && listed_usage(key, op) == IOTSAFE_USAGE_TLS13)
         err = sign_challenge(key, ret_proof, true, op);
     return err;
 }
@@ -451,33 +453,31 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
     return err;
 }
 
-bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
+bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     const struct demand d = { .equal_to = other };
-    struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, &op)
-                                                        : adopt(key, other, &op);
+    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, op)
+                                                        : adopt(key, other, op);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
-        isprov_raise(key->prov, err, &op); /* not "no", but "cannot tell" */
+        isprov_raise(key->prov, err, op); /* not "no", but "cannot tell" */
     return err == IOTSAFE_OK;
 }
 
-int isprov_card_key_prove(struct isprov_key *key)
+int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct proof proof;
     struct demand d;
-    struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = make_proof(key, &proof, &op);
+    enum iotsafe_err err = make_proof(key, &proof, op);
 
     if (err == IOTSAFE_OK && isprov_key_half(key) != NULL) {
         d = demand_of_proof(&proof);
-        err = settle(key, &d, &op);
+        err = settle(key, &d, op);
         if (err == IOTSAFE_ERR_SIGNATURE)
-            explain_mismatch(key, &op);
+            explain_mismatch(key, op);
     }
     proof_clear(&proof);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK;
 }

@@ -2,7 +2,8 @@
 /* What a card key can do: be found on the card, sign, and show that it belongs
  * to a public key. The rules about public halves that do not fit are here.
  *
- * Nothing here calls the application while the card is at work.
+ * Nothing here calls the application while the card is at work. `op` is the
+ * operation of the dispatch function that calls; what fails is raised with its text.
  */
 #ifndef ISPROV_CARD_KEY_H
 #define ISPROV_CARD_KEY_H
@@ -17,7 +18,8 @@
  *
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri);
+struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri,
+                                        struct iotsafe_op *op);
 
 /**
  * The private key of a key-reference file. With a public key in it the card is
@@ -25,12 +27,14 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
  *
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref);
+struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
+                                            struct iotsafe_op *op);
 
 /** The type that the object list tells of a private key's container; NULL if it
  *  cannot be told. Raises nothing. */
 const struct isprov_type *isprov_card_container_type(struct isprov *prov,
-                                                     const struct iotsafe_uri *uri);
+                                                     const struct iotsafe_uri *uri,
+                                                     const struct iotsafe_op *op);
 
 /**
  * Make a key pair on the card, which replaces what the container held.
@@ -39,7 +43,7 @@ const struct isprov_type *isprov_card_container_type(struct isprov *prov,
  * @return the new key with its public half pinned; NULL after an error was raised
  */
 struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
-                                            const char *group);
+                                            const char *group, struct iotsafe_op *op);
 
 /**
  * COMPUTE DH with a card key.
@@ -49,7 +53,8 @@ struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct io
  * @return 1, or 0 after an error was raised
  */
 int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
-                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE]);
+                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
+                          struct iotsafe_op *op);
 
 /**
  * A public key that stands on a card, to verify with there.
@@ -62,11 +67,11 @@ struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_ca
 
 /** May the applet verify with it? What the device can overwrite proves nothing.
  *  @return false after an error was raised */
-bool isprov_card_public_is_fixed(const struct isprov_key *key);
+bool isprov_card_public_is_fixed(const struct isprov_key *key, struct iotsafe_op *op);
 
 /** VERIFY SIGNATURE. @return 1: valid; 0: not, or an error was raised */
 int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
-                              const uint8_t *sig, size_t sig_len);
+                              const uint8_t *sig, size_t sig_len, struct iotsafe_op *op);
 
 #define ISPROV_SIGNATURE_MAX IOTSAFE_SIGNATURE_MAX /* bytes, DER ECDSA-Sig-Value or RSA */
 
@@ -92,7 +97,8 @@ struct isprov_scheme {
  */
 int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
                          const struct iotsafe_input *input,
-                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len);
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
+                         struct iotsafe_op *op);
 
 /**
  * Does the private key belong to `other`? Compares with the public half in use;
@@ -102,10 +108,10 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
  * @param other  a public key of the default provider
  * @return true: `other` is the public half now, and pinned
  */
-bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other);
+bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op);
 
 /** Sign a random digest and check it: 1 if the halves belong together, or 0
  *  after an error was raised. */
-int isprov_card_key_prove(struct isprov_key *key);
+int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op);
 
 #endif

@@ -25,12 +25,14 @@ static enum iotsafe_err find_container(struct isprov *prov, const struct iotsafe
 }
 
 const struct isprov_type *isprov_card_container_type(struct isprov *prov,
-                                                     const struct iotsafe_uri *uri)
+                                                     const struct iotsafe_uri *uri,
+                                                     const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_card *card;
     struct iotsafe_object object;
 
-    if (find_container(prov, uri, &card, &object, NULL) != IOTSAFE_OK)
+    if (find_container(prov, uri, &card, &object, &quiet) != IOTSAFE_OK)
         return NULL;
     iotsafe_card_free(card);
     return isprov_type_of_object(&object);
@@ -89,24 +91,23 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
 }
 
 struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
-                                            const char *group)
+                                            const char *group, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct iotsafe_object object;
     struct iotsafe_generated made;
     struct isprov_key *key = NULL;
-    enum iotsafe_err err = find_container(prov, uri, &card, &object, &op);
+    enum iotsafe_err err = find_container(prov, uri, &card, &object, op);
 
     if (err == IOTSAFE_OK)
-        err = check_container(uri, &object, group, &op);
+        err = check_container(uri, &object, group, op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_generate(card, &object.name, &made, &op);
+        err = iotsafe_generate(card, &object.name, &made, op);
     if (err == IOTSAFE_OK)
-        err = adopt_generated(prov, card, uri, &made, &key, &op);
+        err = adopt_generated(prov, card, uri, &made, &key, op);
     iotsafe_card_free(card);
     if (err != IOTSAFE_OK)
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
     return key;
 }
 
@@ -160,19 +161,19 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
 }
 
 int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
-                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE])
+                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
+                          struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_name container;
     enum iotsafe_err err = IOTSAFE_ERR_KEY;
 
     if (peer->type != key->type || isprov_type_is_rsa(key->type))
-        isprov_op_set(&op, "%s: the peer's key is of another type", isprov_key_name(key).text);
+        isprov_op_set(op, "%s: the peer's key is of another type", isprov_key_name(key).text);
     else
-        err = find_peer_container(key, &container, &op);
+        err = find_peer_container(key, &container, op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, &op);
+        err = iotsafe_agree(key->card, &key->uri.name, &container, peer->octets, ret_secret, op);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK;
 }

@@ -35,38 +35,35 @@ static const char *how_replaceable(const struct iotsafe_object *object)
     return NULL;
 }
 
-bool isprov_card_public_is_fixed(const struct isprov_key *key)
+bool isprov_card_public_is_fixed(const struct isprov_key *key, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_object object = { .told = 0 };
-    enum iotsafe_err err = iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object,
-                                        &op);
+    enum iotsafe_err err = iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object, op);
     const char *how = err == IOTSAFE_OK ? how_replaceable(&object) : NULL;
 
     if (how != NULL) {
-        isprov_op_set(&op,
+        isprov_op_set(op,
                       "%s: with card-verify = yes only public keys that this device "
                       "cannot overwrite are of use; this one %s (%s)",
                       isprov_key_name(key).text, how, iotsafe_card_transport(key->card));
         err = IOTSAFE_ERR_ACCESS;
     }
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK;
 }
 
 int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
-                              const uint8_t *sig, size_t sig_len)
+                              const uint8_t *sig, size_t sig_len, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     uint8_t raw[2 * ISPROV_FIELD_MAX];
     bool valid = false;
     enum iotsafe_err err;
 
     if (!isprov_ecdsa_to_raw(key->type, sig, sig_len, raw))
         return 0;
-    err = iotsafe_verify(key->card, &key->uri.name, input, raw, &valid, &op);
+    err = iotsafe_verify(key->card, &key->uri.name, input, raw, &valid, op);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK && valid;
 }

@@ -170,6 +170,7 @@ static bool run_kdf(struct exchange *ex, const uint8_t *secret, uint8_t *ret_out
 static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *ret_len, size_t cap)
 {
     const size_t len = ex->kdf.wanted ? ex->kdf.out_len : IOTSAFE_SHARED_SECRET_SIZE;
+    struct iotsafe_op op = isprov_op_begin(ex->prov);
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE];
     int good;
 
@@ -185,7 +186,7 @@ static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *r
                                            : "the key derivation lacks a length or a digest");
         return 0;
     }
-    good = isprov_card_key_agree(ex->key, ex->peer, secret);
+    good = isprov_card_key_agree(ex->key, ex->peer, secret, &op);
     if (good && ex->kdf.wanted)
         good = run_kdf(ex, secret, ret_out);
     else if (good)

@@ -345,7 +345,7 @@ static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const 
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(kdf->prov);
     struct iotsafe_card *card = NULL;
     uint8_t prk[64];
     enum iotsafe_err err = begin(kdf, params, &card, &op);
@@ -369,7 +369,7 @@ static int kdf_prf_derive(void *ctx, unsigned char *ret_key, size_t len, const O
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(kdf->prov);
     struct iotsafe_card *card = NULL;
     enum iotsafe_err err = begin(kdf, params, &card, &op);
 

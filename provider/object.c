@@ -238,7 +238,7 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
                                          struct isprov_half **ret_half, struct iotsafe_op *op)
 {
     struct iotsafe_object object = { .kind = IOTSAFE_PUBLIC_KEY, .name = *name };
-    struct iotsafe_op other;
+    struct iotsafe_op other = iotsafe_op_within(op);
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (by_one_part(name)) /* without the list, if the card takes the name */
@@ -380,7 +380,7 @@ enum iotsafe_err isprov_named_certs(struct isprov *prov, struct iotsafe_card *ca
                                     struct iotsafe_op *op)
 {
     struct iotsafe_object key;
-    struct iotsafe_op other;
+    struct iotsafe_op other = iotsafe_op_within(op);
     enum iotsafe_err err = certs_of_file(prov, card, name, ret_certs, op);
 
     if ((err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_CERTIFICATE)

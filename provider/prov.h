@@ -31,6 +31,17 @@ struct isprov {
 OSSL_LIB_CTX *isprov_libctx(struct isprov *prov);
 void isprov_crypto_free(struct isprov_crypto *crypto); /* NULL accepted */
 
+/**
+ * Begin an operation as OpenSSL sees it: a load, a signature, a derivation. Each
+ * function of a dispatch table that may reach a card begins one and passes it to all
+ * that it calls, so that all of it together ends by `timeout-ms`. What is tried
+ * quietly inside it takes iotsafe_op_within().
+ */
+static inline struct iotsafe_op isprov_op_begin(const struct isprov *prov)
+{
+    return iotsafe_op_begin(prov->config);
+}
+
 /** A BIO over one of the core's; BIO_free() it. NULL after an error was raised. */
 BIO *isprov_bio(struct isprov *prov, OSSL_CORE_BIO *core_bio);
 

@@ -319,7 +319,7 @@ static enum outcome give_reference(const struct receiver *to, struct isprov_key 
 }
 
 static enum outcome give_private_key(struct store *store, const struct item *item,
-                                     const struct receiver *to)
+                                     const struct receiver *to, struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = store->uri;
     struct isprov_key *key;
@@ -328,7 +328,7 @@ static enum outcome give_private_key(struct store *store, const struct item *ite
     /* A key goes by the name that the application gave, or else by its own. */
     if (item->listed && (!is_named(&uri) || count_private(store) > 1))
         uri.name = item->object.name;
-    key = isprov_card_key_open(store->prov, &uri);
+    key = isprov_card_key_open(store->prov, &uri, op);
     if (key == NULL)
         return FAILED;
     outcome = give_reference(to, key);
@@ -390,12 +390,14 @@ static enum outcome give_card_public(const struct store *store, const struct ite
 
 /* True if there is a public-key object so named: a name may also stand for the
  * public half of a private key, out of its certificate. */
-static bool is_object(const struct store *store, const struct item *item)
+static bool is_object(const struct store *store, const struct item *item,
+                      const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_object object;
 
     return item->listed
-           || iotsafe_find(store->card, IOTSAFE_PUBLIC_KEY, &item->object.name, &object, NULL)
+           || iotsafe_find(store->card, IOTSAFE_PUBLIC_KEY, &item->object.name, &object, &quiet)
                   == IOTSAFE_OK;
 }
 
@@ -408,19 +410,18 @@ static enum iotsafe_err read_public_key(const struct store *store, const struct 
 }
 
 static enum outcome give_public_key(struct store *store, const struct item *item,
-                                    const struct receiver *to)
+                                    const struct receiver *to, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct isprov_half *half = NULL;
     enum outcome outcome;
-    enum iotsafe_err err = read_public_key(store, item, &half, &op);
+    enum iotsafe_err err = read_public_key(store, item, &half, op);
 
     if (worth_asking_again(item, err))
-        err = read_public_key(store, item, &half, &op);
+        err = read_public_key(store, item, &half, op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &op);
+        return not_had(store, item, err, op);
     if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
-        && is_object(store, item))
+        && is_object(store, item, op))
         return give_card_public(store, item, half, to);
     outcome = give_spki(store, half, to);
     isprov_half_free(half);
@@ -452,22 +453,21 @@ static enum iotsafe_err read_certs(const struct store *store, const struct item 
 }
 
 static enum outcome give_certs(struct store *store, const struct item *item,
-                               const struct receiver *to)
+                               const struct receiver *to, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     STACK_OF(X509) *certs = NULL;
-    enum iotsafe_err err = read_certs(store, item, &certs, &op);
+    enum iotsafe_err err = read_certs(store, item, &certs, op);
 
     if (worth_asking_again(item, err))
-        err = read_certs(store, item, &certs, &op);
+        err = read_certs(store, item, &certs, op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &op);
+        return not_had(store, item, err, op);
     sk_X509_free(store->certs);
     store->certs = certs;
     return give_next_cert(store, to);
 }
 
-static enum outcome give(struct store *store, const struct receiver *to)
+static enum outcome give(struct store *store, const struct receiver *to, struct iotsafe_op *op)
 {
     const struct item *item;
 
@@ -476,11 +476,11 @@ static enum outcome give(struct store *store, const struct receiver *to)
     item = &store->items[store->next++];
     switch (item->type) {
     case IOTSAFE_URI_PRIVATE:
-        return give_private_key(store, item, to);
+        return give_private_key(store, item, to, op);
     case IOTSAFE_URI_PUBLIC:
-        return give_public_key(store, item, to);
+        return give_public_key(store, item, to, op);
     default:
-        return give_certs(store, item, to);
+        return give_certs(store, item, to, op);
     }
 }
 
@@ -502,7 +502,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
     ISPROV_KEEP_ERRNO;
     struct store *store = ctx;
     const struct receiver to = { .cb = cb, .arg = arg };
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(store->prov);
     enum iotsafe_err err = IOTSAFE_OK;
     enum outcome outcome = SKIPPED;
 
@@ -517,7 +517,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
         outcome = FAILED;
     }
     while (outcome == SKIPPED && has_more(store))
-        outcome = give(store, &to);
+        outcome = give(store, &to, &op);
     store->ended = outcome == FAILED;
     return outcome != FAILED;
 }

@@ -75,11 +75,10 @@ enum confirmation {
 };
 
 static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe_object *container,
-                                 const char *uri, const struct offer *offer)
+                                 const char *uri, const struct offer *offer, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_public_key key;
-    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, &key, &op);
+    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, &key, op);
 
     if (err == IOTSAFE_OK && key.algorithm == IOTSAFE_EC
         && memcmp(key.point, offer->point, sizeof(key.point)) == 0)
@@ -89,7 +88,7 @@ static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe
     else if (iotsafe_err_is_refusal(err))
         return UNREADABLE;
     else
-        report_library("the applet took the key, but reading it back failed", err, &op);
+        report_library("the applet took the key, but reading it back failed", err, op);
     return CONTRADICTED;
 }
 
@@ -115,7 +114,7 @@ static enum tool_status print_result(const struct tool *tool, const char *uri,
 static enum tool_status put(const struct tool *tool, struct iotsafe_card *card,
                             const struct iotsafe_uri *uri, const struct offer *offer)
 {
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     struct iotsafe_object container;
     enum confirmation confirmation;
     char text[IOTSAFE_URI_MAX];
@@ -133,7 +132,7 @@ static enum tool_status put(const struct tool *tool, struct iotsafe_card *card,
         report_refusal(&container, err, &op);
         return TOOL_FAILED;
     }
-    confirmation = confirm(card, &container, text, offer);
+    confirmation = confirm(card, &container, text, offer, &op);
     if (confirmation == CONTRADICTED)
         return TOOL_FAILED;
     return print_result(tool, text, offer, confirmation == CONFIRMED);

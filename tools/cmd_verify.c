@@ -257,7 +257,7 @@ static enum outcome decide(const struct tool *tool, const struct question *quest
                            struct verdict *ret_verdict)
 {
     struct iotsafe_card *card = tool_card(tool, question->uri.sim);
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     enum outcome outcome = FAILED;
 
     if (card == NULL)

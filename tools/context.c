@@ -75,13 +75,21 @@ void tool_close(struct tool *tool)
     OSSL_LIB_CTX_free(tool->libctx);
 }
 
+static const struct iotsafe_config *config_of(const struct tool *tool)
+{
+    return isprov_get0_config(OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
+}
+
+struct iotsafe_op tool_op_begin(const struct tool *tool)
+{
+    return iotsafe_op_begin(config_of(tool));
+}
+
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
 {
-    const struct iotsafe_config *cfg = isprov_get0_config(
-        OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
     struct iotsafe_card *card = NULL;
     struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &op);
+    enum iotsafe_err err = iotsafe_card_new(config_of(tool), sim, &card, &op);
 
     if (err == IOTSAFE_OK)
         return card;
