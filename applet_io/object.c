@@ -89,6 +89,43 @@ static void set_attribute(struct iotsafe_object *object, const struct tlv *tlv)
     }
 }
 
+/* What puts another key in the place of one: how the list tells of it. */
+static const struct {
+    uint16_t told;
+    uint8_t bit;
+    size_t offset;
+    const char *yes, *unknown;
+} ways_to_replace[] = {
+    { IOTSAFE_TOLD_ACCESS, IOTSAFE_ACCESS_UPDATE, offsetof(struct iotsafe_object, access),
+      "has update access", "does not tell its access" },
+    { IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_FUNCTION_GENERATE, offsetof(struct iotsafe_object, functions),
+      "can be generated anew", "does not tell its functions" },
+};
+
+enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *key,
+                                                 const char **ret_why)
+{
+    enum iotsafe_replaceable found = IOTSAFE_REPLACEABLE_NO;
+    const char *why = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(ways_to_replace); i++) {
+        const uint8_t *field = (const uint8_t *)key + ways_to_replace[i].offset;
+        const bool told = (key->told & ways_to_replace[i].told) != 0;
+        enum iotsafe_replaceable way = !told ? IOTSAFE_REPLACEABLE_UNKNOWN
+                                       : (*field & ways_to_replace[i].bit) != 0
+                                           ? IOTSAFE_REPLACEABLE_YES
+                                           : IOTSAFE_REPLACEABLE_NO;
+
+        if (way > found) {
+            found = way;
+            why = told ? ways_to_replace[i].yes : ways_to_replace[i].unknown;
+        }
+    }
+    if (ret_why != NULL)
+        *ret_why = why;
+    return found;
+}
+
 /* ------------------------------------------------------------------ names */
 
 /* The kind whose label or identifier has this tag; 0 if none. */

@@ -20,32 +20,17 @@ struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_ca
     return key;
 }
 
-/* Why the device could put another key in this one's place; NULL: it cannot. Writing a
- * key and generating a pair both do. */
-static const char *how_replaceable(const struct iotsafe_object *object)
-{
-    if ((object->told & IOTSAFE_TOLD_ACCESS) == 0)
-        return "does not tell its access";
-    if ((object->access & IOTSAFE_ACCESS_UPDATE) != 0)
-        return "has update access";
-    if ((object->told & IOTSAFE_TOLD_FUNCTIONS) == 0)
-        return "does not tell its functions";
-    if ((object->functions & IOTSAFE_FUNCTION_GENERATE) != 0)
-        return "can be generated anew";
-    return NULL;
-}
-
 bool isprov_card_public_is_fixed(const struct isprov_key *key, struct iotsafe_op *op)
 {
     struct iotsafe_object object = { .told = 0 };
     enum iotsafe_err err = iotsafe_find(key->card, IOTSAFE_PUBLIC_KEY, &key->uri.name, &object, op);
-    const char *how = err == IOTSAFE_OK ? how_replaceable(&object) : NULL;
+    const char *why;
 
-    if (how != NULL) {
+    if (err == IOTSAFE_OK && iotsafe_key_replaceable(&object, &why) != IOTSAFE_REPLACEABLE_NO) {
         isprov_op_set(op,
                       "%s: with card-verify = yes only public keys that this device "
                       "cannot overwrite are of use; this one %s (%s)",
-                      isprov_key_name(key).text, how, iotsafe_card_transport(key->card));
+                      isprov_key_name(key).text, why, iotsafe_card_transport(key->card));
         err = IOTSAFE_ERR_ACCESS;
     }
     if (err != IOTSAFE_OK)

@@ -40,13 +40,10 @@ struct question {
     size_t sig_len;
 };
 
-/* Can this device put another key in the place of the public key? */
-enum replaceable { REPLACEABLE_UNKNOWN, REPLACEABLE_NO, REPLACEABLE_YES };
-
 struct verdict {
     bool valid;
     bool by_applet;
-    enum replaceable replaceable;
+    enum iotsafe_replaceable replaceable;
     char uri[IOTSAFE_URI_MAX]; /* of the key that was used */
 };
 
@@ -64,27 +61,16 @@ static void report_bad_signature(const struct question *question)
 
 /* -------------------------------------------------------------- by the applet */
 
-/* Writing a key or generating one, each puts another in its place. */
-static enum replaceable is_replaceable(const struct iotsafe_object *key)
-{
-    if ((key->access & IOTSAFE_ACCESS_UPDATE) != 0
-        || (key->functions & IOTSAFE_FUNCTION_GENERATE) != 0)
-        return REPLACEABLE_YES;
-    if ((key->told & IOTSAFE_TOLD_ACCESS) == 0 || (key->told & IOTSAFE_TOLD_FUNCTIONS) == 0)
-        return REPLACEABLE_UNKNOWN;
-    return REPLACEABLE_NO;
-}
-
 /* With a key that this device can replace, the applet is worth no more than
  * software. */
-static bool is_worth_it(const struct question *question, enum replaceable replaceable)
+static bool is_worth_it(const struct question *question, enum iotsafe_replaceable replaceable)
 {
-    if (!question->only_applet || replaceable == REPLACEABLE_NO)
+    if (!question->only_applet || replaceable == IOTSAFE_REPLACEABLE_NO)
         return true;
     report_error("%s: %s, so the applet's word is worth no more than the device's; "
                  "without --applet it is asked all the same",
                  question->operand,
-                 replaceable == REPLACEABLE_YES
+                 replaceable == IOTSAFE_REPLACEABLE_YES
                      ? "this device can replace the public key"
                      : "the applet does not tell whether this device can replace the public key");
     return false;
@@ -191,7 +177,7 @@ static enum outcome by_applet(const struct question *question, struct iotsafe_ca
         return FAILED;
     }
     verdict->by_applet = true;
-    verdict->replaceable = is_replaceable(&key);
+    verdict->replaceable = iotsafe_key_replaceable(&key, NULL);
     if (!is_worth_it(question, verdict->replaceable))
         return FAILED;
     object_uri(&key, question->uri.sim, verdict->uri);
@@ -277,7 +263,7 @@ static void print_text(const struct verdict *verdict)
            verdict->by_applet ? "by the applet"
                               : "in software with the public key read from the SIM",
            verdict->uri);
-    if (verdict->replaceable == REPLACEABLE_YES)
+    if (verdict->replaceable == IOTSAFE_REPLACEABLE_YES)
         puts("this device can replace that public key: do not trust the result more than the "
              "device");
 }
@@ -291,9 +277,9 @@ static bool print_json(const struct question *question, const struct verdict *ve
     json_object_set_new(json, "valid", json_boolean(verdict->valid));
     json_object_set_new(json, "by", json_string(verdict->by_applet ? "applet" : "software"));
     json_object_set_new(json, "replaceable",
-                        verdict->replaceable == REPLACEABLE_UNKNOWN
+                        verdict->replaceable == IOTSAFE_REPLACEABLE_UNKNOWN
                             ? json_null()
-                            : json_boolean(verdict->replaceable == REPLACEABLE_YES));
+                            : json_boolean(verdict->replaceable == IOTSAFE_REPLACEABLE_YES));
     return output_json(json);
 }
 

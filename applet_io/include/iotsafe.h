@@ -268,6 +268,24 @@ struct iotsafe_object {
 #define IOTSAFE_TOLD_FILE_USAGE 0x0200
 #define IOTSAFE_TOLD_FILE_SIZE 0x0400
 
+/** Can this device put another key in the place of a public key? */
+enum iotsafe_replaceable {
+    IOTSAFE_REPLACEABLE_NO = 0,
+    IOTSAFE_REPLACEABLE_UNKNOWN, /* the object list does not tell enough */
+    IOTSAFE_REPLACEABLE_YES
+};
+
+/**
+ * The rule for keys that are to protect from the device itself: writing a key and
+ * generating a pair both put another one in its place, so that the list must deny both.
+ *
+ * @param key      kind IOTSAFE_PUBLIC_KEY, from the list
+ * @param ret_why  behind "the key": "has update access", for one; "" for
+ *                 IOTSAFE_REPLACEABLE_NO. Static storage; NULL accepted
+ */
+enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *key,
+                                                 const char **ret_why);
+
 #define IOTSAFE_OBJECTS_MAX 256
 
 /**
