@@ -13,7 +13,7 @@ static const struct {
     { 64, IOTSAFE_HASH_SHA512 },
 };
 
-static size_t digest_size(uint16_t hash)
+size_t iotsafe_hash_size(uint16_t hash)
 {
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
         if (hashes[i].hash == hash)
@@ -21,19 +21,28 @@ static size_t digest_size(uint16_t hash)
     return 0;
 }
 
+uint16_t iotsafe_hash_of_size(size_t digest_len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
+        if (hashes[i].digest_len == digest_len)
+            return hashes[i].hash;
+    return 0;
+}
+
 enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
                                            struct iotsafe_input *ret_input, struct iotsafe_op *op)
 {
-    for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
-        if (hashes[i].digest_len == digest_len) {
-            *ret_input = (struct iotsafe_input){ .hash = hashes[i].hash, .digest = digest };
-            return IOTSAFE_OK;
-        }
-    op_set(op,
-           "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
-           "(SHA-512)",
-           digest_len);
-    return IOTSAFE_ERR_DIGEST;
+    const uint16_t hash = iotsafe_hash_of_size(digest_len);
+
+    if (hash == 0) {
+        op_set(op,
+               "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
+               "(SHA-512)",
+               digest_len);
+        return IOTSAFE_ERR_DIGEST;
+    }
+    *ret_input = (struct iotsafe_input){ .hash = hash, .digest = digest };
+    return IOTSAFE_OK;
 }
 
 bool input_suits_mode(const struct iotsafe_input *input, uint8_t mode)
@@ -188,6 +197,6 @@ enum iotsafe_err input_send(const struct card_use *use, const struct session *se
     if (mode == IOTSAFE_MODE_LAST_BLOCK)
         put_last_block(&w, input);
     else
-        tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, input->digest, digest_size(input->hash));
+        tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, input->digest, iotsafe_hash_size(input->hash));
     return send_last(use, session, &w, tail, ne, rsp);
 }

@@ -322,11 +322,6 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
                       iotsafe_card_transport(key->card));
 }
 
-static size_t digest_len_of(const struct iotsafe_input *input)
-{
-    return input->hash == IOTSAFE_HASH_SHA512 ? 64 : input->hash == IOTSAFE_HASH_SHA384 ? 48 : 32;
-}
-
 int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
                          const struct iotsafe_input *input,
                          uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
@@ -338,7 +333,7 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
     enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, op);
 
     any.salt_len = ISPROV_ANY_SALT;
-    d.digest_len = digest_len_of(input);
+    d.digest_len = iotsafe_hash_size(input->hash);
     if (err == IOTSAFE_OK)
         err = check_signature(key, &d, op);
     else
@@ -425,7 +420,7 @@ static struct demand demand_of_proof(const struct proof *proof)
 {
     return (struct demand){ .scheme = &proof->scheme,
                             .digest = proof->input.digest,
-                            .digest_len = digest_len_of(&proof->input),
+                            .digest_len = iotsafe_hash_size(proof->input.hash),
                             .sig = proof->sig,
                             .sig_len = proof->sig_len };
 }

@@ -245,7 +245,7 @@ static bool digest_len_is_signable(const struct isprov_signature *sig, size_t le
 {
     if (sig->md != NULL)
         return len == (size_t)EVP_MD_get_size(sig->md);
-    return !sig->rsa && (len == 32 || len == 48 || len == 64);
+    return !sig->rsa && iotsafe_hash_of_size(len) != 0;
 }
 
 static int signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,

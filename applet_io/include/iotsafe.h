@@ -388,6 +388,11 @@ struct iotsafe_input {
     size_t text_len;     /* at most IOTSAFE_TEXT_MAX */
 };
 
+/** Bytes of a digest; 0 for what is not one bit of IOTSAFE_HASH_... */
+size_t iotsafe_hash_size(uint16_t hash);
+/** The hash whose digests have so many bytes, IOTSAFE_HASH_...; 0: none. */
+uint16_t iotsafe_hash_of_size(size_t digest_len);
+
 /** Input from a finished digest of 32, 48 or 64 bytes (borrowed).
  *  @retval IOTSAFE_ERR_DIGEST  another length: no applet signs it */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest,

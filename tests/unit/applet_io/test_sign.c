@@ -256,3 +256,17 @@ Test(sign, addresses_the_other_way_where_the_applet_knows_only_that)
 
     expect_signatures(script, ARRAY_LEN(script), 1, "", RAW);
 }
+
+Test(sign, knows_the_sizes_of_the_hashes_of_applets)
+{
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA256), 32);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA384), 48);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA512), 64);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA256 | IOTSAFE_HASH_SHA384), 0, "two of them");
+    for (size_t len = 0; len <= 70; len++)
+        cr_expect(iotsafe_hash_of_size(len) == 0
+                      || iotsafe_hash_size(iotsafe_hash_of_size(len)) == len,
+                  "%zu bytes", len);
+    cr_expect_eq(iotsafe_hash_of_size(48), IOTSAFE_HASH_SHA384);
+    cr_expect_eq(iotsafe_hash_of_size(20), 0);
+}
