@@ -143,7 +143,7 @@ static bool set_secret(struct kdf *kdf, const OSSL_PARAM *p)
         memcpy(text, p->data, p->data_size);
         text[p->data_size] = '\0';
         err = iotsafe_uri_parse(text, &kdf->secret, &op);
-        if (err == IOTSAFE_OK && kdf->secret.name.id_len == 0 && kdf->secret.name.label_len == 0)
+        if (err == IOTSAFE_OK && iotsafe_name_is_empty(&kdf->secret.name))
             err = IOTSAFE_ERR_URI;
         OPENSSL_cleanse(text, sizeof(text)); /* perhaps a real secret, given by mistake */
     }

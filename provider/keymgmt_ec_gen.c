@@ -31,7 +31,7 @@ static bool set_container(struct gen *gen, const OSSL_PARAM *p)
         return false;
     err = iotsafe_uri_parse(text, &gen->container, &op);
     if (err == IOTSAFE_OK
-        && ((gen->container.name.id_len == 0 && gen->container.name.label_len == 0)
+        && (iotsafe_name_is_empty(&gen->container.name)
             || (gen->container.type != IOTSAFE_URI_ANY
                 && gen->container.type != IOTSAFE_URI_PRIVATE))) {
         err = IOTSAFE_ERR_URI;

@@ -32,17 +32,6 @@ static bool by_one_part(const struct iotsafe_name *name)
     return (name->label_len != 0) != (name->id_len != 0);
 }
 
-static bool same_label(const struct iotsafe_name *a, const struct iotsafe_name *b)
-{
-    return a->label_len != 0 && a->label_len == b->label_len
-           && memcmp(a->label, b->label, a->label_len) == 0;
-}
-
-static bool same_id(const struct iotsafe_name *a, const struct iotsafe_name *b)
-{
-    return a->id_len != 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
-}
-
 /* ------------------------------------------- candidates for the public half */
 
 /* Both names first: of two pairs with one label, each has its own halves. */
@@ -102,8 +91,8 @@ static bool has_rank(const struct isprov_candidates *it, const struct iotsafe_ob
 {
     const enum iotsafe_kind kind = it->rank <= RANK_PUBLIC_ID ? IOTSAFE_PUBLIC_KEY : IOTSAFE_FILE;
     const bool by_label = it->rank == RANK_PUBLIC_LABEL || it->rank == RANK_FILE_LABEL;
-    const bool label = same_label(&it->name, &object->name);
-    const bool id = same_id(&it->name, &object->name);
+    const bool label = iotsafe_name_same_label(&it->name, &object->name);
+    const bool id = iotsafe_name_same_id(&it->name, &object->name);
 
     if (object->kind != kind || (it->rank == RANK_PUBLIC_LABEL && it->direct_hit))
         return false;
@@ -293,9 +282,9 @@ static int file_rank(const struct iotsafe_object *file, const struct iotsafe_nam
     const bool data = (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0
                       && file->file_usage == IOTSAFE_FILE_GENERAL;
 
-    if (same_label(&file->name, key))
+    if (iotsafe_name_same_label(&file->name, key))
         return 0;
-    if (same_id(&file->name, key))
+    if (iotsafe_name_same_id(&file->name, key))
         return 1;
     return data ? 3 : 2;
 }

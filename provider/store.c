@@ -93,11 +93,6 @@ static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 
 /* ---------------------------------------------------- what there will be to give */
 
-static bool is_named(const struct iotsafe_uri *uri)
-{
-    return uri->name.id_len != 0 || uri->name.label_len != 0;
-}
-
 static const struct {
     int expect;
     enum iotsafe_uri_type type;
@@ -151,10 +146,8 @@ static enum iotsafe_uri_type type_of_kind(enum iotsafe_kind kind)
 static bool is_half_of(const struct iotsafe_name *public, const struct iotsafe_name *private)
 {
     if (public->label_len != 0 && private->label_len != 0)
-        return public->label_len == private->label_len
-               && memcmp(public->label, private->label, public->label_len) == 0;
-    return public->id_len != 0 && public->id_len == private->id_len
-           && memcmp(public->id, private->id, public->id_len) == 0;
+        return iotsafe_name_same_label(public, private);
+    return iotsafe_name_same_id(public, private);
 }
 
 /* A public key that is given with its private key already. */
@@ -186,7 +179,7 @@ static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all
             continue;
         if (type != IOTSAFE_URI_CERT && isprov_type_of_object(object) == NULL)
             continue; /* of another algorithm */
-        if (!is_named(&store->uri) && is_deactivated(object))
+        if (iotsafe_name_is_empty(&store->uri.name) && is_deactivated(object))
             continue;
         if (all_types && type == IOTSAFE_URI_PUBLIC && is_given_already(store, object))
             continue;
@@ -257,7 +250,7 @@ static enum iotsafe_err plan(struct store *store, struct iotsafe_op *op)
     err = isprov_card_of_uri(store->prov, &store->uri, &store->card, op);
     if (err != IOTSAFE_OK)
         return err;
-    if (!is_named(&store->uri))
+    if (iotsafe_name_is_empty(&store->uri.name))
         return plan_from_list(store, type, op);
     if (type == IOTSAFE_URI_ANY)
         return plan_any_of_name(store, op);
@@ -326,7 +319,7 @@ static enum outcome give_private_key(struct store *store, const struct item *ite
     enum outcome outcome;
 
     /* A key goes by the name that the application gave, or else by its own. */
-    if (item->listed && (!is_named(&uri) || count_private(store) > 1))
+    if (item->listed && (iotsafe_name_is_empty(&uri.name) || count_private(store) > 1))
         uri.name = item->object.name;
     key = isprov_card_key_open(store->prov, &uri, op);
     if (key == NULL)

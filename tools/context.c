@@ -126,7 +126,7 @@ bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type, struct i
                      type == IOTSAFE_URI_PRIVATE ? "private" : "public");
         return false;
     }
-    if (ret_uri->name.id_len == 0 && ret_uri->name.label_len == 0) {
+    if (iotsafe_name_is_empty(&ret_uri->name)) {
         report_error("%s: which key? Give an id or a label; 'iotsafe list' shows them", text);
         return false;
     }

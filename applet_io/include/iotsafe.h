@@ -153,6 +153,13 @@ struct iotsafe_name {
     size_t label_len;                  /* bytes; 0: not given */
 };
 
+/** True if neither part is given. */
+bool iotsafe_name_is_empty(const struct iotsafe_name *name);
+
+/** True if both have a label, or both an identifier, and it is the same. */
+bool iotsafe_name_same_label(const struct iotsafe_name *a, const struct iotsafe_name *b);
+bool iotsafe_name_same_id(const struct iotsafe_name *a, const struct iotsafe_name *b);
+
 /** True if `want` names `have`: every part given in `want` is equal. */
 bool iotsafe_name_matches(const struct iotsafe_name *want, const struct iotsafe_name *have);
 
