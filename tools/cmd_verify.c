@@ -2,7 +2,6 @@
 /* iotsafe verify: does a signature belong to a file and a key? The applet says so
  * where it can, with its copy of the public key; else software does, with what
  * the SIM gives out. */
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "ecdsa_der.h"
 #include "input.h"
 #include "object.h"
 #include "output.h"
@@ -99,29 +99,15 @@ static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iots
     return err;
 }
 
-#define RAW_SIZE 64 /* r || s of a 256-bit curve */
+#define RAW_SIZE (2 * ISPROV_FIELD_MAX) /* r || s of a 256-bit curve */
 
-static bool put_number(const BIGNUM *number, uint8_t ret_bytes[static RAW_SIZE / 2])
+/* The curve of a key for ECDSA: where the applet does not tell it, the one with the
+ * larger order, so that no number of the other is refused. NULL: of another type. */
+static const struct isprov_type *curve_of(const struct iotsafe_object *key)
 {
-    return !BN_is_negative(number) && !BN_is_zero(number)
-           && BN_bn2binpad(number, ret_bytes, RAW_SIZE / 2) == RAW_SIZE / 2;
-}
+    const struct isprov_type *type = isprov_type_of_object(key);
 
-/* One DER ECDSA-Sig-Value, and nothing but DER, to r || s. */
-static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[static RAW_SIZE])
-{
-    const unsigned char *at = der;
-    unsigned char *again = NULL;
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
-    int again_len = sig != NULL ? i2d_ECDSA_SIG(sig, &again) : -1;
-    bool good = again_len > 0 && (size_t)again_len == len && memcmp(again, der, len) == 0
-                && put_number(ECDSA_SIG_get0_r(sig), ret_raw)
-                && put_number(ECDSA_SIG_get0_s(sig), ret_raw + RAW_SIZE / 2);
-
-    OPENSSL_free(again);
-    ECDSA_SIG_free(sig);
-    ERR_clear_error();
-    return good;
+    return type != NULL && !isprov_type_is_rsa(type) ? type : NULL;
 }
 
 /* As the applet wants it. That it is none is certain only where the applet tells
@@ -129,12 +115,12 @@ static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[s
 static enum outcome raw_signature(const struct question *question, const struct iotsafe_object *key,
                                   uint8_t ret_raw[static RAW_SIZE], struct iotsafe_op *op)
 {
-    bool told = (key->told & IOTSAFE_TOLD_KEY_TYPE) != 0;
+    const bool told = (key->told & IOTSAFE_TOLD_KEY_TYPE) != 0;
+    const struct isprov_type *curve = curve_of(key);
 
-    if ((!told || pubkey_type_is_curve(key->key_type))
-        && ecdsa_to_raw(question->sig, question->sig_len, ret_raw))
+    if (curve != NULL && isprov_ecdsa_to_raw(curve, question->sig, question->sig_len, ret_raw))
         return DECIDED;
-    if (told && pubkey_type_is_curve(key->key_type)) {
+    if (told && curve != NULL) {
         report_bad_signature(question);
         return FAILED;
     }
