@@ -204,9 +204,7 @@ static void mend_signature_alg(struct tlv_reader *r, struct tlv *tlv)
     if (tlv->tag != IOTSAFE_TAG_SIGNATURE_ALG || tlv->len != 2 || tlv->val[1] != IOTSAFE_TAG_HASH
         || r->len == 0 || r->in[0] != 2)
         return;
-    tlv->len = 1;
-    r->in--;
-    r->len++;
+    tlv_give_back(r, tlv);
 }
 
 /* What has this tag breaks off: a name may be the next object's. */
@@ -298,9 +296,7 @@ static void mend_applet_id(struct tlv_reader *r, struct tlv *tlv)
     if (tlv->tag != IOTSAFE_TAG_APPLET_ID || tlv->len == 0
         || tlv->val[tlv->len - 1] != IOTSAFE_TAG_MAX_FILES || r->len == 0 || r->in[0] != 1)
         return;
-    tlv->len--;
-    r->in--;
-    r->len++;
+    tlv_give_back(r, tlv);
 }
 
 static void set_info(struct iotsafe_info *info, const struct tlv *tlv)
