@@ -302,20 +302,33 @@ static uint8_t listed_usage(const struct isprov_key *key, const struct iotsafe_o
     return object.key_usage;
 }
 
+/* The version of TLS that a usage is for alone; NULL: for anything. */
+static const char *only_tls_version(uint8_t usage)
+{
+    switch (usage) {
+    case IOTSAFE_USAGE_TLS12:
+        return "1.2";
+    case IOTSAFE_USAGE_TLS13:
+        return "1.3";
+    default:
+        return NULL;
+    }
+}
+
 /* A key for the CertificateVerify of TLS alone wants to see what it signs. */
 static void explain_refusal(const struct isprov_key *key, const struct iotsafe_input *input,
                             enum iotsafe_err err, struct iotsafe_op *op)
 {
-    uint8_t usage;
+    const char *version;
 
     if (!iotsafe_err_is_refusal(err) && err != IOTSAFE_ERR_DIGEST)
         return;
-    usage = listed_usage(key, op);
-    if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
+    version = only_tls_version(listed_usage(key, op));
+    if (version != NULL)
         isprov_op_set(op,
-                      "%s: this key is for the TLS 1.%d CertificateVerify message of a "
+                      "%s: this key is for the TLS %s CertificateVerify message of a "
                       "client alone, as the SIM says; it does not sign %s (%s)",
-                      isprov_key_name(key).text, usage,
+                      isprov_key_name(key).text, version,
                       input->text != NULL    ? "anything else"
                       : input->state != NULL ? "long texts"
                                              : "ready digests",
