@@ -18,6 +18,18 @@
  * back, an applet busy with remote administration - are repaired inside the call until then.
  *
  * Outputs (`ret_...`) are written on IOTSAFE_OK only, unless said otherwise.
+ *
+ * Errors: each function lists its own. Two groups are named only, since every function
+ * has them that reaches a card:
+ *   way     IOTSAFE_ERR_MEMORY, _TIMEOUT, _LOCK, _NO_SERVICE, _NO_READER, _NO_CARD,
+ *           _NO_CHANNEL, _NO_APPLET, _TRANSPORT, _CHANNEL_LOST: the card was not reached
+ *   applet  IOTSAFE_ERR_ACCESS, _CONDITIONS, _BUSY, _CHANGED, _DATA, _UNSUPPORTED,
+ *           _LENGTH, _CLASS, _CARD: what its status word means, see docs/references.md;
+ *           _PROTOCOL, _SPACE: its response makes no sense, or is too long;
+ *           _SIGNATURE, which none but iotsafe_verify() makes sense of
+ * and one, "name", every function that takes the name of an object:
+ *   name    IOTSAFE_ERR_NOT_FOUND, _AMBIGUOUS: no object of the kind, or several, have
+ *           that name; the op lists what there is
  */
 #ifndef IOTSAFE_H
 #define IOTSAFE_H
@@ -183,7 +195,7 @@ bool iotsafe_uri_is_ours(const char *text);
 
 /**
  * Parse `iotsafe:` or `iotsafe://` and its attributes (docs/iotsafe-uri.7).
- * @retval IOTSAFE_ERR_URI  the op names the attribute that is wrong
+ * @retval IOTSAFE_ERR_URI  the op names the attribute that is wrong; the only error
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri,
                                                      struct iotsafe_op *op);
@@ -205,6 +217,7 @@ struct iotsafe_card;
  * @param cfg  borrowed for the call
  * @param sim  the name of a SIM in the configuration; NULL or "" is the default one
  * @retval IOTSAFE_ERR_CONFIG  unknown SIM name, bad transport, any bad setting
+ * @retval IOTSAFE_ERR_MEMORY
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
                                                     const char *sim, struct iotsafe_card **ret_card,
@@ -240,6 +253,8 @@ struct iotsafe_info {
     char channel[40]; /* logical channel or the modem's session, as text */
 };
 
+/** What the applet tells of itself; where it has no such command, how it was reached.
+ *  @return way, applet */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card,
                                                      struct iotsafe_info *ret_info,
                                                      struct iotsafe_op *op);
@@ -297,8 +312,11 @@ enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *ke
 
 /**
  * All objects of the applet, in the applet's order.
+ *
  * @param ret_objects  allocated; free() it
  * @param ret_n        0 to IOTSAFE_OBJECTS_MAX
+ * @retval IOTSAFE_ERR_UNSUPPORTED  the applet has no object list
+ * @return otherwise way, applet
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
                                                 struct iotsafe_object **ret_objects, size_t *ret_n,
@@ -306,8 +324,10 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
 
 /**
  * The one object of a kind that a name stands for, from the object list.
+ *
  * @retval IOTSAFE_ERR_NOT_FOUND  none; the op says what there is
  * @retval IOTSAFE_ERR_AMBIGUOUS  several; the op lists them
+ * @return otherwise as iotsafe_list()
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
                                                 const struct iotsafe_name *name,
@@ -343,6 +363,7 @@ struct iotsafe_public_key {
  * @param name  of the public key object; addressed by identifier if it has one, else
  *              by label, and the other way if that is refused
  * @retval IOTSAFE_ERR_PROTOCOL  the response holds neither kind of key
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
                                                            const struct iotsafe_name *name,
@@ -364,6 +385,8 @@ enum iotsafe_extent {
  * @param size_hint  size of the container if known from the list, else 0
  * @param ret_data   allocated; free() it; not NULL even for an empty file
  * @param ret_len    0 to IOTSAFE_FILE_MAX + 1
+ * @retval IOTSAFE_ERR_MEMORY  also for a size_hint over IOTSAFE_FILE_MAX
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card,
                                                      const struct iotsafe_name *name,
@@ -382,6 +405,13 @@ enum iotsafe_scheme { IOTSAFE_ECDSA = 1, IOTSAFE_RSA_PKCS1, IOTSAFE_RSA_PSS };
  * What is to be signed, in the forms that the caller has. All applets seen take
  * the finished digest (pad-and-sign mode); for one that refuses it, the state of
  * a hash over all but the last block, or the text itself, is tried.
+ *
+ * Legal combinations: `hash` always; then at least one form, each whole or absent:
+ *   digest   alone, as iotsafe_input_from_digest() makes it
+ *   state    with hashed_len, last_block and last_block_len; hashed_len is 0 for a text
+ *            of less than a block, and the state then that of the empty text
+ *   text     with text_len, which may be 0
+ * All forms that are there are of the same text. iotsafe_verify() takes the digest only.
  */
 struct iotsafe_input {
     uint16_t hash;         /* IOTSAFE_HASH_..., one bit */
@@ -415,6 +445,10 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_input_from_digest(const uint8_t *dige
  * @param name     of the private key
  * @param ret_sig  ECDSA: r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
  *                 applets answer so. NOT checked against a public key here
+ * @retval IOTSAFE_ERR_DIGEST    the applet wants a form that `input` lacks
+ * @retval IOTSAFE_ERR_PROTOCOL  the response is no signature of that scheme
+ * @return otherwise way, applet, name; IOTSAFE_ERR_DATA, _CONDITIONS, _UNSUPPORTED and
+ *         _LENGTH after every form that `input` has was refused: the first refusal
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
                                                 const struct iotsafe_name *name,
@@ -428,6 +462,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
  *
  * @param sig        r || s, 64 bytes
  * @param ret_valid  what the applet says
+ * @return way, applet, name; that the signature is wrong is no error
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_verify(struct iotsafe_card *card,
                                                   const struct iotsafe_name *name,
@@ -448,6 +483,8 @@ struct iotsafe_generated {
  *
  * @param name  of the private key's container
  * @retval IOTSAFE_ERR_OUTCOME  the container may hold a new key
+ * @retval IOTSAFE_ERR_KEY      it holds one, but its public key cannot be had
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     const struct iotsafe_name *name,
@@ -455,7 +492,8 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     struct iotsafe_op *op);
 
 /** PUT PUBLIC KEY. The caller has checked that the point is on the curve.
- *  @param name  of the public key's container */
+ *  @param name  of the public key's container
+ *  @return way, applet, name */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
     struct iotsafe_card *card, const struct iotsafe_name *name,
     const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
@@ -470,6 +508,8 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
  * @param private_key  of the own key
  * @param container    a public key that may be updated, of the same curve
  * @param ret_secret   the abscissa of the result; never all zeros
+ * @retval IOTSAFE_ERR_PROTOCOL  the response is no such secret
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
     struct iotsafe_card *card, const struct iotsafe_name *private_key,
@@ -480,9 +520,12 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
  * COMPUTE HKDF: the extract step of RFC 5869 with a secret of the card as input
  * keying material. The caller wipes the result.
  *
- * @param salt     0 to 128 bytes; none counts as zeros
+ * @param salt     0 to 127 bytes; none counts as zeros
  * @param hash     IOTSAFE_HASH_...
  * @param ret_prk  32, 48 or 64 bytes as the hash says
+ * @retval IOTSAFE_ERR_DIGEST    another hash
+ * @retval IOTSAFE_ERR_SPACE, IOTSAFE_ERR_ARGUMENT  the salt is too long for one command
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card,
                                                         const struct iotsafe_name *secret,
@@ -496,13 +539,17 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *car
  *
  * @param label_seed  label and seed, one after the other, at most 127 bytes
  * @param ret_bytes   n bytes, 1 to 255
+ * @retval IOTSAFE_ERR_ARGUMENT  another n, or label and seed are too long
+ * @retval IOTSAFE_ERR_SPACE     label and seed are too long
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_prf(struct iotsafe_card *card,
                                                const struct iotsafe_name *secret,
                                                const uint8_t *label_seed, size_t label_seed_len,
                                                uint8_t *ret_bytes, size_t n, struct iotsafe_op *op);
 
-/** GET RANDOM until `n` bytes are there. The caller wipes them. */
+/** GET RANDOM until `n` bytes are there. The caller wipes them.
+ *  @return way, applet */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes,
                                                   size_t n, struct iotsafe_op *op);
 
