@@ -6,17 +6,19 @@
 
 #include "util.h"
 
-static const struct kind_tags tags_of_kind[] = {
-    [IOTSAFE_PRIVATE_KEY] = { IOTSAFE_TAG_PRIVATE_KEY_LABEL, IOTSAFE_TAG_PRIVATE_KEY_ID,
-                              IOTSAFE_TAG_PRIVATE_KEY_TEMPLATE },
-    [IOTSAFE_PUBLIC_KEY] = { IOTSAFE_TAG_PUBLIC_KEY_LABEL, IOTSAFE_TAG_PUBLIC_KEY_ID,
-                             IOTSAFE_TAG_PUBLIC_KEY_TEMPLATE },
-    [IOTSAFE_FILE] = { IOTSAFE_TAG_FILE_LABEL, IOTSAFE_TAG_FILE_ID, IOTSAFE_TAG_FILE_TEMPLATE },
-    [IOTSAFE_SECRET] = { IOTSAFE_TAG_SECRET_LABEL, IOTSAFE_TAG_SECRET_ID,
-                         IOTSAFE_TAG_SECRET_TEMPLATE },
+/* Tags of the names of a kind. */
+struct kind_tags {
+    uint8_t label, id;
 };
 
-const struct kind_tags *kind_tags(enum iotsafe_kind kind)
+static const struct kind_tags tags_of_kind[] = {
+    [IOTSAFE_PRIVATE_KEY] = { IOTSAFE_TAG_PRIVATE_KEY_LABEL, IOTSAFE_TAG_PRIVATE_KEY_ID },
+    [IOTSAFE_PUBLIC_KEY] = { IOTSAFE_TAG_PUBLIC_KEY_LABEL, IOTSAFE_TAG_PUBLIC_KEY_ID },
+    [IOTSAFE_FILE] = { IOTSAFE_TAG_FILE_LABEL, IOTSAFE_TAG_FILE_ID },
+    [IOTSAFE_SECRET] = { IOTSAFE_TAG_SECRET_LABEL, IOTSAFE_TAG_SECRET_ID },
+};
+
+static const struct kind_tags *kind_tags(enum iotsafe_kind kind)
 {
     return &tags_of_kind[kind];
 }
