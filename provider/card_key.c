@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "message.h"
-#include "object.h"
+#include "candidates.h"
+#include "cards.h"
 
 /* ------------------------------------------------------------------ opening */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "card_key.h"
-#include "object.h"
+#include "cards.h"
 
 /* --------------------------------------------------------------- generation */
 
@@ -44,13 +44,12 @@ static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
                                         struct iotsafe_op *op)
 {
     const struct isprov_type *type = isprov_type_of_object(object);
-    struct isprov_key_name name;
 
     if (type != NULL && !isprov_type_is_rsa(type)
         && (group[0] == '\0' || isprov_type_by_group(group) == type))
         return IOTSAFE_OK;
-    iotsafe_uri_format(uri, name.text);
-    isprov_op_set(op, "%s: the container is for keys on %s, not on %.40s", name.text,
+    isprov_op_set(op, "%s: the container is for keys on %s, not on %.40s",
+                  isprov_uri_text(uri).text,
                   type == NULL               ? "a curve that this provider does not know"
                   : isprov_type_is_rsa(type) ? "RSA"
                                              : type->group,

@@ -3,7 +3,6 @@
  * them (card_key.h). That is of use where the device itself must not be able to
  * change them, so that keys which it may overwrite are refused. */
 #include "card_key.h"
-#include "object.h"
 
 struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
                                           const struct iotsafe_uri *uri, struct isprov_half *half)

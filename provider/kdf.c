@@ -9,7 +9,7 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "object.h"
+#include "cards.h"
 
 static OSSL_FUNC_kdf_newctx_fn kdf_hkdf_newctx;
 static OSSL_FUNC_kdf_newctx_fn kdf_prf_newctx;

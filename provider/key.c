@@ -81,14 +81,6 @@ void isprov_key_free(struct isprov_key *key)
     OPENSSL_free(key);
 }
 
-struct isprov_key_name isprov_key_name(const struct isprov_key *key)
-{
-    struct isprov_key_name name;
-
-    iotsafe_uri_format(&key->uri, name.text);
-    return name;
-}
-
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX])
 {
     if (isprov_key_is_on_card(key)) {

@@ -2,7 +2,7 @@
 /* Key objects: what an EVP_PKEY of this provider holds.
  *
  * There are two kinds. A card key stands for a private key on a SIM; its public
- * half is looked for (object.h) and may change until somebody has relied on
+ * half is looked for (candidates.h) and may change until somebody has relied on
  * it. A software key wraps a key of libcrypto's default provider: domain
  * parameters, a peer's public key, or an ephemeral pair made here when this
  * provider stands before `default`.
@@ -22,6 +22,7 @@
 
 #include "half.h"
 #include "prov.h"
+#include "uri_text.h"
 
 struct isprov_key {
     struct isprov *prov;
@@ -78,11 +79,11 @@ static inline bool isprov_key_is_rsa(const struct isprov_key *key)
                                       : key->soft != NULL && EVP_PKEY_is_a(key->soft, "RSA");
 }
 
-/** The card key as text for messages: its URI in canonical form. */
-struct isprov_key_name {
-    char text[IOTSAFE_URI_MAX];
-};
-struct isprov_key_name isprov_key_name(const struct isprov_key *key);
+/** The card key as text for messages. */
+static inline struct isprov_uri_text isprov_key_name(const struct isprov_key *key)
+{
+    return isprov_uri_text(&key->uri);
+}
 
 #define ISPROV_GROUP_NAME_MAX 80 /* bytes with the NUL */
 

@@ -16,7 +16,7 @@ struct isprov {
     struct isprov_core core;
     OSSL_LIB_CTX *bio_ctx;                    /* for BIOs of the core, nothing else */
     _Atomic(struct isprov_crypto *) crypto;   /* see isprov_libctx() */
-    _Atomic(struct isprov_card_slot *) cards; /* see isprov_card_of_uri() */
+    _Atomic(struct isprov_card_slot *) cards; /* see cards.h */
     struct iotsafe_config *config;
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
 };

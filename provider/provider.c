@@ -5,7 +5,7 @@
 #include <openssl/params.h>
 
 #include "isprov.h"
-#include "object.h"
+#include "cards.h"
 #include "prov.h"
 
 #define PROPERTIES "provider=iotsafe"

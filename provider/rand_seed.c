@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "object.h"
+#include "cards.h"
 
 static OSSL_FUNC_rand_newctx_fn rand_seed_newctx;
 static OSSL_FUNC_rand_freectx_fn rand_seed_freectx;

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "card_key.h"
-#include "object.h"
+#include "candidates.h"
+#include "cards.h"
+#include "certificates.h"
 
 static OSSL_FUNC_store_open_fn store_open;
 static OSSL_FUNC_store_settable_ctx_params_fn store_settable_ctx_params;
@@ -107,8 +109,6 @@ static const struct {
 static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing,
                                     enum iotsafe_uri_type *ret_type, struct iotsafe_op *op)
 {
-    struct isprov_key_name name;
-
     *ret_nothing = false;
     *ret_type = store->uri.type;
     if (store->expect == 0)
@@ -119,9 +119,8 @@ static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing
         *ret_type = expectations[i].type;
         if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
             return IOTSAFE_OK;
-        iotsafe_uri_format(&store->uri, name.text);
         isprov_op_set(op, "%s: the program wants %s here, the URI names another type of object",
-                      name.text, expectations[i].word);
+                      isprov_uri_text(&store->uri).text, expectations[i].word);
         return IOTSAFE_ERR_URI;
     }
     *ret_nothing = true; /* a CRL, say */

@@ -1,35 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* see object.h */
-#include "object.h"
+/* see candidates.h */
+#include "candidates.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "cert.h"
-#include "key.h"
-
-/* An object as text for messages. */
-struct object_text {
-    char text[IOTSAFE_URI_MAX];
-};
-
-static struct object_text object_text(enum iotsafe_uri_type type, const struct iotsafe_name *name)
-{
-    const struct iotsafe_uri uri = { .name = *name, .type = type };
-    struct object_text text;
-
-    iotsafe_uri_format(&uri, text.text);
-    return text;
-}
+#include "certificates.h"
+#include "uri_text.h"
 
 static bool by_label_alone(const struct iotsafe_name *name)
 {
     return name->label_len != 0 && name->id_len == 0;
-}
-
-static bool by_one_part(const struct iotsafe_name *name)
-{
-    return (name->label_len != 0) != (name->id_len != 0);
 }
 
 /* ------------------------------------------- candidates for the public half */
@@ -79,7 +60,7 @@ static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_o
     it->type = isprov_type_of_object(&key);
     if (it->type == NULL) {
         isprov_op_set(op, "%s is a key of type %02x, which this provider does not know",
-                      object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
+                      isprov_object_text(IOTSAFE_URI_PRIVATE, &key.name).text, key.key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
     it->name = key.name;
@@ -145,7 +126,7 @@ static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card
         isprov_op_set(op,
                       "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
                       "nor an RSA-2048 key",
-                      object_text(IOTSAFE_URI_PUBLIC, name).text);
+                      isprov_object_text(IOTSAFE_URI_PUBLIC, name).text);
         err = IOTSAFE_ERR_KEY;
     }
     *ret_half = half;
@@ -197,7 +178,7 @@ enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *car
 {
     if (isprov_type_of_object(object) == NULL) {
         isprov_op_set(op, "%s is a key of type %02x, which this provider does not know",
-                      object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
+                      isprov_object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
     return read_half(prov, card, &object->name, ret_half, op);
@@ -216,7 +197,7 @@ static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *ca
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_OK && *ret_half == NULL) {
         isprov_op_set(op, "%s: the card gives no public key for it",
-                      object_text(IOTSAFE_URI_PRIVATE, name).text);
+                      isprov_object_text(IOTSAFE_URI_PRIVATE, name).text);
         err = IOTSAFE_ERR_NOT_FOUND;
     }
     return err;
@@ -230,7 +211,7 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
     struct iotsafe_op other = iotsafe_op_within(op);
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
-    if (by_one_part(name)) /* without the list, if the card takes the name */
+    if (isprov_name_has_one_part(name)) /* without the list, if the card takes the name */
         err = isprov_public_key(prov, card, &object, ret_half, op);
     if (iotsafe_err_is_refusal(err)) {
         err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, op);
@@ -240,140 +221,5 @@ enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_car
     if (err == IOTSAFE_ERR_NOT_FOUND
         && public_half(prov, card, name, ret_half, &other) == IOTSAFE_OK)
         return IOTSAFE_OK;
-    return err;
-}
-
-/* ------------------------------------------------------------- certificates */
-
-enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
-                                   const struct iotsafe_object *object, STACK_OF(X509) **ret_certs,
-                                   struct iotsafe_op *op)
-{
-    OSSL_LIB_CTX *libctx = isprov_libctx(prov);
-    STACK_OF(X509) *certs;
-    uint8_t *data;
-    size_t len;
-    enum iotsafe_err err;
-
-    if (libctx == NULL)
-        return IOTSAFE_ERR_MEMORY;
-    err = iotsafe_read_file(card, &object->name, IOTSAFE_CERTIFICATES, object->file_size, &data,
-                            &len, op);
-    if (err != IOTSAFE_OK)
-        return err;
-    certs = isprov_certs_parse(libctx, data, len);
-    free(data);
-    if (certs == NULL)
-        return IOTSAFE_ERR_MEMORY;
-    if (sk_X509_num(certs) == 0) {
-        sk_X509_free(certs);
-        isprov_op_set(op, "%s: the file holds no certificate (%zu bytes)",
-                      object_text(IOTSAFE_URI_CERT, &object->name).text, len);
-        return IOTSAFE_ERR_CERTIFICATE;
-    }
-    *ret_certs = certs;
-    return IOTSAFE_OK;
-}
-
-/* How well a file suits as that of a key: 0 is best. Only the order of reading
- * depends on it, since what the list tells of usage is a hint. */
-static int file_rank(const struct iotsafe_object *file, const struct iotsafe_name *key)
-{
-    const bool data = (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0
-                      && file->file_usage == IOTSAFE_FILE_GENERAL;
-
-    if (iotsafe_name_same_label(&file->name, key))
-        return 0;
-    if (iotsafe_name_same_id(&file->name, key))
-        return 1;
-    return data ? 3 : 2;
-}
-
-static bool is_cert_of(const struct isprov *prov, const X509 *cert, const struct isprov_half *half)
-{
-    const EVP_PKEY *pkey = X509_get0_pubkey(cert);
-
-    return pkey != NULL && isprov_half_eq(prov, half, pkey);
-}
-
-/* The certificates of the first file whose leaf holds that key. */
-static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
-                                          const struct isprov_half *half,
-                                          STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
-{
-    enum iotsafe_err err;
-
-    for (int rank = 0; rank <= 3; rank++)
-        for (size_t i = 0; i < it->n_objects; i++) {
-            const struct iotsafe_object *file = &it->objects[i];
-            STACK_OF(X509) *certs = NULL;
-
-            if (file->kind != IOTSAFE_FILE || file_rank(file, &it->name) != rank)
-                continue;
-            err = isprov_file_certs(it->prov, it->card, file, &certs, op);
-            if (err != IOTSAFE_OK && !iotsafe_err_is_refusal(err))
-                return err;
-            if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), half)) {
-                *ret_certs = certs;
-                return IOTSAFE_OK;
-            }
-            sk_X509_pop_free(certs, X509_free);
-        }
-    return IOTSAFE_ERR_NOT_FOUND;
-}
-
-static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *card,
-                                     const struct iotsafe_object *key, STACK_OF(X509) **ret_certs,
-                                     struct iotsafe_op *op)
-{
-    struct isprov_candidates it;
-    struct isprov_half *half;
-    enum iotsafe_err err;
-
-    isprov_candidates_init(&it, prov, card, &key->name);
-    it.stage = ISPROV_CANDIDATES_LIST; /* files are looked for in any case */
-    do {
-        err = isprov_candidates_next(&it, &half, op);
-        if (err == IOTSAFE_OK)
-            err = half != NULL ? find_cert_of_half(&it, half, ret_certs, op)
-                               : IOTSAFE_ERR_NOT_FOUND;
-        isprov_half_free(half);
-    } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
-    isprov_candidates_clear(&it);
-    if (err == IOTSAFE_ERR_NOT_FOUND)
-        isprov_op_set(op,
-                      "%s: no file on the SIM holds a certificate of this private key; its "
-                      "operator puts it there, or give the program a certificate file",
-                      object_text(IOTSAFE_URI_CERT, &key->name).text);
-    return err;
-}
-
-/* The certificates of the file so named. */
-static enum iotsafe_err certs_of_file(struct isprov *prov, struct iotsafe_card *card,
-                                      const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
-                                      struct iotsafe_op *op)
-{
-    struct iotsafe_object file = { .kind = IOTSAFE_FILE, .name = *name };
-    enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
-
-    if (by_one_part(name)) /* without the list, if the card takes the name */
-        err = isprov_file_certs(prov, card, &file, ret_certs, op);
-    if (err == IOTSAFE_ERR_CERTIFICATE || !iotsafe_err_is_refusal(err))
-        return err;
-    err = iotsafe_find(card, IOTSAFE_FILE, name, &file, op);
-    return err == IOTSAFE_OK ? isprov_file_certs(prov, card, &file, ret_certs, op) : err;
-}
-
-enum iotsafe_err isprov_named_certs(struct isprov *prov, struct iotsafe_card *card,
-                                    const struct iotsafe_name *name, STACK_OF(X509) **ret_certs,
-                                    struct iotsafe_op *op)
-{
-    struct iotsafe_object key;
-    struct iotsafe_op other = iotsafe_op_within(op);
-    enum iotsafe_err err = certs_of_file(prov, card, name, ret_certs, op);
-
-    if ((err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_CERTIFICATE)
-        && iotsafe_find(card, IOTSAFE_PRIVATE_KEY, name, &key, &other) == IOTSAFE_OK)
-        err = certs_of_key(prov, card, &key, ret_certs, op);
     return err;
 }

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From names to what belongs together on a card: public keys that may be the
- * half of a private key, and certificates. The rules are those of
- * iotsafe-uri(7); nothing here is kept, applet_io remembers what it read. */
-#ifndef ISPROV_OBJECT_H
-#define ISPROV_OBJECT_H
-
-#include <openssl/x509.h>
+/* Public keys on a card by name, and those that may be the public key of a private
+ * key. The rules are those of iotsafe-uri(7); nothing here is kept, applet_io remembers
+ * what it read. */
+#ifndef ISPROV_CANDIDATES_H
+#define ISPROV_CANDIDATES_H
 
 #include "half.h"
 #include "prov.h"
 
-/** The card of a URI, with its settings. No I/O. The provider keeps it from then on.
- *  @param ret_card  iotsafe_card_free() it */
-IOTSAFE_NODISCARD enum iotsafe_err isprov_card_of_uri(struct isprov *prov,
-                                                      const struct iotsafe_uri *uri,
-                                                      struct iotsafe_card **ret_card,
-                                                      struct iotsafe_op *op);
-void isprov_cards_free(struct isprov *prov);
+/** A name that a card can take as it is, without the object list: one part alone. */
+static inline bool isprov_name_has_one_part(const struct iotsafe_name *name)
+{
+    return (name->label_len != 0) != (name->id_len != 0);
+}
 
 /**
  * The public keys that may belong to a private key, best first: the public-key
@@ -59,30 +55,6 @@ IOTSAFE_NODISCARD enum iotsafe_err isprov_candidates_next(struct isprov_candidat
                                                           struct isprov_half **ret_half,
                                                           struct iotsafe_op *op);
 void isprov_candidates_clear(struct isprov_candidates *it);
-
-/**
- * The certificates in a file object, leaf first.
- * @param object     kind IOTSAFE_FILE
- * @param ret_certs  sk_X509_pop_free() it; not empty
- * @retval IOTSAFE_ERR_CERTIFICATE  the file holds none
- */
-IOTSAFE_NODISCARD enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,
-                                                     const struct iotsafe_object *object,
-                                                     STACK_OF(X509) **ret_certs,
-                                                     struct iotsafe_op *op);
-
-/**
- * The certificates that a name stands for: those of the file so named, else those
- * of the file whose first certificate holds the public key of the private key so
- * named, preferring equal label or identifier.
- * @param ret_certs  as above
- * @retval IOTSAFE_ERR_NOT_FOUND  neither
- */
-IOTSAFE_NODISCARD enum iotsafe_err isprov_named_certs(struct isprov *prov,
-                                                      struct iotsafe_card *card,
-                                                      const struct iotsafe_name *name,
-                                                      STACK_OF(X509) **ret_certs,
-                                                      struct iotsafe_op *op);
 
 /**
  * A public-key object.
