@@ -6,9 +6,10 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "message.h"
 #include "candidates.h"
 #include "cards.h"
+#include "crypto.h"
+#include "message.h"
 
 /* ------------------------------------------------------------------ opening */
 

@@ -30,49 +30,6 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
 struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
                                             struct iotsafe_op *op);
 
-/** The type that the object list tells of a private key's container; NULL if it
- *  cannot be told. Raises nothing. */
-const struct isprov_type *isprov_card_container_type(struct isprov *prov,
-                                                     const struct iotsafe_uri *uri,
-                                                     const struct iotsafe_op *op);
-
-/**
- * Make a key pair on the card, which replaces what the container held.
- *
- * @param group  the group that is wanted; empty: that of the container
- * @return the new key with its public half pinned; NULL after an error was raised
- */
-struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
-                                            const char *group, struct iotsafe_op *op);
-
-/**
- * COMPUTE DH with a card key.
- *
- * @param peer        on the same curve, or an error
- * @param ret_secret  the caller wipes it
- * @return 1, or 0 after an error was raised
- */
-int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
-                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
-                          struct iotsafe_op *op);
-
-/**
- * A public key that stands on a card, to verify with there.
- *
- * @param half  owned from here on
- * @return NULL after an error was raised
- */
-struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
-                                          const struct iotsafe_uri *uri, struct isprov_half *half);
-
-/** May the applet verify with it? What the device can overwrite proves nothing.
- *  @return false after an error was raised */
-bool isprov_card_public_is_fixed(const struct isprov_key *key, struct iotsafe_op *op);
-
-/** VERIFY SIGNATURE. @return 1: valid; 0: not, or an error was raised */
-int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
-                              const uint8_t *sig, size_t sig_len, struct iotsafe_op *op);
-
 #define ISPROV_SIGNATURE_MAX IOTSAFE_SIGNATURE_MAX /* bytes, DER ECDSA-Sig-Value or RSA */
 
 #define ISPROV_ANY_SALT (-2) /* as RSA_PSS_SALTLEN_AUTO */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key pairs made on a card, and agreement with them; see card_key.h. */
+/* see card_pair.h */
+#include "card_pair.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "card_key.h"
 #include "cards.h"
 
 /* --------------------------------------------------------------- generation */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Public keys that stand on a card, where card-verify is set: the applet verifies with
- * them (card_key.h). That is of use where the device itself must not be able to
- * change them, so that keys which it may overwrite are refused. */
-#include "card_key.h"
+/* see card_public.h. Verifying there is of use where the device itself must not be able
+ * to change the keys, so that those which it may overwrite are refused. */
+#include "card_public.h"
+
+#include "ecdsa_der.h"
 
 struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
                                           const struct iotsafe_uri *uri, struct isprov_half *half)

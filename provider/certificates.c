@@ -6,6 +6,7 @@
 
 #include "candidates.h"
 #include "cert.h"
+#include "crypto.h"
 #include "uri_text.h"
 
 enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *card,

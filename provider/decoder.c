@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "card_key.h"
+#include "crypto.h"
 #include "keyref.h"
 
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;

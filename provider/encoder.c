@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 
+#include "crypto.h"
 #include "key.h"
 #include "keyref.h"
 

@@ -8,7 +8,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_key.h"
+#include "card_pair.h"
+#include "crypto.h"
 #include "key.h"
 
 static OSSL_FUNC_keyexch_newctx_fn exchange_ecdh_newctx;

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "soft_key.h"
 
 static struct isprov_half *half_new(const struct isprov_type *type, EVP_PKEY *pkey)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cards.h"
+#include "crypto.h"
 
 static OSSL_FUNC_kdf_newctx_fn kdf_hkdf_newctx;
 static OSSL_FUNC_kdf_newctx_fn kdf_prf_newctx;

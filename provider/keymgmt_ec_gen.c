@@ -7,7 +7,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_key.h"
+#include "card_pair.h"
+#include "crypto.h"
 #include "key.h"
 
 struct gen {

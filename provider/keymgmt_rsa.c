@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "crypto.h"
 #include "keymgmt.h"
 #include "soft_key.h"
 

@@ -8,6 +8,9 @@
 
 #include "signature.h"
 
+#include "card_public.h"
+#include "crypto.h"
+
 static OSSL_FUNC_signature_newctx_fn signature_ecdsa_newctx;
 static OSSL_FUNC_signature_newctx_fn signature_rsa_newctx;
 static OSSL_FUNC_signature_freectx_fn signature_freectx;

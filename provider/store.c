@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "card_key.h"
 #include "candidates.h"
+#include "card_key.h"
+#include "card_public.h"
 #include "cards.h"
 #include "certificates.h"
 
