@@ -44,7 +44,7 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
         isprov_raise(prov, err, op);
         return NULL;
     }
-    key = isprov_key_new_card(prov, card, uri, isprov_type_default());
+    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, uri, isprov_type_default());
     iotsafe_card_free(card);
     return key;
 }

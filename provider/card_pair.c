@@ -80,7 +80,7 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
         memcpy(uri.name.id, made->private_key.id, sizeof(uri.name.id));
         uri.name.id_len = made->private_key.id_len;
     }
-    key = isprov_key_new_card(prov, card, &uri, half->type);
+    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, &uri, half->type);
     if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
         isprov_half_free(half);
         isprov_key_free(key);

@@ -8,10 +8,9 @@
 struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
                                           const struct iotsafe_uri *uri, struct isprov_half *half)
 {
-    struct isprov_key *key = isprov_key_new_card(prov, card, uri, half->type);
+    struct isprov_key *key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PUBLIC, card, uri,
+                                                 half->type);
 
-    if (key != NULL)
-        key->uri.type = IOTSAFE_URI_PUBLIC;
     if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
         isprov_half_free(half);
         isprov_key_free(key);

@@ -44,17 +44,18 @@ void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts)
     key->soft_parts = parts;
 }
 
-struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
-                                       const struct iotsafe_uri *uri,
+struct isprov_key *isprov_key_new_card(struct isprov *prov, enum isprov_key_kind kind,
+                                       struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                        const struct isprov_type *type)
 {
     struct isprov_key *key = key_new(prov);
 
     if (key == NULL)
         return NULL;
+    key->kind = kind;
     key->card = iotsafe_card_ref(card);
     key->uri = *uri;
-    key->uri.type = IOTSAFE_URI_PRIVATE;
+    key->uri.type = kind == ISPROV_KEY_CARD_PUBLIC ? IOTSAFE_URI_PUBLIC : IOTSAFE_URI_PRIVATE;
     key->type = type;
     return key;
 }

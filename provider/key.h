@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Key objects: what an EVP_PKEY of this provider holds.
  *
- * There are two kinds. A card key stands for a private key on a SIM; its public
+ * There are three kinds. A card key stands for a private key on a SIM; its public
  * half is looked for (candidates.h) and may change until somebody has relied on
- * it. A software key wraps a key of libcrypto's default provider: domain
- * parameters, a peer's public key, or an ephemeral pair made here when this
- * provider stands before `default`.
+ * it. With card-verify a public key on a SIM can be one, too. A software key wraps a key of
+ * libcrypto's default provider: domain parameters, a peer's public key, or an ephemeral pair made
+ * here when this provider stands before `default`.
  *
  * Threads: objects are counted; any thread may use a card key at any time. What
  * is found out about one is published by compare-and-exchange and no lock is
@@ -24,17 +24,24 @@
 #include "prov.h"
 #include "uri_text.h"
 
+enum isprov_key_kind {
+    ISPROV_KEY_SOFT = 0,
+    ISPROV_KEY_CARD_PRIVATE, /* the private key stays on the card */
+    ISPROV_KEY_CARD_PUBLIC   /* stands on the card and is used there (card-verify); pinned */
+};
+
 struct isprov_key {
     struct isprov *prov;
     atomic_uint refs;
+    enum isprov_key_kind kind;
 
     /* software key; NULL members for a card key */
     EVP_PKEY *soft; /* in the provider's own library context; NULL: still empty */
     int soft_parts; /* what it has: OSSL_KEYMGMT_SELECT_... */
 
-    /* card key; card is NULL for a software key */
+    /* card key; NULL for a software key */
     struct iotsafe_card *card;
-    struct iotsafe_uri uri; /* as the application gave it; type private, or public: see below */
+    struct iotsafe_uri uri; /* as the application gave it; with the type that `kind` says */
     const struct isprov_type *type;
     atomic_uintptr_t public;               /* see isprov_key_half() */
     _Atomic(struct isprov_half *) retired; /* dropped candidates: others may still use them */
@@ -50,11 +57,12 @@ void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts);
 
 /**
  * A card key without a public half yet, with one reference.
+ * @param kind  not ISPROV_KEY_SOFT
  * @param card  a reference of its own is taken
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
-                                       const struct iotsafe_uri *uri,
+struct isprov_key *isprov_key_new_card(struct isprov *prov, enum isprov_key_kind kind,
+                                       struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                        const struct isprov_type *type);
 
 struct isprov_key *isprov_key_ref(struct isprov_key *key);
@@ -62,14 +70,12 @@ void isprov_key_free(struct isprov_key *key); /* gives a reference back; NULL ac
 
 static inline bool isprov_key_is_on_card(const struct isprov_key *key)
 {
-    return key->card != NULL;
+    return key->kind != ISPROV_KEY_SOFT;
 }
 
-/** True for a public key that stands on a card and is used there (card-verify): it
- *  has a pinned half and no private key. */
 static inline bool isprov_key_is_card_public(const struct isprov_key *key)
 {
-    return isprov_key_is_on_card(key) && key->uri.type == IOTSAFE_URI_PUBLIC;
+    return key->kind == ISPROV_KEY_CARD_PUBLIC;
 }
 
 /** True for an RSA key, on a card or in software; an empty key is none. */
