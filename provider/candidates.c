@@ -13,9 +13,9 @@ static bool by_label_alone(const struct iotsafe_name *name)
     return name->label_len != 0 && name->id_len == 0;
 }
 
-/* ------------------------------------------- candidates for the public half */
+/* ------------------------------------------- candidates for the public key */
 
-/* Both names first: of two pairs with one label, each has its own halves. */
+/* Both names first: of two pairs with one label, each has its own public key. */
 enum {
     RANK_PUBLIC_BOTH,
     RANK_PUBLIC_LABEL,
@@ -95,16 +95,17 @@ static const struct iotsafe_object *next_ranked(struct isprov_candidates *it)
     return NULL;
 }
 
-static enum iotsafe_err half_in_file(struct isprov_candidates *it,
-                                     const struct iotsafe_object *object,
-                                     struct isprov_half **ret_half, struct iotsafe_op *op)
+static enum iotsafe_err public_key_in_file(struct isprov_candidates *it,
+                                           const struct iotsafe_object *object,
+                                           struct isprov_public_key **ret_pub,
+                                           struct iotsafe_op *op)
 {
     STACK_OF(X509) *certs = NULL;
     enum iotsafe_err err = isprov_file_certs(it->prov, it->card, object, &certs, op);
 
     if (err == IOTSAFE_OK) {
-        *ret_half = isprov_half_of_pkey(it->prov, X509_get0_pubkey(sk_X509_value(certs, 0)));
-        if (*ret_half == NULL)
+        *ret_pub = isprov_public_key_of_pkey(it->prov, X509_get0_pubkey(sk_X509_value(certs, 0)));
+        if (*ret_pub == NULL)
             err = IOTSAFE_ERR_KEY;
     }
     sk_X509_pop_free(certs, X509_free);
@@ -112,46 +113,46 @@ static enum iotsafe_err half_in_file(struct isprov_candidates *it,
 }
 
 /* The key of a public-key object, of whatever type it turns out to be. */
-static enum iotsafe_err read_half(struct isprov *prov, struct iotsafe_card *card,
-                                  const struct iotsafe_name *name, struct isprov_half **ret_half,
-                                  struct iotsafe_op *op)
+static enum iotsafe_err read_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                        const struct iotsafe_name *name,
+                                        struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct iotsafe_public_key key;
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     enum iotsafe_err err = iotsafe_read_public_key(card, name, &key, op);
 
     if (err == IOTSAFE_OK)
-        half = isprov_half_of_card(prov, &key);
-    if (err == IOTSAFE_OK && half == NULL) {
+        pub = isprov_public_key_of_card(prov, &key);
+    if (err == IOTSAFE_OK && pub == NULL) {
         isprov_op_set(op,
                       "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
                       "nor an RSA-2048 key",
                       isprov_object_text(IOTSAFE_URI_PUBLIC, name).text);
         err = IOTSAFE_ERR_KEY;
     }
-    *ret_half = half;
+    *ret_pub = pub;
     return err;
 }
 
-static enum iotsafe_err read_direct(struct isprov_candidates *it, struct isprov_half **ret_half,
-                                    struct iotsafe_op *op)
+static enum iotsafe_err read_direct(struct isprov_candidates *it,
+                                    struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
-    enum iotsafe_err err = read_half(it->prov, it->card, &it->name, ret_half, op);
+    enum iotsafe_err err = read_public_key(it->prov, it->card, &it->name, ret_pub, op);
 
     it->stage = ISPROV_CANDIDATES_LIST;
     it->direct_hit = err == IOTSAFE_OK || err == IOTSAFE_ERR_KEY;
     return err;
 }
 
-enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isprov_half **ret_half,
-                                        struct iotsafe_op *op)
+enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
+                                        struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     const struct iotsafe_object *object;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
-    *ret_half = NULL;
+    *ret_pub = NULL;
     if (it->stage == ISPROV_CANDIDATES_DIRECT)
-        err = read_direct(it, ret_half, op);
+        err = read_direct(it, ret_pub, op);
     if (iotsafe_err_is_refusal(err) && it->stage == ISPROV_CANDIDATES_LIST) {
         err = read_list(it, op);
         if (err != IOTSAFE_OK)
@@ -163,39 +164,39 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it, struct isp
         if (object == NULL)
             it->stage = ISPROV_CANDIDATES_END;
         else if (object->kind == IOTSAFE_PUBLIC_KEY)
-            err = read_half(it->prov, it->card, &object->name, ret_half, op);
+            err = read_public_key(it->prov, it->card, &object->name, ret_pub, op);
         else
-            err = half_in_file(it, object, ret_half, op);
+            err = public_key_in_file(it, object, ret_pub, op);
     }
     return iotsafe_err_is_refusal(err) ? IOTSAFE_OK : err;
 }
 
 /* -------------------------------------------------------------- public keys */
 
-enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
-                                   const struct iotsafe_object *object,
-                                   struct isprov_half **ret_half, struct iotsafe_op *op)
+enum iotsafe_err isprov_object_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                          const struct iotsafe_object *object,
+                                          struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     if (isprov_type_of_object(object) == NULL) {
         isprov_op_set(op, "%s is a key of type %02x, which this provider does not know",
                       isprov_object_text(IOTSAFE_URI_PUBLIC, &object->name).text, object->key_type);
         return IOTSAFE_ERR_UNSUPPORTED;
     }
-    return read_half(prov, card, &object->name, ret_half, op);
+    return read_public_key(prov, card, &object->name, ret_pub, op);
 }
 
-/* The public half of the private key so named. */
-static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *card,
-                                    const struct iotsafe_name *name, struct isprov_half **ret_half,
-                                    struct iotsafe_op *op)
+/* The public key of the private key so named. */
+static enum iotsafe_err find_public_key(struct isprov *prov, struct iotsafe_card *card,
+                                        const struct iotsafe_name *name,
+                                        struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, prov, card, name);
-    err = isprov_candidates_next(&it, ret_half, op);
+    err = isprov_candidates_next(&it, ret_pub, op);
     isprov_candidates_clear(&it);
-    if (err == IOTSAFE_OK && *ret_half == NULL) {
+    if (err == IOTSAFE_OK && *ret_pub == NULL) {
         isprov_op_set(op, "%s: the card gives no public key for it",
                       isprov_object_text(IOTSAFE_URI_PRIVATE, name).text);
         err = IOTSAFE_ERR_NOT_FOUND;
@@ -205,21 +206,21 @@ static enum iotsafe_err public_half(struct isprov *prov, struct iotsafe_card *ca
 
 enum iotsafe_err isprov_named_public_key(struct isprov *prov, struct iotsafe_card *card,
                                          const struct iotsafe_name *name,
-                                         struct isprov_half **ret_half, struct iotsafe_op *op)
+                                         struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct iotsafe_object object = { .kind = IOTSAFE_PUBLIC_KEY, .name = *name };
     struct iotsafe_op other = iotsafe_op_within(op);
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
 
     if (isprov_name_has_one_part(name)) /* without the list, if the card takes the name */
-        err = isprov_public_key(prov, card, &object, ret_half, op);
+        err = isprov_object_public_key(prov, card, &object, ret_pub, op);
     if (iotsafe_err_is_refusal(err)) {
         err = iotsafe_find(card, IOTSAFE_PUBLIC_KEY, name, &object, op);
         if (err == IOTSAFE_OK)
-            return isprov_public_key(prov, card, &object, ret_half, op);
+            return isprov_object_public_key(prov, card, &object, ret_pub, op);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND
-        && public_half(prov, card, name, ret_half, &other) == IOTSAFE_OK)
+        && find_public_key(prov, card, name, ret_pub, &other) == IOTSAFE_OK)
         return IOTSAFE_OK;
     return err;
 }

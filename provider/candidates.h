@@ -5,7 +5,7 @@
 #ifndef ISPROV_CANDIDATES_H
 #define ISPROV_CANDIDATES_H
 
-#include "half.h"
+#include "public_key.h"
 #include "prov.h"
 
 /** A name that a card can take as it is, without the object list: one part alone. */
@@ -46,38 +46,39 @@ void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
                             struct iotsafe_card *card, const struct iotsafe_name *private_key);
 
 /**
- * @param ret_half  the next candidate, isprov_half_free() it; NULL: no more
+ * @param ret_pub  the next candidate, isprov_public_key_free() it; NULL: no more
  * @retval IOTSAFE_ERR_NOT_FOUND    there is no such private key
  * @retval IOTSAFE_ERR_AMBIGUOUS    there are several
  * @retval IOTSAFE_ERR_UNSUPPORTED  it is of a type that this provider does not know
  */
 IOTSAFE_NODISCARD enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
-                                                          struct isprov_half **ret_half,
+                                                          struct isprov_public_key **ret_pub,
                                                           struct iotsafe_op *op);
 void isprov_candidates_clear(struct isprov_candidates *it);
 
 /**
  * A public-key object.
  * @param object    kind IOTSAFE_PUBLIC_KEY
- * @param ret_half  isprov_half_free() it
+ * @param ret_pub  isprov_public_key_free() it
  * @retval IOTSAFE_ERR_KEY          not a point of a curve, or no RSA key of a card
  * @retval IOTSAFE_ERR_UNSUPPORTED  of a type that this provider does not know
  */
-IOTSAFE_NODISCARD enum iotsafe_err isprov_public_key(struct isprov *prov, struct iotsafe_card *card,
-                                                     const struct iotsafe_object *object,
-                                                     struct isprov_half **ret_half,
-                                                     struct iotsafe_op *op);
+IOTSAFE_NODISCARD enum iotsafe_err isprov_object_public_key(struct isprov *prov,
+                                                            struct iotsafe_card *card,
+                                                            const struct iotsafe_object *object,
+                                                            struct isprov_public_key **ret_pub,
+                                                            struct iotsafe_op *op);
 
 /**
  * The public key that a name stands for: the public-key object so named, else the
  * first candidate of the private key so named.
- * @param ret_half  as above
+ * @param ret_pub  as above
  * @retval IOTSAFE_ERR_NOT_FOUND  neither
  */
 IOTSAFE_NODISCARD enum iotsafe_err isprov_named_public_key(struct isprov *prov,
                                                            struct iotsafe_card *card,
                                                            const struct iotsafe_name *name,
-                                                           struct isprov_half **ret_half,
+                                                           struct isprov_public_key **ret_pub,
                                                            struct iotsafe_op *op);
 
 #endif

@@ -14,21 +14,21 @@
 /* ------------------------------------------------------------------ opening */
 
 /* Takes the first candidate, which tells the type of the key. None is no error: a
- * key without a public half still signs. */
+ * key without a public key still signs. */
 static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
-    err = isprov_candidates_next(&it, &half, op);
+    err = isprov_candidates_next(&it, &pub, op);
     isprov_candidates_clear(&it);
     if (err != IOTSAFE_OK)
         return err;
-    key->type = half != NULL ? half->type : it.type;
-    if (half != NULL && !isprov_key_replace(key, NULL, half, false))
-        isprov_half_free(half);
+    key->type = pub != NULL ? pub->type : it.type;
+    if (pub != NULL && !isprov_key_replace(key, NULL, pub, false))
+        isprov_public_key_free(pub);
     return IOTSAFE_OK;
 }
 
@@ -69,7 +69,7 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
 struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
                                             struct iotsafe_op *op)
 {
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
     struct isprov_key *key;
 
     if (ref->spki == NULL)
@@ -77,8 +77,8 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
     key = card_key_new(prov, &ref->uri, op);
     if (key == NULL)
         return NULL;
-    half = isprov_half_of_spki(prov, ref->spki, ref->spki_len);
-    if (half == NULL) {
+    pub = isprov_public_key_of_spki(prov, ref->spki, ref->spki_len);
+    if (pub == NULL) {
         isprov_raise_text(prov, IOTSAFE_ERR_REFERENCE,
                           "key reference to %s: the public key in it is damaged or none that a SIM "
                           "key can have; write it again with 'iotsafe key-ref URI'",
@@ -86,15 +86,15 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
         isprov_key_free(key);
         return NULL;
     }
-    key->type = half->type;
-    if (!isprov_key_replace(key, NULL, half, true))
-        isprov_half_free(half);
+    key->type = pub->type;
+    if (!isprov_key_replace(key, NULL, pub, true))
+        isprov_public_key_free(pub);
     return key;
 }
 
-/* ------------------------------------------------- finding the half that fits */
+/* ------------------------------------------------- finding the public key that fits */
 
-/* What a public half has to fit. */
+/* What a public key has to fit. */
 struct demand {
     /* a signature */
     const struct isprov_scheme *scheme;
@@ -133,40 +133,40 @@ static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct demand *d
     return good;
 }
 
-static bool fits(const struct isprov_key *key, const struct isprov_half *half,
+static bool fits(const struct isprov_key *key, const struct isprov_public_key *pub,
                  const struct demand *d)
 {
-    if (half->type != key->type)
+    if (pub->type != key->type)
         return false;
-    return d->equal_to != NULL ? isprov_half_eq(key->prov, half, d->equal_to)
-                               : verifies(key->prov, half->pkey, d);
+    return d->equal_to != NULL ? isprov_public_key_eq(key->prov, pub, d->equal_to)
+                               : verifies(key->prov, pub->pkey, d);
 }
 
 /* Goes through the candidates for one that fits. It is the caller's. */
 static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand *d,
-                                     struct isprov_half **ret_half, struct iotsafe_op *op)
+                                     struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
     for (;;) {
-        err = isprov_candidates_next(&it, &half, op);
-        if (err != IOTSAFE_OK || half == NULL || fits(key, half, d))
+        err = isprov_candidates_next(&it, &pub, op);
+        if (err != IOTSAFE_OK || pub == NULL || fits(key, pub, d))
             break;
-        isprov_half_free(half);
+        isprov_public_key_free(pub);
     }
     isprov_candidates_clear(&it);
-    if (err == IOTSAFE_OK && half == NULL)
+    if (err == IOTSAFE_OK && pub == NULL)
         err = IOTSAFE_ERR_SIGNATURE;
     if (err == IOTSAFE_OK)
-        *ret_half = half;
+        *ret_pub = pub;
     return err;
 }
 
 /**
- * Pin the public half that fits: the one in use, or while that is not pinned
+ * Pin the public key that fits: the one in use, or while that is not pinned
  * another candidate.
  * @retval IOTSAFE_ERR_SIGNATURE  none fits
  */
@@ -174,28 +174,28 @@ static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
                                struct iotsafe_op *op)
 {
     for (;;) {
-        const struct isprov_half *half = isprov_key_half(key);
-        struct isprov_half *other = NULL;
+        const struct isprov_public_key *pub = isprov_key_public(key);
+        struct isprov_public_key *other = NULL;
         enum iotsafe_err err;
 
-        if (half != NULL && fits(key, half, d)) {
-            if (isprov_key_pin(key) == half)
+        if (pub != NULL && fits(key, pub, d)) {
+            if (isprov_key_pin(key) == pub)
                 return IOTSAFE_OK;
             continue; /* another thread put a better one in its place */
         }
         if (d->equal_to == NULL)
             iotsafe_card_forget(key->card); /* what was read no longer holds */
         if (isprov_key_is_pinned(key)) {
-            if (isprov_key_half(key) == half)
+            if (isprov_key_public(key) == pub)
                 return IOTSAFE_ERR_SIGNATURE;
             continue;
         }
         err = find_fitting(key, d, &other, op);
         if (err != IOTSAFE_OK)
             return err;
-        if (isprov_key_replace(key, half, other, true))
+        if (isprov_key_replace(key, pub, other, true))
             return IOTSAFE_OK;
-        isprov_half_free(other);
+        isprov_public_key_free(other);
     }
 }
 
@@ -257,7 +257,7 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct dem
 {
     enum iotsafe_err err;
 
-    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_half(key) == NULL)
+    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_public(key) == NULL)
         return IOTSAFE_OK;
     err = settle(key, d, op);
     if (err == IOTSAFE_ERR_SIGNATURE)
@@ -269,20 +269,20 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct dem
 static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d, int wanted,
                                    struct iotsafe_op *op)
 {
-    const struct isprov_half *half = isprov_key_half(key);
+    const struct isprov_public_key *pub = isprov_key_public(key);
     struct isprov_scheme exact = *d->scheme;
     struct demand with_salt = *d;
     const int most = key->type->max_signature_len - (int)d->digest_len - 2;
 
-    if (wanted == ISPROV_ANY_SALT || half == NULL
+    if (wanted == ISPROV_ANY_SALT || pub == NULL
         || !iotsafe_config_verify_signature(key->prov->config))
         return IOTSAFE_OK;
     with_salt.scheme = &exact;
     exact.salt_len = wanted;
-    if (verifies(key->prov, half->pkey, &with_salt))
+    if (verifies(key->prov, pub->pkey, &with_salt))
         return IOTSAFE_OK;
     for (exact.salt_len = 0; exact.salt_len < most; exact.salt_len++)
-        if (verifies(key->prov, half->pkey, &with_salt))
+        if (verifies(key->prov, pub->pkey, &with_salt))
             break;
     isprov_op_set(op,
                   "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
@@ -440,25 +440,25 @@ static struct demand demand_of_proof(const struct proof *proof)
                             .sig_len = proof->sig_len };
 }
 
-/* For a key of which the card gives no public half: if a signature fits `other`,
+/* For a key of which the card gives no public key: if a signature fits `other`,
  * that is it. */
 static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     struct proof proof;
     struct demand d;
-    struct isprov_half *half = isprov_half_of_pkey(key->prov, other);
+    struct isprov_public_key *pub = isprov_public_key_of_pkey(key->prov, other);
     enum iotsafe_err err;
 
-    if (half == NULL || half->type != key->type) {
-        isprov_half_free(half);
+    if (pub == NULL || pub->type != key->type) {
+        isprov_public_key_free(pub);
         return IOTSAFE_ERR_SIGNATURE;
     }
     err = make_proof(key, &proof, op);
     d = demand_of_proof(&proof);
-    if (err == IOTSAFE_OK && !fits(key, half, &d))
+    if (err == IOTSAFE_OK && !fits(key, pub, &d))
         err = IOTSAFE_ERR_SIGNATURE;
-    if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, half, true))
-        isprov_half_free(half); /* or another thread has just found the same */
+    if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, pub, true))
+        isprov_public_key_free(pub); /* or another thread has just found the same */
     proof_clear(&proof);
     return err;
 }
@@ -466,8 +466,8 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     const struct demand d = { .equal_to = other };
-    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, op)
-                                                        : adopt(key, other, op);
+    enum iotsafe_err err = isprov_key_public(key) != NULL ? settle(key, &d, op)
+                                                          : adopt(key, other, op);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
         isprov_raise(key->prov, err, op); /* not "no", but "cannot tell" */
@@ -480,7 +480,7 @@ int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op)
     struct demand d;
     enum iotsafe_err err = make_proof(key, &proof, op);
 
-    if (err == IOTSAFE_OK && isprov_key_half(key) != NULL) {
+    if (err == IOTSAFE_OK && isprov_key_public(key) != NULL) {
         d = demand_of_proof(&proof);
         err = settle(key, &d, op);
         if (err == IOTSAFE_ERR_SIGNATURE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a card key can do: be found on the card, sign, and show that it belongs
- * to a public key. The rules about public halves that do not fit are here.
+ * to a public key. The rules about public keys that do not fit are here.
  *
  * Nothing here calls the application while the card is at work. `op` is the
  * operation of the dispatch function that calls; what fails is raised with its text.
@@ -13,7 +13,7 @@
 #include "keyref.h"
 
 /**
- * The private key that a URI names, with its public half if the card gives one.
+ * The private key that a URI names, with its public key if the card gives one.
  * One exchange by label; by identifier the object list is read as well.
  *
  * @return NULL after an error was raised
@@ -44,8 +44,8 @@ struct isprov_scheme {
 /**
  * Sign and check the signature before it is given out.
  *
- * A public half that nobody has relied on yet and that does not fit is dropped,
- * and the other candidates are tried, read afresh. Without any public half the
+ * A public key that nobody has relied on yet and that does not fit is dropped,
+ * and the other candidates are tried, read afresh. Without any public key the
  * signature is given out unchecked: there is nothing that it could contradict.
  * So is the salt of PSS, which the card chooses.
  *
@@ -58,16 +58,16 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
                          struct iotsafe_op *op);
 
 /**
- * Does the private key belong to `other`? Compares with the public half in use;
+ * Does the private key belong to `other`? Compares with the public key in use;
  * while that is not pinned, with the other candidates, too. Where the card gives
  * no public key at all, it signs a random digest and `other` checks it.
  *
  * @param other  a public key of the default provider
- * @return true: `other` is the public half now, and pinned
+ * @return true: `other` is the public key now, and pinned
  */
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op);
 
-/** Sign a random digest and check it: 1 if the halves belong together, or 0
+/** Sign a random digest and check it: 1 if private and public key belong together, or 0
  *  after an error was raised. */
 int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op);
 

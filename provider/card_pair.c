@@ -66,10 +66,10 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
                                         struct isprov_key **ret_key, struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = *asked;
-    struct isprov_half *half = isprov_half_of_point(prov, NULL, made->point);
+    struct isprov_public_key *pub = isprov_public_key_of_point(prov, NULL, made->point);
     struct isprov_key *key;
 
-    if (half == NULL) {
+    if (pub == NULL) {
         isprov_op_set(op,
                       "GENERATE KEY PAIR answered a point on no curve that this provider "
                       "knows (%s)",
@@ -80,9 +80,9 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
         memcpy(uri.name.id, made->private_key.id, sizeof(uri.name.id));
         uri.name.id_len = made->private_key.id_len;
     }
-    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, &uri, half->type);
-    if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
-        isprov_half_free(half);
+    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, &uri, pub->type);
+    if (key == NULL || !isprov_key_replace(key, NULL, pub, true)) {
+        isprov_public_key_free(pub);
         isprov_key_free(key);
         return IOTSAFE_ERR_MEMORY;
     }
@@ -160,7 +160,7 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
     return IOTSAFE_ERR_NOT_FOUND;
 }
 
-int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
+int isprov_card_key_agree(struct isprov_key *key, const struct isprov_public_key *peer,
                           uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
                           struct iotsafe_op *op)
 {

@@ -16,7 +16,7 @@ const struct isprov_type *isprov_card_container_type(struct isprov *prov,
  * Make a key pair on the card, which replaces what the container held.
  *
  * @param group  the group that is wanted; empty: that of the container
- * @return the new key with its public half pinned; NULL after an error was raised
+ * @return the new key with its public key pinned; NULL after an error was raised
  */
 struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
                                             const char *group, struct iotsafe_op *op);
@@ -28,7 +28,7 @@ struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct io
  * @param ret_secret  the caller wipes it
  * @return 1, or 0 after an error was raised
  */
-int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
+int isprov_card_key_agree(struct isprov_key *key, const struct isprov_public_key *peer,
                           uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
                           struct iotsafe_op *op);
 

@@ -6,13 +6,14 @@
 #include "ecdsa_der.h"
 
 struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
-                                          const struct iotsafe_uri *uri, struct isprov_half *half)
+                                          const struct iotsafe_uri *uri,
+                                          struct isprov_public_key *pub)
 {
     struct isprov_key *key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PUBLIC, card, uri,
-                                                 half->type);
+                                                 pub->type);
 
-    if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
-        isprov_half_free(half);
+    if (key == NULL || !isprov_key_replace(key, NULL, pub, true)) {
+        isprov_public_key_free(pub);
         isprov_key_free(key);
         return NULL;
     }

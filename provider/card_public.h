@@ -10,11 +10,12 @@
 /**
  * A public key that stands on a card, to verify with there.
  *
- * @param half  owned from here on
+ * @param pub  owned from here on
  * @return NULL after an error was raised
  */
 struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
-                                          const struct iotsafe_uri *uri, struct isprov_half *half);
+                                          const struct iotsafe_uri *uri,
+                                          struct isprov_public_key *pub);
 
 /** May the applet verify with it? What the device can overwrite proves nothing.
  *  @return false after an error was raised */

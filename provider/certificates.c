@@ -53,17 +53,18 @@ static int file_rank(const struct iotsafe_object *file, const struct iotsafe_nam
     return data ? 3 : 2;
 }
 
-static bool is_cert_of(const struct isprov *prov, const X509 *cert, const struct isprov_half *half)
+static bool is_cert_of(const struct isprov *prov, const X509 *cert,
+                       const struct isprov_public_key *pub)
 {
     const EVP_PKEY *pkey = X509_get0_pubkey(cert);
 
-    return pkey != NULL && isprov_half_eq(prov, half, pkey);
+    return pkey != NULL && isprov_public_key_eq(prov, pub, pkey);
 }
 
 /* The certificates of the first file whose leaf holds that key. */
-static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
-                                          const struct isprov_half *half,
-                                          STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
+static enum iotsafe_err find_cert_of_public_key(const struct isprov_candidates *it,
+                                                const struct isprov_public_key *pub,
+                                                STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
@@ -77,7 +78,7 @@ static enum iotsafe_err find_cert_of_half(const struct isprov_candidates *it,
             err = isprov_file_certs(it->prov, it->card, file, &certs, op);
             if (err != IOTSAFE_OK && !iotsafe_err_is_refusal(err))
                 return err;
-            if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), half)) {
+            if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), pub)) {
                 *ret_certs = certs;
                 return IOTSAFE_OK;
             }
@@ -91,17 +92,17 @@ static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *c
                                      struct iotsafe_op *op)
 {
     struct isprov_candidates it;
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, prov, card, &key->name);
     it.stage = ISPROV_CANDIDATES_LIST; /* files are looked for in any case */
     do {
-        err = isprov_candidates_next(&it, &half, op);
+        err = isprov_candidates_next(&it, &pub, op);
         if (err == IOTSAFE_OK)
-            err = half != NULL ? find_cert_of_half(&it, half, ret_certs, op)
-                               : IOTSAFE_ERR_NOT_FOUND;
-        isprov_half_free(half);
+            err = pub != NULL ? find_cert_of_public_key(&it, pub, ret_certs, op)
+                              : IOTSAFE_ERR_NOT_FOUND;
+        isprov_public_key_free(pub);
     } while (err == IOTSAFE_ERR_NOT_FOUND && it.stage != ISPROV_CANDIDATES_END);
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_ERR_NOT_FOUND)

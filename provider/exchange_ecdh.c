@@ -38,7 +38,7 @@ struct exchange {
 
     /* for card keys */
     struct isprov_key *key;
-    struct isprov_half *peer;
+    struct isprov_public_key *peer;
     struct kdf kdf;
 };
 
@@ -46,7 +46,7 @@ static void drop_operation(struct exchange *ex)
 {
     EVP_PKEY_CTX_free(ex->ctx);
     isprov_key_free(ex->key);
-    isprov_half_free(ex->peer);
+    isprov_public_key_free(ex->peer);
     OPENSSL_clear_free(ex->kdf.ukm, ex->kdf.ukm_len);
     *ex = (struct exchange){ .prov = ex->prov };
 }
@@ -80,7 +80,7 @@ static bool copy_operation(struct exchange *to, const struct exchange *from)
         to->ctx = EVP_PKEY_CTX_dup(from->ctx);
     to->key = from->key != NULL ? isprov_key_ref(from->key) : NULL;
     if (from->peer != NULL)
-        to->peer = isprov_half_of_point(from->prov, from->peer->type, from->peer->octets);
+        to->peer = isprov_public_key_of_point(from->prov, from->peer->type, from->peer->octets);
     to->kdf = from->kdf;
     if (from->kdf.ukm != NULL)
         to->kdf.ukm = OPENSSL_memdup(from->kdf.ukm, from->kdf.ukm_len);
@@ -122,13 +122,13 @@ static int exchange_ecdh_init(void *ctx, void *keydata, const OSSL_PARAM params[
 /* The copy is made anew from the octets, which checks the point once more. */
 static bool take_peer(struct exchange *ex, const EVP_PKEY *peer)
 {
-    isprov_half_free(ex->peer);
-    ex->peer = isprov_half_of_pkey(ex->prov, peer);
+    isprov_public_key_free(ex->peer);
+    ex->peer = isprov_public_key_of_pkey(ex->prov, peer);
     if (ex->peer != NULL && ex->peer->type == ex->key->type)
         return true;
     isprov_raise_text(ex->prov, IOTSAFE_ERR_KEY, "%s: the peer's key is no point of %s",
                       isprov_key_name(ex->key).text, ex->key->type->group);
-    isprov_half_free(ex->peer);
+    isprov_public_key_free(ex->peer);
     ex->peer = NULL;
     return false;
 }

@@ -14,7 +14,7 @@
 #define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
 
 /* Where libcrypto hands a key in as const: counting references and settling on a
- * public half (key.h) change nothing that its other holders could see. */
+ * public key (key.h) change nothing that its other holders could see. */
 static struct isprov_key *key_of(const void *keydata)
 {
     return (struct isprov_key *)(uintptr_t)keydata;
@@ -58,7 +58,7 @@ int isprov_keymgmt_has(const void *keydata, int selection)
         return (key->soft_parts & wanted) == wanted;
     if ((wanted & SELECT_PRIVATE) != 0 && isprov_key_is_card_public(key))
         return 0;
-    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_half(key) != NULL;
+    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_public(key) != NULL;
 }
 
 /* The parameters of an RSA key are none. */
@@ -133,11 +133,11 @@ static bool same_card_key(struct isprov_key *a, struct isprov_key *b, struct iot
 
     if (a == b)
         return true;
-    if (isprov_key_is_on_card(b) && isprov_key_half(b) == NULL)
-        return isprov_key_half(a) == NULL
+    if (isprov_key_is_on_card(b) && isprov_key_public(b) == NULL)
+        return isprov_key_public(a) == NULL
                    ? same_card_object(a, b)
-                   : isprov_card_key_belongs_to(b, isprov_key_half(a)->pkey, op);
-    public_b = isprov_key_is_on_card(b) ? isprov_key_half(b)->pkey : isprov_key_public_pkey(b);
+                   : isprov_card_key_belongs_to(b, isprov_key_public(a)->pkey, op);
+    public_b = isprov_key_is_on_card(b) ? isprov_key_public(b)->pkey : isprov_key_public_pkey(b);
     return public_b != NULL && isprov_card_key_belongs_to(a, public_b, op);
 }
 
@@ -166,7 +166,7 @@ static int validate_card_key(struct isprov_key *key, int selection)
 {
     struct iotsafe_op op = isprov_op_begin(key->prov);
 
-    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_half(key) == NULL) {
+    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_public(key) == NULL) {
         isprov_raise_text(key->prov, IOTSAFE_ERR_KEY, "%s: no public key is known",
                           isprov_key_name(key).text);
         return 0;
@@ -217,14 +217,14 @@ bool isprov_put_text(OSSL_PARAM params[], const char *name, const char *value)
     return p == NULL || OSSL_PARAM_set_utf8_string(p, value);
 }
 
-const struct isprov_half *isprov_pin_or_raise(struct isprov_key *key)
+const struct isprov_public_key *isprov_pin_or_raise(struct isprov_key *key)
 {
-    const struct isprov_half *half = isprov_key_pin(key);
+    const struct isprov_public_key *pub = isprov_key_pin(key);
 
-    if (half == NULL)
+    if (pub == NULL)
         isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
                           "%s: the SIM gives no public key for it; a key-reference file with the "
                           "public key in it would",
                           isprov_key_name(key).text);
-    return half;
+    return pub;
 }

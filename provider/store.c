@@ -143,7 +143,7 @@ static enum iotsafe_uri_type type_of_kind(enum iotsafe_kind kind)
 }
 
 /* Do these two belong together? By label if both have one, else by identifier. */
-static bool is_half_of(const struct iotsafe_name *public, const struct iotsafe_name *private)
+static bool belongs_to(const struct iotsafe_name *public, const struct iotsafe_name *private)
 {
     if (public->label_len != 0 && private->label_len != 0)
         return iotsafe_name_same_label(public, private);
@@ -155,7 +155,7 @@ static bool is_given_already(const struct store *store, const struct iotsafe_obj
 {
     for (size_t i = 0; i < store->n_items; i++)
         if (store->items[i].type == IOTSAFE_URI_PRIVATE
-            && is_half_of(&object->name, &store->items[i].object.name))
+            && belongs_to(&object->name, &store->items[i].object.name))
             return true;
     return false;
 }
@@ -348,16 +348,16 @@ static enum outcome not_had(const struct store *store, const struct item *item,
     return FAILED;
 }
 
-static enum outcome give_spki(const struct store *store, const struct isprov_half *half,
+static enum outcome give_spki(const struct store *store, const struct isprov_public_key *pub,
                               const struct receiver *to)
 {
     uint8_t *spki = NULL;
-    int len = i2d_PUBKEY(half->pkey, &spki);
+    int len = i2d_PUBKEY(pub->pkey, &spki);
     enum outcome outcome = FAILED;
 
     if (len > 0)
-        outcome = give_der(to, OSSL_OBJECT_PKEY, half->type->algorithm, "SubjectPublicKeyInfo",
-                           spki, (size_t)len);
+        outcome = give_der(to, OSSL_OBJECT_PKEY, pub->type->algorithm, "SubjectPublicKeyInfo", spki,
+                           (size_t)len);
     else
         isprov_raise(store->prov, IOTSAFE_ERR_MEMORY, NULL);
     OPENSSL_free(spki);
@@ -366,14 +366,14 @@ static enum outcome give_spki(const struct store *store, const struct isprov_hal
 
 /* A key with which the card will verify itself. */
 static enum outcome give_card_public(const struct store *store, const struct item *item,
-                                     struct isprov_half *half, const struct receiver *to)
+                                     struct isprov_public_key *pub, const struct receiver *to)
 {
     struct iotsafe_uri uri = store->uri;
     struct isprov_key *key;
     enum outcome outcome;
 
     uri.name = item->object.name;
-    key = isprov_card_public_new(store->prov, store->card, &uri, half);
+    key = isprov_card_public_new(store->prov, store->card, &uri, pub);
     if (key == NULL)
         return FAILED;
     outcome = give_reference(to, key);
@@ -382,7 +382,7 @@ static enum outcome give_card_public(const struct store *store, const struct ite
 }
 
 /* True if there is a public-key object so named: a name may also stand for the
- * public half of a private key, out of its certificate. */
+ * public key of a private key, out of its certificate. */
 static bool is_object(const struct store *store, const struct item *item,
                       const struct iotsafe_op *op)
 {
@@ -395,29 +395,29 @@ static bool is_object(const struct store *store, const struct item *item,
 }
 
 static enum iotsafe_err read_public_key(const struct store *store, const struct item *item,
-                                        struct isprov_half **ret_half, struct iotsafe_op *op)
+                                        struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
-    return item->listed ? isprov_public_key(store->prov, store->card, &item->object, ret_half, op)
-                        : isprov_named_public_key(store->prov, store->card, &item->object.name,
-                                                  ret_half, op);
+    return item->listed
+               ? isprov_object_public_key(store->prov, store->card, &item->object, ret_pub, op)
+               : isprov_named_public_key(store->prov, store->card, &item->object.name, ret_pub, op);
 }
 
 static enum outcome give_public_key(struct store *store, const struct item *item,
                                     const struct receiver *to, struct iotsafe_op *op)
 {
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     enum outcome outcome;
-    enum iotsafe_err err = read_public_key(store, item, &half, op);
+    enum iotsafe_err err = read_public_key(store, item, &pub, op);
 
     if (worth_asking_again(item, err))
-        err = read_public_key(store, item, &half, op);
+        err = read_public_key(store, item, &pub, op);
     if (err != IOTSAFE_OK)
         return not_had(store, item, err, op);
-    if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
+    if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(pub->type)
         && is_object(store, item, op))
-        return give_card_public(store, item, half, to);
-    outcome = give_spki(store, half, to);
-    isprov_half_free(half);
+        return give_card_public(store, item, pub, to);
+    outcome = give_spki(store, pub, to);
+    isprov_public_key_free(pub);
     return outcome;
 }
 
@@ -515,7 +515,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
     return outcome != FAILED;
 }
 
-/* A private key has no other form. With its public half alone, libcrypto would
+/* A private key has no other form. With its public key alone, libcrypto would
  * take the key for a public one and look no further. */
 static int store_export_object(void *ctx, const void *reference, size_t reference_len,
                                OSSL_CALLBACK *cb, void *arg)
