@@ -95,7 +95,7 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
 /* ------------------------------------------------- finding the public key that fits */
 
 /* What a public key has to fit. */
-struct demand {
+struct constraint {
     /* a signature */
     const struct isprov_scheme *scheme;
     const uint8_t *digest, *sig;
@@ -119,31 +119,31 @@ static bool set_scheme(EVP_PKEY_CTX *ctx, const struct isprov_scheme *scheme)
     }
 }
 
-static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct demand *d)
+static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct constraint *c)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     EVP_PKEY_CTX *ctx = libctx != NULL ? EVP_PKEY_CTX_new_from_pkey(libctx, pkey, NULL) : NULL;
     bool good;
 
     isprov_mark(prov);
-    good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 && set_scheme(ctx, d->scheme)
-           && EVP_PKEY_verify(ctx, d->sig, d->sig_len, d->digest, d->digest_len) == 1;
+    good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 && set_scheme(ctx, c->scheme)
+           && EVP_PKEY_verify(ctx, c->sig, c->sig_len, c->digest, c->digest_len) == 1;
     isprov_drop(prov);
     EVP_PKEY_CTX_free(ctx);
     return good;
 }
 
 static bool fits(const struct isprov_key *key, const struct isprov_public_key *pub,
-                 const struct demand *d)
+                 const struct constraint *c)
 {
     if (pub->type != key->type)
         return false;
-    return d->equal_to != NULL ? isprov_public_key_eq(key->prov, pub, d->equal_to)
-                               : verifies(key->prov, pub->pkey, d);
+    return c->equal_to != NULL ? isprov_public_key_eq(key->prov, pub, c->equal_to)
+                               : verifies(key->prov, pub->pkey, c);
 }
 
 /* Goes through the candidates for one that fits. It is the caller's. */
-static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand *d,
+static enum iotsafe_err find_fitting(struct isprov_key *key, const struct constraint *c,
                                      struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
@@ -153,7 +153,7 @@ static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
     for (;;) {
         err = isprov_candidates_next(&it, &pub, op);
-        if (err != IOTSAFE_OK || pub == NULL || fits(key, pub, d))
+        if (err != IOTSAFE_OK || pub == NULL || fits(key, pub, c))
             break;
         isprov_public_key_free(pub);
     }
@@ -170,7 +170,7 @@ static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand
  * another candidate.
  * @retval IOTSAFE_ERR_SIGNATURE  none fits
  */
-static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
+static enum iotsafe_err settle(struct isprov_key *key, const struct constraint *c,
                                struct iotsafe_op *op)
 {
     for (;;) {
@@ -178,19 +178,19 @@ static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
         struct isprov_public_key *other = NULL;
         enum iotsafe_err err;
 
-        if (pub != NULL && fits(key, pub, d)) {
+        if (pub != NULL && fits(key, pub, c)) {
             if (isprov_key_pin(key) == pub)
                 return IOTSAFE_OK;
             continue; /* another thread put a better one in its place */
         }
-        if (d->equal_to == NULL)
+        if (c->equal_to == NULL)
             iotsafe_card_forget(key->card); /* what was read no longer holds */
         if (isprov_key_is_pinned(key)) {
             if (isprov_key_public(key) == pub)
                 return IOTSAFE_ERR_SIGNATURE;
             continue;
         }
-        err = find_fitting(key, d, &other, op);
+        err = find_fitting(key, c, &other, op);
         if (err != IOTSAFE_OK)
             return err;
         if (isprov_key_replace(key, pub, other, true))
@@ -252,27 +252,27 @@ static void explain_mismatch(const struct isprov_key *key, struct iotsafe_op *op
 }
 
 /* Sees to it that a fresh signature fits what the caller holds. */
-static enum iotsafe_err check_signature(struct isprov_key *key, const struct demand *d,
+static enum iotsafe_err check_signature(struct isprov_key *key, const struct constraint *c,
                                         struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
     if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_public(key) == NULL)
         return IOTSAFE_OK;
-    err = settle(key, d, op);
+    err = settle(key, c, op);
     if (err == IOTSAFE_ERR_SIGNATURE)
         explain_mismatch(key, op);
     return err;
 }
 
 /* The salt of PSS is the card's choice; the caller may have promised another. */
-static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d, int wanted,
-                                   struct iotsafe_op *op)
+static enum iotsafe_err check_salt(const struct isprov_key *key, const struct constraint *c,
+                                   int wanted, struct iotsafe_op *op)
 {
     const struct isprov_public_key *pub = isprov_key_public(key);
-    struct isprov_scheme exact = *d->scheme;
-    struct demand with_salt = *d;
-    const int most = key->type->max_signature_len - (int)d->digest_len - 2;
+    struct isprov_scheme exact = *c->scheme;
+    struct constraint with_salt = *c;
+    const int most = key->type->max_signature_len - (int)c->digest_len - 2;
 
     if (wanted == ISPROV_ANY_SALT || pub == NULL
         || !iotsafe_config_verify_signature(key->prov->config))
@@ -344,23 +344,23 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
 {
     uint8_t sig[ISPROV_SIGNATURE_MAX];
     struct isprov_scheme any = *scheme;
-    struct demand d = { .scheme = &any, .digest = input->digest, .sig = sig };
-    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, op);
+    struct constraint c = { .scheme = &any, .digest = input->digest, .sig = sig };
+    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &c.sig_len, op);
 
     any.salt_len = ISPROV_ANY_SALT;
-    d.digest_len = iotsafe_hash_size(input->hash);
+    c.digest_len = iotsafe_hash_size(input->hash);
     if (err == IOTSAFE_OK)
-        err = check_signature(key, &d, op);
+        err = check_signature(key, &c, op);
     else
         explain_refusal(key, input, err, op);
     if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
-        err = check_salt(key, &d, scheme->salt_len, op);
+        err = check_salt(key, &c, scheme->salt_len, op);
     if (err != IOTSAFE_OK) {
         isprov_raise(key->prov, err, op);
         return 0;
     }
-    memcpy(ret_sig, sig, d.sig_len);
-    *ret_len = d.sig_len;
+    memcpy(ret_sig, sig, c.sig_len);
+    *ret_len = c.sig_len;
     return 1;
 }
 
@@ -431,13 +431,13 @@ static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_pro
     return err;
 }
 
-static struct demand demand_of_proof(const struct proof *proof)
+static struct constraint constraint_of_proof(const struct proof *proof)
 {
-    return (struct demand){ .scheme = &proof->scheme,
-                            .digest = proof->input.digest,
-                            .digest_len = iotsafe_hash_size(proof->input.hash),
-                            .sig = proof->sig,
-                            .sig_len = proof->sig_len };
+    return (struct constraint){ .scheme = &proof->scheme,
+                                .digest = proof->input.digest,
+                                .digest_len = iotsafe_hash_size(proof->input.hash),
+                                .sig = proof->sig,
+                                .sig_len = proof->sig_len };
 }
 
 /* For a key of which the card gives no public key: if a signature fits `other`,
@@ -445,7 +445,7 @@ static struct demand demand_of_proof(const struct proof *proof)
 static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     struct proof proof;
-    struct demand d;
+    struct constraint c;
     struct isprov_public_key *pub = isprov_public_key_of_pkey(key->prov, other);
     enum iotsafe_err err;
 
@@ -454,8 +454,8 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
         return IOTSAFE_ERR_SIGNATURE;
     }
     err = make_proof(key, &proof, op);
-    d = demand_of_proof(&proof);
-    if (err == IOTSAFE_OK && !fits(key, pub, &d))
+    c = constraint_of_proof(&proof);
+    if (err == IOTSAFE_OK && !fits(key, pub, &c))
         err = IOTSAFE_ERR_SIGNATURE;
     if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, pub, true))
         isprov_public_key_free(pub); /* or another thread has just found the same */
@@ -465,8 +465,8 @@ static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct io
 
 bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
-    const struct demand d = { .equal_to = other };
-    enum iotsafe_err err = isprov_key_public(key) != NULL ? settle(key, &d, op)
+    const struct constraint c = { .equal_to = other };
+    enum iotsafe_err err = isprov_key_public(key) != NULL ? settle(key, &c, op)
                                                           : adopt(key, other, op);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
@@ -477,12 +477,12 @@ bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct 
 int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct proof proof;
-    struct demand d;
+    struct constraint c;
     enum iotsafe_err err = make_proof(key, &proof, op);
 
     if (err == IOTSAFE_OK && isprov_key_public(key) != NULL) {
-        d = demand_of_proof(&proof);
-        err = settle(key, &d, op);
+        c = constraint_of_proof(&proof);
+        err = settle(key, &c, op);
         if (err == IOTSAFE_ERR_SIGNATURE)
             explain_mismatch(key, op);
     }
