@@ -15,15 +15,21 @@ static bool by_label_alone(const struct iotsafe_name *name)
 
 /* ------------------------------------------- candidates for the public key */
 
-/* Both names first: of two pairs with one label, each has its own public key. */
-enum {
-    RANK_PUBLIC_BOTH,
-    RANK_PUBLIC_LABEL,
-    RANK_PUBLIC_ID,
-    RANK_FILE_LABEL,
-    RANK_FILE_ID,
-    N_RANKS
+/* Best first, as iotsafe-uri(7) has it: what kind of object, and which parts of its name
+ * are equal to those of the private key. Both before one: of two pairs with one label,
+ * each has its own public key. */
+static const struct rank {
+    enum iotsafe_kind kind;
+    bool same_label, same_id;
+} ranks[] = {
+    { .kind = IOTSAFE_PUBLIC_KEY, .same_label = true, .same_id = true },
+    { .kind = IOTSAFE_PUBLIC_KEY, .same_label = true, .same_id = false },
+    { .kind = IOTSAFE_PUBLIC_KEY, .same_label = false, .same_id = true },
+    { .kind = IOTSAFE_FILE, .same_label = true, .same_id = true },
+    { .kind = IOTSAFE_FILE, .same_label = true, .same_id = false },
+    { .kind = IOTSAFE_FILE, .same_label = false, .same_id = true },
 };
+#define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
 
 void isprov_candidates_init(struct isprov_candidates *it, struct isprov *prov,
                             struct iotsafe_card *card, const struct iotsafe_name *private_key)
@@ -68,18 +74,18 @@ static enum iotsafe_err read_list(struct isprov_candidates *it, struct iotsafe_o
     return IOTSAFE_OK;
 }
 
-static bool has_rank(const struct isprov_candidates *it, const struct iotsafe_object *object)
+static bool has_rank(const struct isprov_candidates *it, const struct iotsafe_object *object,
+                     const struct rank *rank)
 {
-    const enum iotsafe_kind kind = it->rank <= RANK_PUBLIC_ID ? IOTSAFE_PUBLIC_KEY : IOTSAFE_FILE;
-    const bool by_label = it->rank == RANK_PUBLIC_LABEL || it->rank == RANK_FILE_LABEL;
-    const bool label = iotsafe_name_same_label(&it->name, &object->name);
-    const bool id = iotsafe_name_same_id(&it->name, &object->name);
+    return object->kind == rank->kind
+           && iotsafe_name_same_label(&it->name, &object->name) == rank->same_label
+           && iotsafe_name_same_id(&it->name, &object->name) == rank->same_id;
+}
 
-    if (object->kind != kind || (it->rank == RANK_PUBLIC_LABEL && it->direct_hit))
-        return false;
-    if (kind == IOTSAFE_PUBLIC_KEY && label && id)
-        return it->rank == RANK_PUBLIC_BOTH;
-    return by_label ? label : it->rank != RANK_PUBLIC_BOTH && !label && id;
+/* The one of equal label was read before the list. */
+static bool was_given(const struct isprov_candidates *it, const struct rank *rank)
+{
+    return it->direct_hit && rank->kind == IOTSAFE_PUBLIC_KEY && rank->same_label && !rank->same_id;
 }
 
 /* The next object of the list whose turn it is; NULL: no more. */
@@ -88,8 +94,9 @@ static const struct iotsafe_object *next_ranked(struct isprov_candidates *it)
     for (; it->rank < N_RANKS; it->rank++, it->next = 0)
         while (it->next < it->n_objects) {
             const struct iotsafe_object *object = &it->objects[it->next++];
+            const struct rank *rank = &ranks[it->rank];
 
-            if (has_rank(it, object))
+            if (has_rank(it, object, rank) && !was_given(it, rank))
                 return object;
         }
     return NULL;

@@ -37,7 +37,7 @@ struct isprov_candidates {
         ISPROV_CANDIDATES_END
     } stage;
     bool direct_hit; /* the object with equal label was already given */
-    int rank;
+    size_t rank;
     size_t next;
 };
 

@@ -39,18 +39,19 @@ enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *car
     return IOTSAFE_OK;
 }
 
-/* How well a file suits as that of a key: 0 is best. Only the order of reading
- * depends on it, since what the list tells of usage is a hint. */
-static int file_rank(const struct iotsafe_object *file, const struct iotsafe_name *key)
-{
-    const bool data = (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0
-                      && file->file_usage == IOTSAFE_FILE_GENERAL;
+/* How well a file suits as that of a key, best first. Only the order of reading depends
+ * on it, since what the list tells of usage is a hint. */
+enum file_rank { FILE_OF_LABEL, FILE_OF_ID, FILE_OTHER, FILE_FOR_DATA, N_FILE_RANKS };
 
+static enum file_rank file_rank(const struct iotsafe_object *file, const struct iotsafe_name *key)
+{
     if (iotsafe_name_same_label(&file->name, key))
-        return 0;
+        return FILE_OF_LABEL;
     if (iotsafe_name_same_id(&file->name, key))
-        return 1;
-    return data ? 3 : 2;
+        return FILE_OF_ID;
+    return (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0 && file->file_usage == IOTSAFE_FILE_GENERAL
+               ? FILE_FOR_DATA
+               : FILE_OTHER;
 }
 
 static bool is_cert_of(const struct isprov *prov, const X509 *cert,
@@ -68,7 +69,7 @@ static enum iotsafe_err find_cert_of_public_key(const struct isprov_candidates *
 {
     enum iotsafe_err err;
 
-    for (int rank = 0; rank <= 3; rank++)
+    for (enum file_rank rank = 0; rank < N_FILE_RANKS; rank++)
         for (size_t i = 0; i < it->n_objects; i++) {
             const struct iotsafe_object *file = &it->objects[i];
             STACK_OF(X509) *certs = NULL;
