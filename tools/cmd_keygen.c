@@ -17,18 +17,18 @@ static const struct command_option options[] = {
 };
 
 /* Does the container hold a key? Where the applet does not tell the state, a
- * public half that can be read shows it. */
+ * public key that can be read shows it. */
 static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *container,
                         const struct iotsafe_op *op)
 {
     struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_public_key key;
-    struct iotsafe_object public_half;
+    struct iotsafe_object public_key;
 
     if ((container->told & IOTSAFE_TOLD_STATE) != 0)
         return container->state != IOTSAFE_STATE_DEACTIVATED;
-    return object_public_half(card, container, &public_half, &quiet) == IOTSAFE_OK
-           && iotsafe_read_public_key(card, &public_half.name, &key, &quiet) == IOTSAFE_OK;
+    return object_public_key(card, container, &public_key, &quiet) == IOTSAFE_OK
+           && iotsafe_read_public_key(card, &public_key.name, &key, &quiet) == IOTSAFE_OK;
 }
 
 static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object *container,
@@ -76,13 +76,13 @@ static json_t *generated_json(struct iotsafe_card *card, const struct iotsafe_ob
 {
     struct iotsafe_op quiet = iotsafe_op_within(op);
     char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
-    struct iotsafe_object public_half;
+    struct iotsafe_object public_key;
     json_t *json = json_object();
 
     object_uri(object, sim, uri);
     json_object_set_new(json, "uri", json_string(uri));
-    if (object_public_half(card, object, &public_half, &quiet) == IOTSAFE_OK) {
-        object_uri(&public_half, sim, uri);
+    if (object_public_key(card, object, &public_key, &quiet) == IOTSAFE_OK) {
+        object_uri(&public_key, sim, uri);
         json_object_set_new(json, "public_uri", json_string(uri));
     }
     pubkey_type(key, type);

@@ -76,7 +76,7 @@ static bool is_worth_it(const struct question *question, enum iotsafe_replaceabl
     return false;
 }
 
-/* The public-key object that the URI means: the half of the private key of that
+/* The public-key object that the URI means: that of the private key of that
  * name, else the public key itself. */
 static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                     struct iotsafe_object *ret_object, struct iotsafe_op *op)
@@ -92,7 +92,7 @@ static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iots
     if (uri->type != IOTSAFE_URI_PUBLIC) {
         err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &private_key, op);
         if (err == IOTSAFE_OK)
-            return object_public_half(card, &private_key, ret_object, op);
+            return object_public_key(card, &private_key, ret_object, op);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND && uri->type != IOTSAFE_URI_PRIVATE)
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, ret_object, op);

@@ -48,9 +48,9 @@ enum iotsafe_err object_find(struct iotsafe_card *card, enum iotsafe_kind kind,
     return IOTSAFE_OK;
 }
 
-enum iotsafe_err object_public_half(struct iotsafe_card *card,
-                                    const struct iotsafe_object *private_key,
-                                    struct iotsafe_object *ret_object, struct iotsafe_op *op)
+enum iotsafe_err object_public_key(struct iotsafe_card *card,
+                                   const struct iotsafe_object *private_key,
+                                   struct iotsafe_object *ret_object, struct iotsafe_op *op)
 {
     struct iotsafe_name label = private_key->name, id = private_key->name;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
