@@ -42,12 +42,12 @@ static void teardown(void)
 
 TestSuite(deadline, .init = setup, .fini = teardown, .timeout = 120);
 
-/* Each piece of a file comes late, but well before the deadline. */
-static void slow_down(void)
+/* Each response comes late, but well before the deadline. */
+static void slow_down(int delay_ms, const char *options)
 {
     char words[100];
 
-    snprintf(words, sizeof(words), "fault delay=%d --ins READ-FILE --count 1000", DELAY_MS);
+    snprintf(words, sizeof(words), "fault delay=%d --count 1000%s", delay_ms, options);
     sim_admin(&sim, words);
 }
 
@@ -62,7 +62,7 @@ Test(deadline, bounds_a_search_over_all_files_and_not_each_file)
     for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++) {
         int before = sim_exchanges(&sim, "READ FILE");
 
-        slow_down();
+        slow_down(DELAY_MS, " --ins READ-FILE");
         cr_expect_null(load_cert(ctx.lib, searches[i]));
         EXPECT_ERROR(":timeout:");
         cr_expect_leq(sim_exchanges(&sim, "READ FILE") - before, EXCHANGES_MAX, "%s", searches[i]);
@@ -76,7 +76,7 @@ Test(deadline, that_has_passed_is_no_longer_in_the_way)
 {
     OSSL_STORE_CTX *store;
 
-    slow_down();
+    slow_down(DELAY_MS, " --ins READ-FILE");
     cr_expect_null(load_cert(ctx.lib, searches[0]));
     EXPECT_ERROR(":timeout:");
     sim_admin(&sim, "fault clear");
@@ -87,4 +87,43 @@ Test(deadline, that_has_passed_is_no_longer_in_the_way)
     cr_expect_not(OSSL_STORE_error(store));
     OSSL_STORE_close(store);
     EXPECT_NO_ERRORS();
+}
+
+static EVP_PKEY *public_peer(void)
+{
+    EVP_PKEY *pair = soft_key(ctx.lib, "EC", "P-256"), *peer;
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(pair, &der);
+    const unsigned char *p = der;
+
+    peer = d2i_PUBKEY_ex(NULL, &p, len, ctx.lib, NULL);
+    cr_assert_not_null(peer, "%s", drain_errors());
+    OPENSSL_free(der);
+    EVP_PKEY_free(pair);
+    return peer;
+}
+
+/* The object list for a container, then the peer's point, then the secret: each of the
+ * three would end in time, all of them together cannot. */
+Test(deadline, bounds_a_key_agreement_with_all_that_it_takes)
+{
+    EVP_PKEY *peer = public_peer(), *key;
+    EVP_PKEY_CTX *derivation;
+    unsigned char secret[32];
+    size_t len = sizeof(secret);
+
+    sim_admin(&sim, "generate-key eph-key");
+    key = load_key(ctx.lib, "iotsafe://label=eph-key");
+    cr_assert_not_null(key, "%s", drain_errors());
+    derivation = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL);
+    cr_assert(EVP_PKEY_derive_init(derivation) > 0, "%s", drain_errors());
+    cr_assert(EVP_PKEY_derive_set_peer(derivation, peer) > 0, "%s", drain_errors());
+    slow_down(TIMEOUT_MS / 5, ""); /* of six exchanges: two, three and one */
+    cr_expect_leq(EVP_PKEY_derive(derivation, secret, &len), 0);
+    EXPECT_ERROR(":timeout:");
+    sim_admin(&sim, "fault clear");
+    cr_expect_gt(EVP_PKEY_derive(derivation, secret, &len), 0, "%s", drain_errors());
+    EVP_PKEY_CTX_free(derivation);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(peer);
 }
