@@ -409,7 +409,7 @@ enum iotsafe_scheme { IOTSAFE_ECDSA = 1, IOTSAFE_RSA_PKCS1, IOTSAFE_RSA_PSS };
  * Legal combinations: `hash` always; then at least one form, each whole or absent:
  *   digest   alone, as iotsafe_input_from_digest() makes it
  *   state    with hashed_len, last_block and last_block_len; hashed_len is 0 for a text
- *            of less than a block, and the state then that of the empty text
+ *            of less than a block, and the state then the initial hash value
  *   text     with text_len, which may be 0
  * All forms that are there are of the same text. iotsafe_verify() takes the digest only.
  */
