@@ -324,7 +324,6 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct
 
     channel_forget(ch);
     ch->swept = false;
-    ch->n_opened++;
     err = ch->transport->opens_channels ? open_by_device(ch, deadline, op)
                                         : open_by_class(ch, deadline, op);
     if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_NO_APPLET) {
@@ -334,6 +333,7 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct
         return IOTSAFE_ERR_NO_APPLET;
     }
     if (err == IOTSAFE_OK) {
+        ch->n_opened++;
         trace_note(ch->trace, ch->transport->device, "applet selected on channel %s", ch->session);
         if (ch->transport->lock != NULL)
             (void)publish(ch); /* at once: a process that dies now must leave no orphan */

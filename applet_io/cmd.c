@@ -59,7 +59,7 @@ enum iotsafe_err cmd_addressed(struct iotsafe_card *card, enum iotsafe_kind kind
                                const struct iotsafe_name *name, named_fn *fn, void *arg,
                                struct iotsafe_op *op)
 {
-    struct iotsafe_op search = { .text = "" };
+    struct iotsafe_op search = iotsafe_op_within(op);
     struct iotsafe_object found;
     struct iotsafe_name other;
     enum iotsafe_err err = fn(card, name, arg, op);

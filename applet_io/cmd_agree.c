@@ -106,8 +106,10 @@ static bool ends_the_step(enum iotsafe_err err)
            || err == IOTSAFE_ERR_NO_CARD || err == IOTSAFE_ERR_BUSY || err == IOTSAFE_ERR_CHANGED;
 }
 
-/* Where it is not known which object is the pair's public key: those of its label. */
-static enum iotsafe_err check_by_list(const struct card_use *use, const struct agree_job *job)
+/* Where it is not known which object is the pair's public key: those of its label.
+ * @param known  one held it when the caller read it; else an applet may have none to show */
+static enum iotsafe_err check_by_list(const struct card_use *use, const struct agree_job *job,
+                                      bool known)
 {
     struct card_use quiet = *use;
     struct iotsafe_object *objects = NULL;
@@ -119,7 +121,9 @@ static enum iotsafe_err check_by_list(const struct card_use *use, const struct a
     quiet.op = NULL;
     err = cmd_list_objects(&quiet, &objects, &n);
     if (err != IOTSAFE_OK)
-        return ends_the_step(err) ? err : IOTSAFE_OK; /* an applet without a list */
+        return ends_the_step(err) ? err
+               : known            ? replaced(use)
+                                  : IOTSAFE_OK; /* an applet without a list */
     for (size_t i = 0; i < n && private_key == &job->private_key; i++)
         if (objects[i].kind == IOTSAFE_PRIVATE_KEY
             && iotsafe_name_matches(private_key, &objects[i].name))
@@ -133,7 +137,9 @@ static enum iotsafe_err check_by_list(const struct card_use *use, const struct a
             err = IOTSAFE_OK;
     }
     free(objects);
-    return err != IOTSAFE_OK ? err : differs && !equal ? replaced(use) : IOTSAFE_OK;
+    if (err == IOTSAFE_OK && !equal && (differs || known))
+        err = replaced(use);
+    return err;
 }
 
 static enum iotsafe_err check_own(const struct card_use *use, const struct agree_job *job)
@@ -144,12 +150,11 @@ static enum iotsafe_err check_own(const struct card_use *use, const struct agree
     if (job->a->own == NULL)
         return IOTSAFE_OK;
     if (!is_given(job->a->own_name))
-        return check_by_list(use, job);
+        return check_by_list(use, job, false);
     err = compare(use, job, job->a->own_name, &equal);
     if (err == IOTSAFE_OK)
         return equal ? IOTSAFE_OK : replaced(use);
-    /* it was readable when the caller read it */
-    return ends_the_step(err) ? err : replaced(use);
+    return ends_the_step(err) ? err : check_by_list(use, job, true);
 }
 
 /* ------------------------------------------------------------------ one step */

@@ -61,14 +61,6 @@ static enum iotsafe_err derive(struct iotsafe_card *card, const struct iotsafe_n
     return err;
 }
 
-static size_t hash_size(uint16_t hash)
-{
-    return hash == IOTSAFE_HASH_SHA256   ? 32
-           : hash == IOTSAFE_HASH_SHA384 ? 48
-           : hash == IOTSAFE_HASH_SHA512 ? 64
-                                         : 0;
-}
-
 enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct iotsafe_name *secret,
                                       const uint8_t *salt, size_t salt_len, uint16_t hash,
                                       uint8_t ret_prk[static 64], struct iotsafe_op *op)
@@ -76,7 +68,7 @@ enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card, const struct io
     static const uint8_t zeros[64] = { 0 };
     uint8_t tail[APDU_DATA_MAX];
     struct tlv_writer w = { .out = tail, .cap = sizeof(tail) };
-    size_t n = hash_size(hash);
+    size_t n = iotsafe_hash_size(hash);
 
     if (n == 0) {
         op_set(op, "the applet derives with SHA-256, SHA-384 or SHA-512");

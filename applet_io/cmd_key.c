@@ -37,60 +37,37 @@ static bool point_parse(const uint8_t *in, size_t len, uint8_t ret_point[static 
 
 static bool take_integer(const struct tlv *tlv, uint8_t *ret_bytes, size_t cap, size_t *ret_len)
 {
-    const uint8_t *p = tlv->val;
-    size_t len = tlv->len;
+    const struct tlv number = tlv_without_zeros(tlv);
 
-    while (len > 0 && *p == 0) {
-        p++;
-        len--;
-    }
-    if (len == 0 || len > cap)
+    if (number.len == 0 || number.len > cap)
         return false;
-    memcpy(ret_bytes, p, len);
-    *ret_len = len;
+    memcpy(ret_bytes, number.val, number.len);
+    *ret_len = number.len;
     return true;
 }
 
-/* One object with its length in BER form, as the first of `left` bytes; steps over
- * it. tlv_next() decides between forms of length by what follows, and behind 130
- * of 256 random bytes a known tag stands too often. */
-static bool take_ber(const uint8_t **in, size_t *left, uint8_t tag, struct tlv *ret_tlv)
+/* The objects in the one object that all of `r` is; false if it is another one. */
+static bool enter_ber(struct tlv_reader *r, uint8_t tag)
 {
-    const uint8_t *p = *in;
-    size_t head = 2, len;
+    struct tlv tlv;
 
-    if (*left < 4 || p[0] != tag || p[1] == 0x80 || p[1] > 0x82)
+    if (!tlv_take_ber(r, tag, &tlv) || r->len != 0)
         return false;
-    len = p[1];
-    if (p[1] > 0x80) {
-        head = p[1] == 0x81 ? 3 : 4;
-        len = p[1] == 0x81 ? p[2] : (size_t)(p[2] << 8 | p[3]);
-    }
-    if (len > *left - head)
-        return false;
-    *ret_tlv = (struct tlv){ .tag = tag, .val = p + head, .len = len };
-    *in += head + len;
-    *left -= head + len;
+    *r = (struct tlv_reader){ .in = tlv.val, .len = tlv.len };
     return true;
 }
 
 /* 34 { 49 { 81 modulus, 82 exponent } } or without 49, each to its very end. */
 static bool rsa_parse_ber(const uint8_t *in, size_t len, struct tlv *ret_n, struct tlv *ret_e)
 {
-    struct tlv level;
+    struct tlv_reader r = { .in = in, .len = len };
 
-    if (!take_ber(&in, &len, IOTSAFE_TAG_PUBLIC_KEY_DATA, &level) || len != 0)
+    if (!enter_ber(&r, IOTSAFE_TAG_PUBLIC_KEY_DATA)
+        || (r.len != 0 && r.in[0] == IOTSAFE_TAG_ECC_PUBLIC_KEY
+            && !enter_ber(&r, IOTSAFE_TAG_ECC_PUBLIC_KEY)))
         return false;
-    in = level.val;
-    len = level.len;
-    if (take_ber(&in, &len, IOTSAFE_TAG_ECC_PUBLIC_KEY, &level)) {
-        if (len != 0)
-            return false;
-        in = level.val;
-        len = level.len;
-    }
-    return take_ber(&in, &len, IOTSAFE_TAG_RSA_MODULUS, ret_n)
-           && take_ber(&in, &len, IOTSAFE_TAG_RSA_EXPONENT, ret_e) && len == 0;
+    return tlv_take_ber(&r, IOTSAFE_TAG_RSA_MODULUS, ret_n)
+           && tlv_take_ber(&r, IOTSAFE_TAG_RSA_EXPONENT, ret_e) && r.len == 0;
 }
 
 /* ISO/IEC 7816-8: 81 modulus, 82 exponent; no applet's own form is known. */
@@ -168,58 +145,40 @@ static enum iotsafe_err read_key(struct iotsafe_card *card, const struct iotsafe
     return err == IOTSAFE_OK ? card_run(card, run_read_key, job, op) : err;
 }
 
-static enum iotsafe_err unreadable(struct iotsafe_card *card, const struct read_key_job *job,
-                                   const char *wanted, struct iotsafe_op *op)
+static bool key_parse(const uint8_t *in, size_t len, struct iotsafe_public_key *ret_key)
 {
-    op_set(op, "READ PUBLIC KEY answered %zu bytes that hold no %s (%s)", job->len, wanted,
-           iotsafe_card_transport(card));
-    iotsafe_card_forget(card);
-    return IOTSAFE_ERR_PROTOCOL;
+    ret_key->algorithm = IOTSAFE_EC;
+    if (point_parse(in, len, ret_key->point))
+        return true;
+    ret_key->algorithm = IOTSAFE_RSA;
+    return rsa_parse(in, len, &ret_key->rsa);
 }
 
-static enum iotsafe_err read_point_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                         void *arg, struct iotsafe_op *op)
+static enum iotsafe_err read_key_named(struct iotsafe_card *card, const struct iotsafe_name *name,
+                                       void *arg, struct iotsafe_op *op)
 {
     struct read_key_job job = { .len = 0 };
-    struct iotsafe_rsa_key rsa;
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    struct iotsafe_public_key key;
     enum iotsafe_err err = read_key(card, name, &job, op);
 
     if (err != IOTSAFE_OK)
         return err;
-    if (point_parse(job.answer, job.len, point)) {
-        memcpy(arg, point, sizeof(point));
-        return IOTSAFE_OK;
+    if (!key_parse(job.answer, job.len, &key)) {
+        op_set(op,
+               "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit curve and no "
+               "RSA key (%s)",
+               job.len, iotsafe_card_transport(card));
+        iotsafe_card_forget(card);
+        return IOTSAFE_ERR_PROTOCOL;
     }
-    if (rsa_parse(job.answer, job.len, &rsa)) {
-        op_set(op, "an RSA key, where one of an elliptic curve is wanted");
-        return IOTSAFE_ERR_KEY;
-    }
-    return unreadable(card, &job, "point of a 256-bit curve", op);
+    *(struct iotsafe_public_key *)arg = key;
+    return IOTSAFE_OK;
 }
 
 enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                         uint8_t ret_point[static IOTSAFE_POINT_SIZE],
-                                         struct iotsafe_op *op)
+                                         struct iotsafe_public_key *ret_key, struct iotsafe_op *op)
 {
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_point_named, ret_point, op);
-}
-
-static enum iotsafe_err read_rsa_named(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                       void *arg, struct iotsafe_op *op)
-{
-    struct read_key_job job = { .len = 0 };
-    enum iotsafe_err err = read_key(card, name, &job, op);
-
-    if (err == IOTSAFE_OK && !rsa_parse(job.answer, job.len, arg))
-        err = unreadable(card, &job, "RSA key", op);
-    return err;
-}
-
-enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card, const struct iotsafe_name *name,
-                                      struct iotsafe_rsa_key *ret_key, struct iotsafe_op *op)
-{
-    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_rsa_named, ret_key, op);
+    return cmd_addressed(card, IOTSAFE_PUBLIC_KEY, name, read_key_named, ret_key, op);
 }
 
 enum iotsafe_err cmd_read_point(const struct card_use *use, const struct iotsafe_name *name,

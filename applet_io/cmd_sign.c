@@ -21,23 +21,6 @@ static uint8_t scheme_bit(enum iotsafe_scheme scheme)
 
 /* -------------------------------------------------------------- signature */
 
-/* Where the value of tag 33 begins; its length has one byte, two, or a BER form:
- * exactly one of them ends where the answer ends. */
-static size_t signature_head(const uint8_t *in, size_t len)
-{
-    if (len >= 2 && in[0] == IOTSAFE_TAG_SIGNATURE) {
-        if (in[1] == len - 2)
-            return 2;
-        if (len >= 3 && (size_t)(in[1] << 8 | in[2]) == len - 3)
-            return 3;
-        if (len >= 3 && in[1] == 0x81 && in[2] == len - 3)
-            return 3;
-        if (len >= 4 && in[1] == 0x82 && (size_t)(in[2] << 8 | in[3]) == len - 4)
-            return 4;
-    }
-    return 0; /* some applet that writes no tag */
-}
-
 static bool is_signature(enum iotsafe_scheme scheme, const uint8_t *in, size_t len)
 {
     if (scheme != IOTSAFE_ECDSA)
@@ -47,12 +30,12 @@ static bool is_signature(enum iotsafe_scheme scheme, const uint8_t *in, size_t l
 
 static bool signature_parse(const uint8_t *in, size_t len, struct sign_job *job)
 {
-    size_t head = signature_head(in, len);
+    const struct tlv sig = tlv_signature(in, len);
 
-    if (!is_signature(job->scheme, in + head, len - head))
+    if (!is_signature(job->scheme, sig.val, sig.len))
         return false;
-    memcpy(job->sig, in + head, len - head);
-    job->sig_len = len - head;
+    memcpy(job->sig, sig.val, sig.len);
+    job->sig_len = sig.len;
     return true;
 }
 

@@ -12,21 +12,6 @@ struct verify_job {
     bool valid;
 };
 
-/* Tag 33 with a length of one byte or of two: applets differ. */
-static void put_signature(struct tlv_writer *w, const uint8_t sig[static SIG_SIZE],
-                          bool short_length)
-{
-    if (short_length) {
-        tlv_put(w, IOTSAFE_TAG_SIGNATURE, sig, SIG_SIZE);
-        return;
-    }
-    w->out[w->len++] = IOTSAFE_TAG_SIGNATURE;
-    w->out[w->len++] = 0;
-    w->out[w->len++] = SIG_SIZE;
-    memcpy(w->out + w->len, sig, SIG_SIZE);
-    w->len += SIG_SIZE;
-}
-
 static enum iotsafe_err verify_once(const struct card_use *use, const struct verify_job *job,
                                     bool short_length)
 {
@@ -41,7 +26,7 @@ static enum iotsafe_err verify_once(const struct card_use *use, const struct ver
 
     name_put(&w, IOTSAFE_PUBLIC_KEY, &job->name);
     input_put_algorithms(&w, IOTSAFE_MODE_PAD_AND_SIGN, job->input->hash, IOTSAFE_SIG_ECDSA);
-    put_signature(&wt, job->sig, short_length);
+    tlv_put_signature(&wt, job->sig, SIG_SIZE, short_length);
     err = tlv_finish(&w, &len);
     if (err == IOTSAFE_OK)
         err = session_begin(use, IOTSAFE_INS_VERIFY_SIGNATURE_INIT, data, len, &session, &sw);

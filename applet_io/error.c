@@ -97,9 +97,30 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file",
     [IOTSAFE_ERR_DIGEST] = "digest not supported",
     [IOTSAFE_ERR_DAMAGED] = "response damaged on its way",
-    [IOTSAFE_ERR_OUTCOME] = "outcome not known: the container may hold a new key",
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file",
+    [IOTSAFE_ERR_OUTCOME] = "the outcome of a key generation is not known",
 };
+
+bool iotsafe_err_is_refusal(enum iotsafe_err err)
+{
+    switch (err) {
+    case IOTSAFE_ERR_PROTOCOL:
+    case IOTSAFE_ERR_SPACE:
+    case IOTSAFE_ERR_NOT_FOUND:
+    case IOTSAFE_ERR_AMBIGUOUS:
+    case IOTSAFE_ERR_ACCESS:
+    case IOTSAFE_ERR_CONDITIONS:
+    case IOTSAFE_ERR_DATA:
+    case IOTSAFE_ERR_UNSUPPORTED:
+    case IOTSAFE_ERR_LENGTH:
+    case IOTSAFE_ERR_CARD:
+    case IOTSAFE_ERR_KEY:
+    case IOTSAFE_ERR_CERTIFICATE:
+        return true;
+    default:
+        return false;
+    }
+}
 
 const char *iotsafe_strerror(enum iotsafe_err err)
 {

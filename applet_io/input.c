@@ -13,7 +13,7 @@ static const struct {
     { 64, IOTSAFE_HASH_SHA512 },
 };
 
-static size_t digest_size(uint16_t hash)
+size_t iotsafe_hash_size(uint16_t hash)
 {
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
         if (hashes[i].hash == hash)
@@ -21,19 +21,28 @@ static size_t digest_size(uint16_t hash)
     return 0;
 }
 
+uint16_t iotsafe_hash_of_size(size_t digest_len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
+        if (hashes[i].digest_len == digest_len)
+            return hashes[i].hash;
+    return 0;
+}
+
 enum iotsafe_err iotsafe_input_from_digest(const uint8_t *digest, size_t digest_len,
                                            struct iotsafe_input *ret_input, struct iotsafe_op *op)
 {
-    for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
-        if (hashes[i].digest_len == digest_len) {
-            *ret_input = (struct iotsafe_input){ .hash = hashes[i].hash, .digest = digest };
-            return IOTSAFE_OK;
-        }
-    op_set(op,
-           "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
-           "(SHA-512)",
-           digest_len);
-    return IOTSAFE_ERR_DIGEST;
+    const uint16_t hash = iotsafe_hash_of_size(digest_len);
+
+    if (hash == 0) {
+        op_set(op,
+               "a digest of %zu bytes: the applet signs 32 (SHA-256), 48 (SHA-384) or 64 "
+               "(SHA-512)",
+               digest_len);
+        return IOTSAFE_ERR_DIGEST;
+    }
+    *ret_input = (struct iotsafe_input){ .hash = hash, .digest = digest };
+    return IOTSAFE_OK;
 }
 
 bool input_suits_mode(const struct iotsafe_input *input, uint8_t mode)
@@ -70,12 +79,8 @@ static enum iotsafe_err send_last(const struct card_use *use, const struct sessi
     size_t len;
     enum iotsafe_err err;
 
-    if (tail != NULL && tail->len <= w->cap - w->len) {
-        memcpy(w->out + w->len, tail->out, tail->len);
-        w->len += tail->len;
-    } else if (tail != NULL) {
-        w->failed = true;
-    }
+    if (tail != NULL)
+        tlv_put_bytes(w, tail->out, tail->len);
     err = tlv_finish(w, &len);
     return err == IOTSAFE_OK ? session_update(use, session, true, w->out, len, ne, rsp) : err;
 }
@@ -88,14 +93,7 @@ static void put_last_block(struct tlv_writer *w, const struct iotsafe_input *inp
 
     /* 128 bytes are the one length that has no short form: 9A 80 raw, since a
      * BER form (81 80) is not on record for this tag */
-    if (input->last_block_len == 128 && w->cap - w->len > 130) {
-        w->out[w->len++] = IOTSAFE_TAG_LAST_BLOCK;
-        w->out[w->len++] = 128;
-        memcpy(w->out + w->len, input->last_block, 128);
-        w->len += 128;
-    } else {
-        tlv_put(w, IOTSAFE_TAG_LAST_BLOCK, input->last_block, input->last_block_len);
-    }
+    tlv_put_raw_length(w, IOTSAFE_TAG_LAST_BLOCK, input->last_block, input->last_block_len);
     tlv_put(w, IOTSAFE_TAG_INTERMEDIATE_HASH, input->state,
             input->hash == IOTSAFE_HASH_SHA256 ? 32 : 64);
     tlv_put(w, IOTSAFE_TAG_HASHED_LENGTH, hashed, sizeof(hashed));
@@ -141,37 +139,27 @@ static enum iotsafe_err send_text_spread(const struct card_use *use, const struc
                                          const struct tlv_writer *tail, size_t ne,
                                          struct apdu_rsp *rsp)
 {
-    const size_t len = input->text_len;
-    uint8_t data[APDU_DATA_MAX] = { IOTSAFE_TAG_FULL_TEXT };
-    size_t n = 1, at = 0;
-    size_t room = sizeof(data) - (tail != NULL ? tail->len : 0);
+    const size_t tail_len = tail != NULL ? tail->len : 0;
+    const uint8_t *text = input->text;
+    size_t left = input->text_len;
+    uint8_t data[APDU_DATA_MAX];
+    struct tlv_writer w = { .out = data, .cap = sizeof(data) };
 
-    if (len > 0xff) {
-        data[n++] = 0x82;
-        data[n++] = (uint8_t)(len >> 8);
-    } else if (len > 0x7f) {
-        data[n++] = 0x81;
-    }
-    data[n++] = (uint8_t)len;
-    for (;;) {
-        size_t piece = sizeof(data) - n;
+    tlv_put_head(&w, IOTSAFE_TAG_FULL_TEXT, left);
+    while (left + tail_len > tlv_room(&w)) {
+        const size_t n = left < tlv_room(&w) ? left : tlv_room(&w);
         enum iotsafe_err err;
 
-        if (len - at <= room - n) {
-            struct tlv_writer w = { .out = data, .cap = sizeof(data), .len = n + (len - at) };
-
-            memcpy(data + n, input->text + at, len - at);
-            return send_last(use, session, &w, tail, ne, rsp);
-        }
-        if (piece > len - at)
-            piece = len - at;
-        memcpy(data + n, input->text + at, piece);
-        at += piece;
-        err = send_more(use, session, data, n + piece);
+        tlv_put_bytes(&w, text, n);
+        text += n;
+        left -= n;
+        err = send_more(use, session, data, w.len);
         if (err != IOTSAFE_OK)
             return err;
-        n = 0;
+        w.len = 0;
     }
+    tlv_put_bytes(&w, text, left);
+    return send_last(use, session, &w, tail, ne, rsp);
 }
 
 enum iotsafe_err input_send(const struct card_use *use, const struct session *session,
@@ -188,6 +176,6 @@ enum iotsafe_err input_send(const struct card_use *use, const struct session *se
     if (mode == IOTSAFE_MODE_LAST_BLOCK)
         put_last_block(&w, input);
     else
-        tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, input->digest, digest_size(input->hash));
+        tlv_put(&w, IOTSAFE_TAG_FINAL_HASH, input->digest, iotsafe_hash_size(input->hash));
     return send_last(use, session, &w, tail, ne, rsp);
 }

@@ -6,17 +6,19 @@
 
 #include "util.h"
 
-static const struct kind_tags tags_of_kind[] = {
-    [IOTSAFE_PRIVATE_KEY] = { IOTSAFE_TAG_PRIVATE_KEY_LABEL, IOTSAFE_TAG_PRIVATE_KEY_ID,
-                              IOTSAFE_TAG_PRIVATE_KEY_TEMPLATE },
-    [IOTSAFE_PUBLIC_KEY] = { IOTSAFE_TAG_PUBLIC_KEY_LABEL, IOTSAFE_TAG_PUBLIC_KEY_ID,
-                             IOTSAFE_TAG_PUBLIC_KEY_TEMPLATE },
-    [IOTSAFE_FILE] = { IOTSAFE_TAG_FILE_LABEL, IOTSAFE_TAG_FILE_ID, IOTSAFE_TAG_FILE_TEMPLATE },
-    [IOTSAFE_SECRET] = { IOTSAFE_TAG_SECRET_LABEL, IOTSAFE_TAG_SECRET_ID,
-                         IOTSAFE_TAG_SECRET_TEMPLATE },
+/* Tags of the names of a kind. */
+struct kind_tags {
+    uint8_t label, id;
 };
 
-const struct kind_tags *kind_tags(enum iotsafe_kind kind)
+static const struct kind_tags tags_of_kind[] = {
+    [IOTSAFE_PRIVATE_KEY] = { IOTSAFE_TAG_PRIVATE_KEY_LABEL, IOTSAFE_TAG_PRIVATE_KEY_ID },
+    [IOTSAFE_PUBLIC_KEY] = { IOTSAFE_TAG_PUBLIC_KEY_LABEL, IOTSAFE_TAG_PUBLIC_KEY_ID },
+    [IOTSAFE_FILE] = { IOTSAFE_TAG_FILE_LABEL, IOTSAFE_TAG_FILE_ID },
+    [IOTSAFE_SECRET] = { IOTSAFE_TAG_SECRET_LABEL, IOTSAFE_TAG_SECRET_ID },
+};
+
+static const struct kind_tags *kind_tags(enum iotsafe_kind kind)
 {
     return &tags_of_kind[kind];
 }
@@ -87,6 +89,43 @@ static void set_attribute(struct iotsafe_object *object, const struct tlv *tlv)
         object->told |= a->told;
         return;
     }
+}
+
+/* What puts another key in the place of one: how the list tells of it. */
+static const struct {
+    uint16_t told;
+    uint8_t bit;
+    size_t offset;
+    const char *yes, *unknown;
+} ways_to_replace[] = {
+    { IOTSAFE_TOLD_ACCESS, IOTSAFE_ACCESS_UPDATE, offsetof(struct iotsafe_object, access),
+      "has update access", "does not tell its access" },
+    { IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_FUNCTION_GENERATE, offsetof(struct iotsafe_object, functions),
+      "can be generated anew", "does not tell its functions" },
+};
+
+enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *key,
+                                                 const char **ret_why)
+{
+    enum iotsafe_replaceable found = IOTSAFE_REPLACEABLE_NO;
+    const char *why = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(ways_to_replace); i++) {
+        const uint8_t *field = (const uint8_t *)key + ways_to_replace[i].offset;
+        const bool told = (key->told & ways_to_replace[i].told) != 0;
+        enum iotsafe_replaceable way = !told ? IOTSAFE_REPLACEABLE_UNKNOWN
+                                       : (*field & ways_to_replace[i].bit) != 0
+                                           ? IOTSAFE_REPLACEABLE_YES
+                                           : IOTSAFE_REPLACEABLE_NO;
+
+        if (way > found) {
+            found = way;
+            why = told ? ways_to_replace[i].yes : ways_to_replace[i].unknown;
+        }
+    }
+    if (ret_why != NULL)
+        *ret_why = why;
+    return found;
 }
 
 /* ------------------------------------------------------------------ names */
@@ -167,9 +206,7 @@ static void mend_signature_alg(struct tlv_reader *r, struct tlv *tlv)
     if (tlv->tag != IOTSAFE_TAG_SIGNATURE_ALG || tlv->len != 2 || tlv->val[1] != IOTSAFE_TAG_HASH
         || r->len == 0 || r->in[0] != 2)
         return;
-    tlv->len = 1;
-    r->in--;
-    r->len++;
+    tlv_give_back(r, tlv);
 }
 
 /* What has this tag breaks off: a name may be the next object's. */
@@ -261,9 +298,7 @@ static void mend_applet_id(struct tlv_reader *r, struct tlv *tlv)
     if (tlv->tag != IOTSAFE_TAG_APPLET_ID || tlv->len == 0
         || tlv->val[tlv->len - 1] != IOTSAFE_TAG_MAX_FILES || r->len == 0 || r->in[0] != 1)
         return;
-    tlv->len--;
-    r->in--;
-    r->len++;
+    tlv_give_back(r, tlv);
 }
 
 static void set_info(struct iotsafe_info *info, const struct tlv *tlv)

@@ -6,14 +6,6 @@
 
 #include "tlv.h"
 
-/** How many of each kind's tags: label, identifier, template (P1 of GET DATA). */
-struct kind_tags {
-    uint8_t label, id, template_tag;
-};
-
-/** Tags of a kind; the kind must be one of enum iotsafe_kind. */
-const struct kind_tags *kind_tags(enum iotsafe_kind kind);
-
 /**
  * Decode an object list, or the answer to GET DATA - single object, wrapped in
  * templates or not. Unknown tags are skipped; an object that breaks off or has

@@ -8,14 +8,26 @@
 
 #define SCHEME "iotsafe:"
 
+bool iotsafe_name_is_empty(const struct iotsafe_name *name)
+{
+    return name->id_len == 0 && name->label_len == 0;
+}
+
+bool iotsafe_name_same_label(const struct iotsafe_name *a, const struct iotsafe_name *b)
+{
+    return a->label_len != 0 && a->label_len == b->label_len
+           && memcmp(a->label, b->label, a->label_len) == 0;
+}
+
+bool iotsafe_name_same_id(const struct iotsafe_name *a, const struct iotsafe_name *b)
+{
+    return a->id_len != 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
 bool iotsafe_name_matches(const struct iotsafe_name *want, const struct iotsafe_name *have)
 {
-    if (want->id_len != 0
-        && (want->id_len != have->id_len || memcmp(want->id, have->id, want->id_len) != 0))
-        return false;
-    return want->label_len == 0
-           || (want->label_len == have->label_len
-               && memcmp(want->label, have->label, want->label_len) == 0);
+    return (want->id_len == 0 || iotsafe_name_same_id(want, have))
+           && (want->label_len == 0 || iotsafe_name_same_label(want, have));
 }
 
 bool iotsafe_uri_is_ours(const char *text)

@@ -6,76 +6,79 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "candidates.h"
+#include "cards.h"
+#include "crypto.h"
 #include "message.h"
-#include "object.h"
 
 /* ------------------------------------------------------------------ opening */
 
 /* Takes the first candidate, which tells the type of the key. None is no error: a
- * key without a public half still signs. */
+ * key without a public key still signs. */
 static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
-    err = isprov_candidates_next(&it, &half, op);
+    err = isprov_candidates_next(&it, &pub, op);
     isprov_candidates_clear(&it);
     if (err != IOTSAFE_OK)
         return err;
-    key->type = half != NULL ? half->type : it.type;
-    if (half != NULL && !isprov_key_replace(key, NULL, half, false))
-        isprov_half_free(half);
+    key->type = pub != NULL ? pub->type : it.type;
+    if (pub != NULL && !isprov_key_replace(key, NULL, pub, false))
+        isprov_public_key_free(pub);
     return IOTSAFE_OK;
 }
 
 /* A card key that has not been looked for on the card. */
-static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri)
+static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri,
+                                       struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct isprov_key *key;
-    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, &op);
+    enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, op);
 
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
         return NULL;
     }
-    key = isprov_key_new_card(prov, card, uri, isprov_type_default());
+    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, uri, isprov_type_default());
     iotsafe_card_free(card);
     return key;
 }
 
-struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri)
+struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri,
+                                        struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
-    struct isprov_key *key = card_key_new(prov, uri);
+    struct isprov_key *key = card_key_new(prov, uri, op);
     enum iotsafe_err err;
 
     if (key == NULL)
         return NULL;
-    err = take_candidate(key, &op);
+    err = take_candidate(key, op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
         isprov_key_free(key);
         return NULL;
     }
     return key;
 }
 
-struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref)
+struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
+                                            struct iotsafe_op *op)
 {
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
     struct isprov_key *key;
 
     if (ref->spki == NULL)
-        return isprov_card_key_open(prov, &ref->uri);
-    key = card_key_new(prov, &ref->uri);
+        return isprov_card_key_open(prov, &ref->uri, op);
+    key = card_key_new(prov, &ref->uri, op);
     if (key == NULL)
         return NULL;
-    half = isprov_half_of_spki(prov, ref->spki, ref->spki_len);
-    if (half == NULL) {
+    pub = isprov_public_key_of_spki(prov, ref->spki, ref->spki_len);
+    if (pub == NULL) {
         isprov_raise_text(prov, IOTSAFE_ERR_REFERENCE,
                           "key reference to %s: the public key in it is damaged or none that a SIM "
                           "key can have; write it again with 'iotsafe key-ref URI'",
@@ -83,16 +86,16 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
         isprov_key_free(key);
         return NULL;
     }
-    key->type = half->type;
-    if (!isprov_key_replace(key, NULL, half, true))
-        isprov_half_free(half);
+    key->type = pub->type;
+    if (!isprov_key_replace(key, NULL, pub, true))
+        isprov_public_key_free(pub);
     return key;
 }
 
-/* ------------------------------------------------- finding the half that fits */
+/* ------------------------------------------------- finding the public key that fits */
 
-/* What a public half has to fit. */
-struct demand {
+/* What a public key has to fit. */
+struct constraint {
     /* a signature */
     const struct isprov_scheme *scheme;
     const uint8_t *digest, *sig;
@@ -116,83 +119,83 @@ static bool set_scheme(EVP_PKEY_CTX *ctx, const struct isprov_scheme *scheme)
     }
 }
 
-static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct demand *d)
+static bool verifies(struct isprov *prov, EVP_PKEY *pkey, const struct constraint *c)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     EVP_PKEY_CTX *ctx = libctx != NULL ? EVP_PKEY_CTX_new_from_pkey(libctx, pkey, NULL) : NULL;
     bool good;
 
     isprov_mark(prov);
-    good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 && set_scheme(ctx, d->scheme)
-           && EVP_PKEY_verify(ctx, d->sig, d->sig_len, d->digest, d->digest_len) == 1;
+    good = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 && set_scheme(ctx, c->scheme)
+           && EVP_PKEY_verify(ctx, c->sig, c->sig_len, c->digest, c->digest_len) == 1;
     isprov_drop(prov);
     EVP_PKEY_CTX_free(ctx);
     return good;
 }
 
-static bool fits(const struct isprov_key *key, const struct isprov_half *half,
-                 const struct demand *d)
+static bool fits(const struct isprov_key *key, const struct isprov_public_key *pub,
+                 const struct constraint *c)
 {
-    if (half->type != key->type)
+    if (pub->type != key->type)
         return false;
-    return d->equal_to != NULL ? isprov_half_eq(key->prov, half, d->equal_to)
-                               : verifies(key->prov, half->pkey, d);
+    return c->equal_to != NULL ? isprov_public_key_eq(key->prov, pub, c->equal_to)
+                               : verifies(key->prov, pub->pkey, c);
 }
 
 /* Goes through the candidates for one that fits. It is the caller's. */
-static enum iotsafe_err find_fitting(struct isprov_key *key, const struct demand *d,
-                                     struct isprov_half **ret_half, struct iotsafe_op *op)
+static enum iotsafe_err find_fitting(struct isprov_key *key, const struct constraint *c,
+                                     struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
     struct isprov_candidates it;
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
     enum iotsafe_err err;
 
     isprov_candidates_init(&it, key->prov, key->card, &key->uri.name);
     for (;;) {
-        err = isprov_candidates_next(&it, &half, op);
-        if (err != IOTSAFE_OK || half == NULL || fits(key, half, d))
+        err = isprov_candidates_next(&it, &pub, op);
+        if (err != IOTSAFE_OK || pub == NULL || fits(key, pub, c))
             break;
-        isprov_half_free(half);
+        isprov_public_key_free(pub);
     }
     isprov_candidates_clear(&it);
-    if (err == IOTSAFE_OK && half == NULL)
+    if (err == IOTSAFE_OK && pub == NULL)
         err = IOTSAFE_ERR_SIGNATURE;
     if (err == IOTSAFE_OK)
-        *ret_half = half;
+        *ret_pub = pub;
     return err;
 }
 
 /**
- * Pin the public half that fits: the one in use, or while that is not pinned
+ * Pin the public key that fits: the one in use, or while that is not pinned
  * another candidate.
  * @retval IOTSAFE_ERR_SIGNATURE  none fits
  */
-static enum iotsafe_err settle(struct isprov_key *key, const struct demand *d,
+static enum iotsafe_err settle(struct isprov_key *key, const struct constraint *c,
                                struct iotsafe_op *op)
 {
     for (;;) {
-        const struct isprov_half *half = isprov_key_half(key);
-        struct isprov_half *other = NULL;
+        const struct isprov_public_key *pub = isprov_key_public(key);
+        struct isprov_public_key *other = NULL;
         enum iotsafe_err err;
 
-        if (half != NULL && fits(key, half, d)) {
-            if (isprov_key_pin(key) == half)
+        if (pub != NULL && fits(key, pub, c)) {
+            if (isprov_key_pin(key) == pub)
                 return IOTSAFE_OK;
             continue; /* another thread put a better one in its place */
         }
-        if (d->equal_to == NULL)
+        if (c->equal_to == NULL)
             iotsafe_card_forget(key->card); /* what was read no longer holds */
         if (isprov_key_is_pinned(key)) {
-            if (isprov_key_half(key) == half)
+            if (isprov_key_public(key) == pub)
                 return IOTSAFE_ERR_SIGNATURE;
             continue;
         }
-        err = find_fitting(key, d, &other, op);
+        err = find_fitting(key, c, &other, op);
         if (err != IOTSAFE_OK)
             return err;
-        if (isprov_key_replace(key, half, other, true))
+        if (isprov_key_replace(key, pub, other, true))
             return IOTSAFE_OK;
-        isprov_half_free(other);
+        isprov_public_key_free(other);
     }
 }
 
@@ -249,37 +252,37 @@ static void explain_mismatch(const struct isprov_key *key, struct iotsafe_op *op
 }
 
 /* Sees to it that a fresh signature fits what the caller holds. */
-static enum iotsafe_err check_signature(struct isprov_key *key, const struct demand *d,
+static enum iotsafe_err check_signature(struct isprov_key *key, const struct constraint *c,
                                         struct iotsafe_op *op)
 {
     enum iotsafe_err err;
 
-    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_half(key) == NULL)
+    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_public(key) == NULL)
         return IOTSAFE_OK;
-    err = settle(key, d, op);
+    err = settle(key, c, op);
     if (err == IOTSAFE_ERR_SIGNATURE)
         explain_mismatch(key, op);
     return err;
 }
 
 /* The salt of PSS is the card's choice; the caller may have promised another. */
-static enum iotsafe_err check_salt(const struct isprov_key *key, const struct demand *d, int wanted,
-                                   struct iotsafe_op *op)
+static enum iotsafe_err check_salt(const struct isprov_key *key, const struct constraint *c,
+                                   int wanted, struct iotsafe_op *op)
 {
-    const struct isprov_half *half = isprov_key_half(key);
-    struct isprov_scheme exact = *d->scheme;
-    struct demand with_salt = *d;
-    const int most = key->type->max_signature_len - (int)d->digest_len - 2;
+    const struct isprov_public_key *pub = isprov_key_public(key);
+    struct isprov_scheme exact = *c->scheme;
+    struct constraint with_salt = *c;
+    const int most = key->type->max_signature_len - (int)c->digest_len - 2;
 
-    if (wanted == ISPROV_ANY_SALT || half == NULL
+    if (wanted == ISPROV_ANY_SALT || pub == NULL
         || !iotsafe_config_verify_signature(key->prov->config))
         return IOTSAFE_OK;
     with_salt.scheme = &exact;
     exact.salt_len = wanted;
-    if (verifies(key->prov, half->pkey, &with_salt))
+    if (verifies(key->prov, pub->pkey, &with_salt))
         return IOTSAFE_OK;
     for (exact.salt_len = 0; exact.salt_len < most; exact.salt_len++)
-        if (verifies(key->prov, half->pkey, &with_salt))
+        if (verifies(key->prov, pub->pkey, &with_salt))
             break;
     isprov_op_set(op,
                   "%s: the applet makes PSS signatures with a salt of %d bytes, and the "
@@ -290,65 +293,74 @@ static enum iotsafe_err check_salt(const struct isprov_key *key, const struct de
 }
 
 /* What the list says that a key is for: IOTSAFE_USAGE_..., 0 if it does not. */
-static uint8_t listed_usage(const struct isprov_key *key)
+static uint8_t listed_usage(const struct isprov_key *key, const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_object object;
 
-    if (iotsafe_find(key->card, IOTSAFE_PRIVATE_KEY, &key->uri.name, &object, NULL) != IOTSAFE_OK
+    if (iotsafe_find(key->card, IOTSAFE_PRIVATE_KEY, &key->uri.name, &object, &quiet) != IOTSAFE_OK
         || (object.told & IOTSAFE_TOLD_KEY_USAGE) == 0)
         return 0;
     return object.key_usage;
+}
+
+/* The version of TLS that a usage is for alone; NULL: for anything. */
+static const char *only_tls_version(uint8_t usage)
+{
+    switch (usage) {
+    case IOTSAFE_USAGE_TLS12:
+        return "1.2";
+    case IOTSAFE_USAGE_TLS13:
+        return "1.3";
+    default:
+        return NULL;
+    }
 }
 
 /* A key for the CertificateVerify of TLS alone wants to see what it signs. */
 static void explain_refusal(const struct isprov_key *key, const struct iotsafe_input *input,
                             enum iotsafe_err err, struct iotsafe_op *op)
 {
-    uint8_t usage;
+    const char *version;
 
-    if (!isprov_refused(err) && err != IOTSAFE_ERR_DIGEST)
+    if (!iotsafe_err_is_refusal(err) && err != IOTSAFE_ERR_DIGEST)
         return;
-    usage = listed_usage(key);
-    if (usage == IOTSAFE_USAGE_TLS12 || usage == IOTSAFE_USAGE_TLS13)
+    version = only_tls_version(listed_usage(key, op));
+    if (version != NULL)
         isprov_op_set(op,
-                      "%s: this key is for the TLS 1.%d CertificateVerify message of a "
+                      "%s: this key is for the TLS %s CertificateVerify message of a "
                       "client alone, as the SIM says; it does not sign %s (%s)",
-                      isprov_key_name(key).text, usage,
+                      isprov_key_name(key).text, version,
                       input->text != NULL    ? "anything else"
                       : input->state != NULL ? "long texts"
                                              : "ready digests",
                       iotsafe_card_transport(key->card));
 }
 
-static size_t digest_len_of(const struct iotsafe_input *input)
-{
-    return input->hash == IOTSAFE_HASH_SHA512 ? 64 : input->hash == IOTSAFE_HASH_SHA384 ? 48 : 32;
-}
-
 int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
                          const struct iotsafe_input *input,
-                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len)
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
+                         struct iotsafe_op *op)
 {
     uint8_t sig[ISPROV_SIGNATURE_MAX];
     struct isprov_scheme any = *scheme;
-    struct iotsafe_op op = { .text = "" };
-    struct demand d = { .scheme = &any, .digest = input->digest, .sig = sig };
-    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &d.sig_len, &op);
+    struct constraint c = { .scheme = &any, .digest = input->digest, .sig = sig };
+    enum iotsafe_err err = sign_on_card(key, scheme, input, sig, &c.sig_len, op);
 
     any.salt_len = ISPROV_ANY_SALT;
-    d.digest_len = digest_len_of(input);
+    c.digest_len = iotsafe_hash_size(input->hash);
     if (err == IOTSAFE_OK)
-        err = check_signature(key, &d, &op);
+        err = check_signature(key, &c, op);
     else
-        explain_refusal(key, input, err, &op);
+        explain_refusal(key, input, err, op);
     if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
-        err = check_salt(key, &d, scheme->salt_len, &op);
+        err = check_salt(key, &c, scheme->salt_len, op);
     if (err != IOTSAFE_OK) {
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
         return 0;
     }
-    memcpy(ret_sig, sig, d.sig_len);
-    *ret_len = d.sig_len;
+    memcpy(ret_sig, sig, c.sig_len);
+    *ret_len = c.sig_len;
     return 1;
 }
 
@@ -410,74 +422,72 @@ static enum iotsafe_err make_proof(struct isprov_key *key, struct proof *ret_pro
     *ret_proof = (struct proof){ .scheme = { .id = rsa ? IOTSAFE_RSA_PKCS1 : IOTSAFE_ECDSA,
                                              .salt_len = ISPROV_ANY_SALT } };
     err = sign_challenge(key, ret_proof, false, op);
-    if (rsa && isprov_refused(err)) {
+    if (rsa && iotsafe_err_is_refusal(err)) {
         ret_proof->scheme.id = IOTSAFE_RSA_PSS;
         err = sign_challenge(key, ret_proof, false, op);
     }
-    if (isprov_refused(err) && listed_usage(key) == IOTSAFE_USAGE_TLS13)
+    if (iotsafe_err_is_refusal(err) && listed_usage(key, op) == IOTSAFE_USAGE_TLS13)
         err = sign_challenge(key, ret_proof, true, op);
     return err;
 }
 
-static struct demand demand_of_proof(const struct proof *proof)
+static struct constraint constraint_of_proof(const struct proof *proof)
 {
-    return (struct demand){ .scheme = &proof->scheme,
-                            .digest = proof->input.digest,
-                            .digest_len = digest_len_of(&proof->input),
-                            .sig = proof->sig,
-                            .sig_len = proof->sig_len };
+    return (struct constraint){ .scheme = &proof->scheme,
+                                .digest = proof->input.digest,
+                                .digest_len = iotsafe_hash_size(proof->input.hash),
+                                .sig = proof->sig,
+                                .sig_len = proof->sig_len };
 }
 
-/* For a key of which the card gives no public half: if a signature fits `other`,
+/* For a key of which the card gives no public key: if a signature fits `other`,
  * that is it. */
 static enum iotsafe_err adopt(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
     struct proof proof;
-    struct demand d;
-    struct isprov_half *half = isprov_half_of_pkey(key->prov, other);
+    struct constraint c;
+    struct isprov_public_key *pub = isprov_public_key_of_pkey(key->prov, other);
     enum iotsafe_err err;
 
-    if (half == NULL || half->type != key->type) {
-        isprov_half_free(half);
+    if (pub == NULL || pub->type != key->type) {
+        isprov_public_key_free(pub);
         return IOTSAFE_ERR_SIGNATURE;
     }
     err = make_proof(key, &proof, op);
-    d = demand_of_proof(&proof);
-    if (err == IOTSAFE_OK && !fits(key, half, &d))
+    c = constraint_of_proof(&proof);
+    if (err == IOTSAFE_OK && !fits(key, pub, &c))
         err = IOTSAFE_ERR_SIGNATURE;
-    if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, half, true))
-        isprov_half_free(half); /* or another thread has just found the same */
+    if (err != IOTSAFE_OK || !isprov_key_replace(key, NULL, pub, true))
+        isprov_public_key_free(pub); /* or another thread has just found the same */
     proof_clear(&proof);
     return err;
 }
 
-bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other)
+bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op)
 {
-    const struct demand d = { .equal_to = other };
-    struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = isprov_key_half(key) != NULL ? settle(key, &d, &op)
-                                                        : adopt(key, other, &op);
+    const struct constraint c = { .equal_to = other };
+    enum iotsafe_err err = isprov_key_public(key) != NULL ? settle(key, &c, op)
+                                                          : adopt(key, other, op);
 
     if (err != IOTSAFE_OK && err != IOTSAFE_ERR_SIGNATURE)
-        isprov_raise(key->prov, err, &op); /* not "no", but "cannot tell" */
+        isprov_raise(key->prov, err, op); /* not "no", but "cannot tell" */
     return err == IOTSAFE_OK;
 }
 
-int isprov_card_key_prove(struct isprov_key *key)
+int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op)
 {
     struct proof proof;
-    struct demand d;
-    struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = make_proof(key, &proof, &op);
+    struct constraint c;
+    enum iotsafe_err err = make_proof(key, &proof, op);
 
-    if (err == IOTSAFE_OK && isprov_key_half(key) != NULL) {
-        d = demand_of_proof(&proof);
-        err = settle(key, &d, &op);
+    if (err == IOTSAFE_OK && isprov_key_public(key) != NULL) {
+        c = constraint_of_proof(&proof);
+        err = settle(key, &c, op);
         if (err == IOTSAFE_ERR_SIGNATURE)
-            explain_mismatch(key, &op);
+            explain_mismatch(key, op);
     }
     proof_clear(&proof);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK;
 }

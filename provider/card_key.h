@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a card key can do: be found on the card, sign, and show that it belongs
- * to a public key. The rules about public halves that do not fit are here.
+ * to a public key. The rules about public keys that do not fit are here.
  *
- * Nothing here calls the application while the card is at work.
+ * Nothing here calls the application while the card is at work. `op` is the
+ * operation of the dispatch function that calls; what fails is raised with its text.
  */
 #ifndef ISPROV_CARD_KEY_H
 #define ISPROV_CARD_KEY_H
@@ -12,12 +13,13 @@
 #include "keyref.h"
 
 /**
- * The private key that a URI names, with its public half if the card gives one.
+ * The private key that a URI names, with its public key if the card gives one.
  * One exchange by label; by identifier the object list is read as well.
  *
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri);
+struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri,
+                                        struct iotsafe_op *op);
 
 /**
  * The private key of a key-reference file. With a public key in it the card is
@@ -25,48 +27,8 @@ struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsaf
  *
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref);
-
-/** The type that the object list tells of a private key's container; NULL if it
- *  cannot be told. Raises nothing. */
-const struct isprov_type *isprov_card_container_type(struct isprov *prov,
-                                                     const struct iotsafe_uri *uri);
-
-/**
- * Make a key pair on the card, which replaces what the container held.
- *
- * @param group  the group that is wanted; empty: that of the container
- * @return the new key with its public half pinned; NULL after an error was raised
- */
-struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
-                                            const char *group);
-
-/**
- * COMPUTE DH with a card key.
- *
- * @param peer        on the same curve, or an error
- * @param ret_secret  the caller wipes it
- * @return 1, or 0 after an error was raised
- */
-int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
-                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE]);
-
-/**
- * A public key that stands on a card, to verify with there.
- *
- * @param half  owned from here on
- * @return NULL after an error was raised
- */
-struct isprov_key *isprov_card_public_new(struct isprov *prov, struct iotsafe_card *card,
-                                          const struct iotsafe_uri *uri, struct isprov_half *half);
-
-/** May the applet verify with it? What the device can overwrite proves nothing.
- *  @return false after an error was raised */
-bool isprov_card_public_is_fixed(const struct isprov_key *key);
-
-/** VERIFY SIGNATURE. @return 1: valid; 0: not, or an error was raised */
-int isprov_card_public_verify(const struct isprov_key *key, const struct iotsafe_input *input,
-                              const uint8_t *sig, size_t sig_len);
+struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct isprov_keyref *ref,
+                                            struct iotsafe_op *op);
 
 #define ISPROV_SIGNATURE_MAX IOTSAFE_SIGNATURE_MAX /* bytes, DER ECDSA-Sig-Value or RSA */
 
@@ -82,8 +44,8 @@ struct isprov_scheme {
 /**
  * Sign and check the signature before it is given out.
  *
- * A public half that nobody has relied on yet and that does not fit is dropped,
- * and the other candidates are tried, read afresh. Without any public half the
+ * A public key that nobody has relied on yet and that does not fit is dropped,
+ * and the other candidates are tried, read afresh. Without any public key the
  * signature is given out unchecked: there is nothing that it could contradict.
  * So is the salt of PSS, which the card chooses.
  *
@@ -92,20 +54,21 @@ struct isprov_scheme {
  */
 int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *scheme,
                          const struct iotsafe_input *input,
-                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len);
+                         uint8_t ret_sig[static ISPROV_SIGNATURE_MAX], size_t *ret_len,
+                         struct iotsafe_op *op);
 
 /**
- * Does the private key belong to `other`? Compares with the public half in use;
+ * Does the private key belong to `other`? Compares with the public key in use;
  * while that is not pinned, with the other candidates, too. Where the card gives
  * no public key at all, it signs a random digest and `other` checks it.
  *
  * @param other  a public key of the default provider
- * @return true: `other` is the public half now, and pinned
+ * @return true: `other` is the public key now, and pinned
  */
-bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other);
+bool isprov_card_key_belongs_to(struct isprov_key *key, EVP_PKEY *other, struct iotsafe_op *op);
 
-/** Sign a random digest and check it: 1 if the halves belong together, or 0
+/** Sign a random digest and check it: 1 if private and public key belong together, or 0
  *  after an error was raised. */
-int isprov_card_key_prove(struct isprov_key *key);
+int isprov_card_key_prove(struct isprov_key *key, struct iotsafe_op *op);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key pairs made on a card, and agreement with them; see card_key.h. */
+/* see card_pair.h */
+#include "card_pair.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "card_key.h"
-#include "object.h"
+#include "cards.h"
 
 /* --------------------------------------------------------------- generation */
 
@@ -25,12 +26,14 @@ static enum iotsafe_err find_container(struct isprov *prov, const struct iotsafe
 }
 
 const struct isprov_type *isprov_card_container_type(struct isprov *prov,
-                                                     const struct iotsafe_uri *uri)
+                                                     const struct iotsafe_uri *uri,
+                                                     const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_card *card;
     struct iotsafe_object object;
 
-    if (find_container(prov, uri, &card, &object, NULL) != IOTSAFE_OK)
+    if (find_container(prov, uri, &card, &object, &quiet) != IOTSAFE_OK)
         return NULL;
     iotsafe_card_free(card);
     return isprov_type_of_object(&object);
@@ -42,13 +45,12 @@ static enum iotsafe_err check_container(const struct iotsafe_uri *uri,
                                         struct iotsafe_op *op)
 {
     const struct isprov_type *type = isprov_type_of_object(object);
-    struct isprov_key_name name;
 
     if (type != NULL && !isprov_type_is_rsa(type)
         && (group[0] == '\0' || isprov_type_by_group(group) == type))
         return IOTSAFE_OK;
-    iotsafe_uri_format(uri, name.text);
-    isprov_op_set(op, "%s: the container is for keys on %s, not on %.40s", name.text,
+    isprov_op_set(op, "%s: the container is for keys on %s, not on %.40s",
+                  isprov_uri_text(uri).text,
                   type == NULL               ? "a curve that this provider does not know"
                   : isprov_type_is_rsa(type) ? "RSA"
                                              : type->group,
@@ -64,23 +66,24 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
                                         struct isprov_key **ret_key, struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = *asked;
-    struct isprov_half *half = isprov_half_of_point(prov, NULL, made->point);
+    struct isprov_public_key *pub = isprov_public_key_of_point(prov, NULL, made->point);
     struct isprov_key *key;
 
-    if (half == NULL) {
+    if (pub == NULL) {
         isprov_op_set(op,
                       "GENERATE KEY PAIR answered a point on no curve that this provider "
                       "knows (%s)",
                       iotsafe_card_transport(card));
         return IOTSAFE_ERR_KEY;
     }
+    pub->name = made->public_key;
     if (made->private_key.id_len != 0 && uri.name.id_len != 0) {
         memcpy(uri.name.id, made->private_key.id, sizeof(uri.name.id));
         uri.name.id_len = made->private_key.id_len;
     }
-    key = isprov_key_new_card(prov, card, &uri, half->type);
-    if (key == NULL || !isprov_key_replace(key, NULL, half, true)) {
-        isprov_half_free(half);
+    key = isprov_key_new_card(prov, ISPROV_KEY_CARD_PRIVATE, card, &uri, pub->type);
+    if (key == NULL || !isprov_key_replace(key, NULL, pub, true)) {
+        isprov_public_key_free(pub);
         isprov_key_free(key);
         return IOTSAFE_ERR_MEMORY;
     }
@@ -89,24 +92,23 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
 }
 
 struct isprov_key *isprov_card_key_generate(struct isprov *prov, const struct iotsafe_uri *uri,
-                                            const char *group)
+                                            const char *group, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_card *card = NULL;
     struct iotsafe_object object;
     struct iotsafe_generated made;
     struct isprov_key *key = NULL;
-    enum iotsafe_err err = find_container(prov, uri, &card, &object, &op);
+    enum iotsafe_err err = find_container(prov, uri, &card, &object, op);
 
     if (err == IOTSAFE_OK)
-        err = check_container(uri, &object, group, &op);
+        err = check_container(uri, &object, group, op);
     if (err == IOTSAFE_OK)
-        err = iotsafe_generate(card, &object.name, &made, &op);
+        err = iotsafe_generate(card, &object.name, &made, op);
     if (err == IOTSAFE_OK)
-        err = adopt_generated(prov, card, uri, &made, &key, &op);
+        err = adopt_generated(prov, card, uri, &made, &key, op);
     iotsafe_card_free(card);
     if (err != IOTSAFE_OK)
-        isprov_raise(prov, err, &op);
+        isprov_raise(prov, err, op);
     return key;
 }
 
@@ -164,31 +166,32 @@ static enum iotsafe_err agree(const struct isprov_key *key, const struct iotsafe
                               uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
                               struct iotsafe_op *op)
 {
-    const struct isprov_half *own = isprov_key_half(key);
+    const struct isprov_public_key *own = isprov_key_public(key);
     const struct iotsafe_agreement agreement = {
         .private_key = &key->uri.name,
         .container = container,
         .peer = peer,
         .own = own != NULL ? own->octets : NULL,
+        .own_name = own != NULL ? &own->name : NULL,
     };
 
     return iotsafe_agree(key->card, &agreement, ret_secret, op);
 }
 
-int isprov_card_key_agree(struct isprov_key *key, const struct isprov_half *peer,
-                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE])
+int isprov_card_key_agree(struct isprov_key *key, const struct isprov_public_key *peer,
+                          uint8_t ret_secret[static IOTSAFE_SHARED_SECRET_SIZE],
+                          struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     struct iotsafe_name container;
     enum iotsafe_err err = IOTSAFE_ERR_KEY;
 
     if (peer->type != key->type || isprov_type_is_rsa(key->type))
-        isprov_op_set(&op, "%s: the peer's key is of another type", isprov_key_name(key).text);
+        isprov_op_set(op, "%s: the peer's key is of another type", isprov_key_name(key).text);
     else
-        err = find_peer_container(key, &container, &op);
+        err = find_peer_container(key, &container, op);
     if (err == IOTSAFE_OK)
-        err = agree(key, &container, peer->octets, ret_secret, &op);
+        err = agree(key, &container, peer->octets, ret_secret, op);
     if (err != IOTSAFE_OK)
-        isprov_raise(key->prov, err, &op);
+        isprov_raise(key->prov, err, op);
     return err == IOTSAFE_OK;
 }

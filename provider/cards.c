@@ -4,7 +4,7 @@
  * key reaches the SIM once, and what was read lasts from one to the next. */
 #include <string.h>
 
-#include "object.h"
+#include "cards.h"
 
 struct isprov_card_slot {
     char sim[IOTSAFE_SIM_NAME_MAX + 1];

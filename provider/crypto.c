@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The provider's own cryptography: verifying, hashing, ephemeral keys, all by
- * libcrypto's default provider in a library context that nobody else sees. */
-#include <openssl/provider.h>
+/* see crypto.h. Verifying, hashing and ephemeral keys are all done by libcrypto's default
+ * provider in a library context that nobody else sees. */
+#include "crypto.h"
 
-#include "prov.h"
+#include <openssl/provider.h>
 
 struct isprov_crypto {
     OSSL_LIB_CTX *libctx;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "card_key.h"
+#include "crypto.h"
 #include "keyref.h"
 
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
@@ -150,7 +151,7 @@ static size_t read_der(BIO *bio, uint8_t *out, size_t cap)
 static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, size_t len)
 {
     struct isprov_keyref ref;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(prov);
     struct isprov_key *key;
     enum iotsafe_err err = decode_reference(prov, der, len, &ref, &op);
 
@@ -158,7 +159,7 @@ static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, si
         isprov_raise(prov, err, &op);
         return NULL;
     }
-    key = isprov_card_key_from_ref(prov, &ref);
+    key = isprov_card_key_from_ref(prov, &ref, &op);
     isprov_keyref_clear(&ref);
     return key;
 }

@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 
+#include "crypto.h"
 #include "key.h"
 #include "keyref.h"
 
@@ -130,16 +131,16 @@ static int print_number(BIO *out, const char *title, const EVP_PKEY *pkey, const
     return good;
 }
 
-static int print_half(BIO *out, struct isprov_key *key)
+static int print_public_key(BIO *out, struct isprov_key *key)
 {
-    const struct isprov_half *half = isprov_key_pin(key);
+    const struct isprov_public_key *pub = isprov_key_pin(key);
 
-    if (half == NULL)
+    if (pub == NULL)
         return BIO_printf(out, "pub: the SIM gives none\n") > 0;
     if (isprov_key_is_rsa(key))
-        return print_number(out, "Modulus", half->pkey, OSSL_PKEY_PARAM_RSA_N)
-               && print_number(out, "Exponent", half->pkey, OSSL_PKEY_PARAM_RSA_E);
-    return BIO_printf(out, "pub:") > 0 && print_octets(out, half->octets, sizeof(half->octets));
+        return print_number(out, "Modulus", pub->pkey, OSSL_PKEY_PARAM_RSA_N)
+               && print_number(out, "Exponent", pub->pkey, OSSL_PKEY_PARAM_RSA_E);
+    return BIO_printf(out, "pub:") > 0 && print_octets(out, pub->octets, sizeof(pub->octets));
 }
 
 static int print_card_key(BIO *out, struct isprov_key *key, int selection)
@@ -156,7 +157,7 @@ static int print_card_key(BIO *out, struct isprov_key *key, int selection)
     if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) == SELECT_PUBLIC
         && BIO_printf(out, "Public-Key: (%d bit)\n", type->bits) <= 0)
         return 0;
-    if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) != 0 && !print_half(out, key))
+    if ((selection & (SELECT_PRIVATE | SELECT_PUBLIC)) != 0 && !print_public_key(out, key))
         return 0;
     if (isprov_key_is_rsa(key))
         return 1;
@@ -199,13 +200,13 @@ static int encoder_pem_does_selection(void *provctx, int selection)
 
 static int write_reference(BIO *out, struct isprov_key *key)
 {
-    const struct isprov_half *half = isprov_key_pin(key);
+    const struct isprov_public_key *pub = isprov_key_pin(key);
     uint8_t *spki = NULL, *der = NULL;
     int spki_len = 0, good;
     size_t len = 0;
 
-    if (half != NULL)
-        spki_len = i2d_PUBKEY(half->pkey, &spki);
+    if (pub != NULL)
+        spki_len = i2d_PUBKEY(pub->pkey, &spki);
     good = spki_len >= 0
            && isprov_keyref_encode(isprov_key_name(key).text, spki, (size_t)spki_len, &der, &len)
            && PEM_write_bio(out, ISPROV_KEYREF_PEM_LABEL, "", der, (long)len) > 0;

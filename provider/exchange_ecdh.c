@@ -8,7 +8,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_key.h"
+#include "card_pair.h"
+#include "crypto.h"
 #include "key.h"
 
 static OSSL_FUNC_keyexch_newctx_fn exchange_ecdh_newctx;
@@ -37,7 +38,7 @@ struct exchange {
 
     /* for card keys */
     struct isprov_key *key;
-    struct isprov_half *peer;
+    struct isprov_public_key *peer;
     struct kdf kdf;
 };
 
@@ -45,7 +46,7 @@ static void drop_operation(struct exchange *ex)
 {
     EVP_PKEY_CTX_free(ex->ctx);
     isprov_key_free(ex->key);
-    isprov_half_free(ex->peer);
+    isprov_public_key_free(ex->peer);
     OPENSSL_clear_free(ex->kdf.ukm, ex->kdf.ukm_len);
     *ex = (struct exchange){ .prov = ex->prov };
 }
@@ -79,7 +80,7 @@ static bool copy_operation(struct exchange *to, const struct exchange *from)
         to->ctx = EVP_PKEY_CTX_dup(from->ctx);
     to->key = from->key != NULL ? isprov_key_ref(from->key) : NULL;
     if (from->peer != NULL)
-        to->peer = isprov_half_of_point(from->prov, from->peer->type, from->peer->octets);
+        to->peer = isprov_public_key_of_point(from->prov, from->peer->type, from->peer->octets);
     to->kdf = from->kdf;
     if (from->kdf.ukm != NULL)
         to->kdf.ukm = OPENSSL_memdup(from->kdf.ukm, from->kdf.ukm_len);
@@ -121,13 +122,13 @@ static int exchange_ecdh_init(void *ctx, void *keydata, const OSSL_PARAM params[
 /* The copy is made anew from the octets, which checks the point once more. */
 static bool take_peer(struct exchange *ex, const EVP_PKEY *peer)
 {
-    isprov_half_free(ex->peer);
-    ex->peer = isprov_half_of_pkey(ex->prov, peer);
+    isprov_public_key_free(ex->peer);
+    ex->peer = isprov_public_key_of_pkey(ex->prov, peer);
     if (ex->peer != NULL && ex->peer->type == ex->key->type)
         return true;
     isprov_raise_text(ex->prov, IOTSAFE_ERR_KEY, "%s: the peer's key is no point of %s",
                       isprov_key_name(ex->key).text, ex->key->type->group);
-    isprov_half_free(ex->peer);
+    isprov_public_key_free(ex->peer);
     ex->peer = NULL;
     return false;
 }
@@ -170,6 +171,7 @@ static bool run_kdf(struct exchange *ex, const uint8_t *secret, uint8_t *ret_out
 static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *ret_len, size_t cap)
 {
     const size_t len = ex->kdf.wanted ? ex->kdf.out_len : IOTSAFE_SHARED_SECRET_SIZE;
+    struct iotsafe_op op = isprov_op_begin(ex->prov);
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE];
     int good;
 
@@ -185,7 +187,7 @@ static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *r
                                            : "the key derivation lacks a length or a digest");
         return 0;
     }
-    good = isprov_card_key_agree(ex->key, ex->peer, secret);
+    good = isprov_card_key_agree(ex->key, ex->peer, secret, &op);
     if (good && ex->kdf.wanted)
         good = run_kdf(ex, secret, ret_out);
     else if (good)

@@ -9,7 +9,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "object.h"
+#include "cards.h"
+#include "crypto.h"
 
 static OSSL_FUNC_kdf_newctx_fn kdf_hkdf_newctx;
 static OSSL_FUNC_kdf_newctx_fn kdf_prf_newctx;
@@ -98,11 +99,10 @@ static void kdf_reset(void *ctx)
 static const struct {
     const char *name;
     uint16_t hash;
-    size_t len;
 } hashes[] = {
-    { "SHA2-256", IOTSAFE_HASH_SHA256, 32 },
-    { "SHA2-384", IOTSAFE_HASH_SHA384, 48 },
-    { "SHA2-512", IOTSAFE_HASH_SHA512, 64 },
+    { "SHA2-256", IOTSAFE_HASH_SHA256 },
+    { "SHA2-384", IOTSAFE_HASH_SHA384 },
+    { "SHA2-512", IOTSAFE_HASH_SHA512 },
 };
 #define N_HASHES (sizeof(hashes) / sizeof(hashes[0]))
 
@@ -144,7 +144,7 @@ static bool set_secret(struct kdf *kdf, const OSSL_PARAM *p)
         memcpy(text, p->data, p->data_size);
         text[p->data_size] = '\0';
         err = iotsafe_uri_parse(text, &kdf->secret, &op);
-        if (err == IOTSAFE_OK && kdf->secret.name.id_len == 0 && kdf->secret.name.label_len == 0)
+        if (err == IOTSAFE_OK && iotsafe_name_is_empty(&kdf->secret.name))
             err = IOTSAFE_ERR_URI;
         OPENSSL_cleanse(text, sizeof(text)); /* perhaps a real secret, given by mistake */
     }
@@ -255,21 +255,13 @@ static const OSSL_PARAM *kdf_prf_settable_ctx_params(void *ctx, void *provctx)
     return params;
 }
 
-static size_t prk_len(const struct kdf *kdf)
-{
-    for (size_t i = 0; i < N_HASHES; i++)
-        if (hashes[i].hash == kdf->hash)
-            return hashes[i].len;
-    return 0;
-}
-
 static int kdf_get_ctx_params(void *ctx, OSSL_PARAM params[])
 {
     const struct kdf *kdf = ctx;
     OSSL_PARAM *p = OSSL_PARAM_locate(params, OSSL_KDF_PARAM_SIZE);
     const bool fixed = !kdf->prf && kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY;
 
-    return p == NULL || OSSL_PARAM_set_size_t(p, fixed ? prk_len(kdf) : SIZE_MAX);
+    return p == NULL || OSSL_PARAM_set_size_t(p, fixed ? iotsafe_hash_size(kdf->hash) : SIZE_MAX);
 }
 
 static const OSSL_PARAM *kdf_gettable_ctx_params(void *ctx, void *provctx)
@@ -319,7 +311,7 @@ static bool expand(struct kdf *kdf, uint8_t *prk, uint8_t *ret_key, size_t len)
             OPENSSL_strlcpy(digest, hashes[i].name, sizeof(digest));
     *p++ = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
     *p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0);
-    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, prk, prk_len(kdf));
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, prk, iotsafe_hash_size(kdf->hash));
     *p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, kdf->info.bytes, kdf->info.len);
     *p = OSSL_PARAM_construct_end();
     good = ctx != NULL && EVP_KDF_derive(ctx, ret_key, len, params) > 0;
@@ -345,14 +337,15 @@ static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const 
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(kdf->prov);
     struct iotsafe_card *card = NULL;
     uint8_t prk[64];
     enum iotsafe_err err = begin(kdf, params, &card, &op);
+    const size_t prk_len = iotsafe_hash_size(kdf->hash);
 
     if (err == IOTSAFE_OK
-        && (len == 0 || (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && len != prk_len(kdf)))) {
-        isprov_op_set(&op, "the extract step gives %zu bytes, not %zu", prk_len(kdf), len);
+        && (len == 0 || (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && len != prk_len))) {
+        isprov_op_set(&op, "the extract step gives %zu bytes, not %zu", prk_len, len);
         err = IOTSAFE_ERR_ARGUMENT;
     }
     if (err == IOTSAFE_OK)
@@ -369,7 +362,7 @@ static int kdf_prf_derive(void *ctx, unsigned char *ret_key, size_t len, const O
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(kdf->prov);
     struct iotsafe_card *card = NULL;
     enum iotsafe_err err = begin(kdf, params, &card, &op);
 

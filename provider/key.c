@@ -8,13 +8,13 @@
 
 #include "soft_key.h"
 
-/* `public` is a pointer to a half with a flag in its lowest bit, so that "is
- * this still the half" and "may it change" are one atomic question. */
+/* `public` is a pointer to a public key with a flag in its lowest bit, so that "is
+ * this still the one" and "may it change" are one atomic question. */
 #define PINNED ((uintptr_t)1)
 
-static struct isprov_half *half_of(uintptr_t value)
+static struct isprov_public_key *public_key_of(uintptr_t value)
 {
-    return (struct isprov_half *)(value & ~PINNED);
+    return (struct isprov_public_key *)(value & ~PINNED);
 }
 
 static struct isprov_key *key_new(struct isprov *prov)
@@ -44,17 +44,18 @@ void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts)
     key->soft_parts = parts;
 }
 
-struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
-                                       const struct iotsafe_uri *uri,
+struct isprov_key *isprov_key_new_card(struct isprov *prov, enum isprov_key_kind kind,
+                                       struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                        const struct isprov_type *type)
 {
     struct isprov_key *key = key_new(prov);
 
     if (key == NULL)
         return NULL;
+    key->kind = kind;
     key->card = iotsafe_card_ref(card);
     key->uri = *uri;
-    key->uri.type = IOTSAFE_URI_PRIVATE;
+    key->uri.type = kind == ISPROV_KEY_CARD_PUBLIC ? IOTSAFE_URI_PUBLIC : IOTSAFE_URI_PRIVATE;
     key->type = type;
     return key;
 }
@@ -67,26 +68,18 @@ struct isprov_key *isprov_key_ref(struct isprov_key *key)
 
 void isprov_key_free(struct isprov_key *key)
 {
-    struct isprov_half *half, *next;
+    struct isprov_public_key *pub, *next;
 
     if (key == NULL || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
         return;
-    isprov_half_free(half_of(atomic_load(&key->public)));
-    for (half = atomic_load(&key->retired); half != NULL; half = next) {
-        next = half->next_retired;
-        isprov_half_free(half);
+    isprov_public_key_free(public_key_of(atomic_load(&key->public)));
+    for (pub = atomic_load(&key->retired); pub != NULL; pub = next) {
+        next = pub->next_retired;
+        isprov_public_key_free(pub);
     }
     iotsafe_card_free(key->card);
     EVP_PKEY_free(key->soft);
     OPENSSL_free(key);
-}
-
-struct isprov_key_name isprov_key_name(const struct isprov_key *key)
-{
-    struct isprov_key_name name;
-
-    iotsafe_uri_format(&key->uri, name.text);
-    return name;
 }
 
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX])
@@ -101,12 +94,12 @@ bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_
            && EVP_PKEY_get_group_name(key->soft, ret_name, ISPROV_GROUP_NAME_MAX, NULL);
 }
 
-const struct isprov_half *isprov_key_half(const struct isprov_key *key)
+const struct isprov_public_key *isprov_key_public(const struct isprov_key *key)
 {
-    return half_of(atomic_load(&key->public));
+    return public_key_of(atomic_load(&key->public));
 }
 
-const struct isprov_half *isprov_key_pin(struct isprov_key *key)
+const struct isprov_public_key *isprov_key_pin(struct isprov_key *key)
 {
     uintptr_t value = atomic_load(&key->public);
 
@@ -114,7 +107,7 @@ const struct isprov_half *isprov_key_pin(struct isprov_key *key)
     while (value != 0 && (value & PINNED) == 0
            && !atomic_compare_exchange_weak(&key->public, &value, value | PINNED))
         ;
-    return half_of(value);
+    return public_key_of(value);
 }
 
 bool isprov_key_is_pinned(const struct isprov_key *key)
@@ -122,33 +115,33 @@ bool isprov_key_is_pinned(const struct isprov_key *key)
     return (atomic_load(&key->public) & PINNED) != 0;
 }
 
-/* Keep a half until the key is freed. */
-static void retire(struct isprov_key *key, struct isprov_half *half)
+/* Keep a public key until the key is freed. */
+static void retire(struct isprov_key *key, struct isprov_public_key *pub)
 {
-    half->next_retired = atomic_load(&key->retired);
-    while (!atomic_compare_exchange_weak(&key->retired, &half->next_retired, half))
+    pub->next_retired = atomic_load(&key->retired);
+    while (!atomic_compare_exchange_weak(&key->retired, &pub->next_retired, pub))
         ;
 }
 
-bool isprov_key_replace(struct isprov_key *key, const struct isprov_half *old,
-                        struct isprov_half *half, bool pin)
+bool isprov_key_replace(struct isprov_key *key, const struct isprov_public_key *old,
+                        struct isprov_public_key *pub, bool pin)
 {
     uintptr_t expected = (uintptr_t)old;
-    uintptr_t value = (uintptr_t)half | (pin ? PINNED : 0);
+    uintptr_t value = (uintptr_t)pub | (pin ? PINNED : 0);
 
     if (!atomic_compare_exchange_strong(&key->public, &expected, value))
         return false;
     if (expected != 0)
-        retire(key, half_of(expected));
+        retire(key, public_key_of(expected));
     return true;
 }
 
 EVP_PKEY *isprov_key_public_pkey(struct isprov_key *key)
 {
-    const struct isprov_half *half;
+    const struct isprov_public_key *pub;
 
     if (!isprov_key_is_on_card(key))
         return (key->soft_parts & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) != 0 ? key->soft : NULL;
-    half = isprov_key_pin(key);
-    return half != NULL ? half->pkey : NULL;
+    pub = isprov_key_pin(key);
+    return pub != NULL ? pub->pkey : NULL;
 }

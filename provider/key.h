@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Key objects: what an EVP_PKEY of this provider holds.
  *
- * There are two kinds. A card key stands for a private key on a SIM; its public
- * half is looked for (object.h) and may change until somebody has relied on
- * it. A software key wraps a key of libcrypto's default provider: domain
- * parameters, a peer's public key, or an ephemeral pair made here when this
- * provider stands before `default`.
+ * There are three kinds. A card key stands for a private key on a SIM; its public
+ * key is looked for (candidates.h) and may change until somebody has relied on
+ * it. With card-verify a public key on a SIM can be one, too. A software key wraps a key of
+ * libcrypto's default provider: domain parameters, a peer's public key, or an ephemeral pair made
+ * here when this provider stands before `default`.
  *
  * Threads: objects are counted; any thread may use a card key at any time. What
  * is found out about one is published by compare-and-exchange and no lock is
@@ -20,23 +20,31 @@
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
-#include "half.h"
+#include "public_key.h"
 #include "prov.h"
+#include "uri_text.h"
+
+enum isprov_key_kind {
+    ISPROV_KEY_SOFT = 0,
+    ISPROV_KEY_CARD_PRIVATE, /* the private key stays on the card */
+    ISPROV_KEY_CARD_PUBLIC   /* stands on the card and is used there (card-verify); pinned */
+};
 
 struct isprov_key {
     struct isprov *prov;
     atomic_uint refs;
+    enum isprov_key_kind kind;
 
     /* software key; NULL members for a card key */
     EVP_PKEY *soft; /* in the provider's own library context; NULL: still empty */
     int soft_parts; /* what it has: OSSL_KEYMGMT_SELECT_... */
 
-    /* card key; card is NULL for a software key */
+    /* card key; NULL for a software key */
     struct iotsafe_card *card;
-    struct iotsafe_uri uri; /* as the application gave it; type private, or public: see below */
+    struct iotsafe_uri uri; /* as the application gave it; with the type that `kind` says */
     const struct isprov_type *type;
-    atomic_uintptr_t public;               /* see isprov_key_half() */
-    _Atomic(struct isprov_half *) retired; /* dropped candidates: others may still use them */
+    atomic_uintptr_t public;                     /* see isprov_key_public() */
+    _Atomic(struct isprov_public_key *) retired; /* dropped candidates: others may still use them */
 };
 
 /** An empty software key with one reference; NULL after an error was raised. */
@@ -48,12 +56,13 @@ struct isprov_key *isprov_key_new_soft(struct isprov *prov);
 void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts);
 
 /**
- * A card key without a public half yet, with one reference.
+ * A card key without a public key yet, with one reference.
+ * @param kind  not ISPROV_KEY_SOFT
  * @param card  a reference of its own is taken
  * @return NULL after an error was raised
  */
-struct isprov_key *isprov_key_new_card(struct isprov *prov, struct iotsafe_card *card,
-                                       const struct iotsafe_uri *uri,
+struct isprov_key *isprov_key_new_card(struct isprov *prov, enum isprov_key_kind kind,
+                                       struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                        const struct isprov_type *type);
 
 struct isprov_key *isprov_key_ref(struct isprov_key *key);
@@ -61,14 +70,12 @@ void isprov_key_free(struct isprov_key *key); /* gives a reference back; NULL ac
 
 static inline bool isprov_key_is_on_card(const struct isprov_key *key)
 {
-    return key->card != NULL;
+    return key->kind != ISPROV_KEY_SOFT;
 }
 
-/** True for a public key that stands on a card and is used there (card-verify): it
- *  has a pinned half and no private key. */
 static inline bool isprov_key_is_card_public(const struct isprov_key *key)
 {
-    return isprov_key_is_on_card(key) && key->uri.type == IOTSAFE_URI_PUBLIC;
+    return key->kind == ISPROV_KEY_CARD_PUBLIC;
 }
 
 /** True for an RSA key, on a card or in software; an empty key is none. */
@@ -78,42 +85,42 @@ static inline bool isprov_key_is_rsa(const struct isprov_key *key)
                                       : key->soft != NULL && EVP_PKEY_is_a(key->soft, "RSA");
 }
 
-/** The card key as text for messages: its URI in canonical form. */
-struct isprov_key_name {
-    char text[IOTSAFE_URI_MAX];
-};
-struct isprov_key_name isprov_key_name(const struct isprov_key *key);
+/** The card key as text for messages. */
+static inline struct isprov_uri_text isprov_key_name(const struct isprov_key *key)
+{
+    return isprov_uri_text(&key->uri);
+}
 
 #define ISPROV_GROUP_NAME_MAX 80 /* bytes with the NUL */
 
 /** libcrypto's name of the key's group. @return false if it is empty, unnamed or RSA */
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX]);
 
-/* -------------------------------------------------- public half, card keys */
+/* -------------------------------------------------- public key, card keys */
 
-/** The public half in use, or NULL if none is known. Valid as long as the key.
+/** The public key in use, or NULL if none is known. Valid as long as the key.
  *  Another may take its place later, unless it was pinned. */
-const struct isprov_half *isprov_key_half(const struct isprov_key *key);
+const struct isprov_public_key *isprov_key_public(const struct isprov_key *key);
 
 /** The same for one who shows it to the application or relies on it: from now on
  *  no other takes its place. */
-const struct isprov_half *isprov_key_pin(struct isprov_key *key);
+const struct isprov_public_key *isprov_key_pin(struct isprov_key *key);
 
-/** True if the public half can no longer change. */
+/** True if the public key can no longer change. */
 bool isprov_key_is_pinned(const struct isprov_key *key);
 
 /**
- * Put `half` in the place of `old`, if that is still in use and not pinned.
+ * Put `pub` in the place of `old`, if that is still in use and not pinned.
  *
- * @param old    what isprov_key_half() gave: NULL or a half
- * @param half   owned by the key on success only; not NULL
+ * @param old    what isprov_key_public() gave: NULL or a public key
+ * @param pub   owned by the key on success only; not NULL
  * @return false if another thread was faster: look again
  */
-bool isprov_key_replace(struct isprov_key *key, const struct isprov_half *old,
-                        struct isprov_half *half, bool pin);
+bool isprov_key_replace(struct isprov_key *key, const struct isprov_public_key *old,
+                        struct isprov_public_key *pub, bool pin);
 
 /** The public key as a key of the default provider: a software key's contents,
- *  or a card key's public half, which gets pinned. Borrowed; NULL if there is none. */
+ *  or a card key's public key, which gets pinned. Borrowed; NULL if there is none. */
 EVP_PKEY *isprov_key_public_pkey(struct isprov_key *key);
 
 #endif

@@ -14,7 +14,7 @@
 #define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
 
 /* Where libcrypto hands a key in as const: counting references and settling on a
- * public half (key.h) change nothing that its other holders could see. */
+ * public key (key.h) change nothing that its other holders could see. */
 static struct isprov_key *key_of(const void *keydata)
 {
     return (struct isprov_key *)(uintptr_t)keydata;
@@ -58,7 +58,7 @@ int isprov_keymgmt_has(const void *keydata, int selection)
         return (key->soft_parts & wanted) == wanted;
     if ((wanted & SELECT_PRIVATE) != 0 && isprov_key_is_card_public(key))
         return 0;
-    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_half(key) != NULL;
+    return (wanted & SELECT_PUBLIC) == 0 || isprov_key_public(key) != NULL;
 }
 
 /* The parameters of an RSA key are none. */
@@ -127,25 +127,26 @@ static bool same_card_object(const struct isprov_key *a, const struct isprov_key
 }
 
 /* Two keys of which `a` is on a card. */
-static bool same_card_key(struct isprov_key *a, struct isprov_key *b)
+static bool same_card_key(struct isprov_key *a, struct isprov_key *b, struct iotsafe_op *op)
 {
     EVP_PKEY *public_b;
 
     if (a == b)
         return true;
-    if (isprov_key_is_on_card(b) && isprov_key_half(b) == NULL)
-        return isprov_key_half(a) == NULL ? same_card_object(a, b)
-                                          : isprov_card_key_belongs_to(b, isprov_key_half(a)->pkey);
-    public_b = isprov_key_is_on_card(b) ? isprov_key_half(b)->pkey : isprov_key_public_pkey(b);
-    return public_b != NULL && isprov_card_key_belongs_to(a, public_b);
+    if (isprov_key_is_on_card(b) && isprov_key_public(b) == NULL)
+        return isprov_key_public(a) == NULL
+                   ? same_card_object(a, b)
+                   : isprov_card_key_belongs_to(b, isprov_key_public(a)->pkey, op);
+    public_b = isprov_key_is_on_card(b) ? isprov_key_public(b)->pkey : isprov_key_public_pkey(b);
+    return public_b != NULL && isprov_card_key_belongs_to(a, public_b, op);
 }
 
-static bool same_public(struct isprov_key *a, struct isprov_key *b)
+static bool same_public(struct isprov_key *a, struct isprov_key *b, struct iotsafe_op *op)
 {
     if (isprov_key_is_on_card(a))
-        return same_card_key(a, b);
+        return same_card_key(a, b, op);
     if (isprov_key_is_on_card(b))
-        return same_card_key(b, a);
+        return same_card_key(b, a, op);
     return a->soft != NULL && b->soft != NULL && EVP_PKEY_eq(a->soft, b->soft) == 1;
 }
 
@@ -153,23 +154,26 @@ int isprov_keymgmt_match(const void *keydata1, const void *keydata2, int selecti
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_key *a = key_of(keydata1), *b = key_of(keydata2);
+    struct iotsafe_op op = isprov_op_begin(a->prov);
 
     if ((selection & SELECT_DOMAIN) != 0 && !same_group(a, b))
         return 0;
-    return (selection & SELECT_PAIR) == 0 || same_public(a, b);
+    return (selection & SELECT_PAIR) == 0 || same_public(a, b, &op);
 }
 
 /* The group of a card key is a named one, its point was checked when it came. */
 static int validate_card_key(struct isprov_key *key, int selection)
 {
-    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_half(key) == NULL) {
+    struct iotsafe_op op = isprov_op_begin(key->prov);
+
+    if ((selection & SELECT_PUBLIC) != 0 && isprov_key_public(key) == NULL) {
         isprov_raise_text(key->prov, IOTSAFE_ERR_KEY, "%s: no public key is known",
                           isprov_key_name(key).text);
         return 0;
     }
     if ((selection & SELECT_PRIVATE) != 0 && isprov_key_is_card_public(key))
         return 0;
-    return (selection & SELECT_PAIR) != SELECT_PAIR || isprov_card_key_prove(key);
+    return (selection & SELECT_PAIR) != SELECT_PAIR || isprov_card_key_prove(key, &op);
 }
 
 int isprov_keymgmt_validate(const void *keydata, int selection, int type)
@@ -213,14 +217,14 @@ bool isprov_put_text(OSSL_PARAM params[], const char *name, const char *value)
     return p == NULL || OSSL_PARAM_set_utf8_string(p, value);
 }
 
-const struct isprov_half *isprov_pin_or_raise(struct isprov_key *key)
+const struct isprov_public_key *isprov_pin_or_raise(struct isprov_key *key)
 {
-    const struct isprov_half *half = isprov_key_pin(key);
+    const struct isprov_public_key *pub = isprov_key_pin(key);
 
-    if (half == NULL)
+    if (pub == NULL)
         isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
                           "%s: the SIM gives no public key for it; a key-reference file with the "
                           "public key in it would",
                           isprov_key_name(key).text);
-    return half;
+    return pub;
 }

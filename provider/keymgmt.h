@@ -33,7 +33,7 @@ extern OSSL_FUNC_keymgmt_validate_fn isprov_keymgmt_validate;
 bool isprov_put_int(OSSL_PARAM params[], const char *name, int value);
 bool isprov_put_text(OSSL_PARAM params[], const char *name, const char *value);
 
-/** A card key's public half, pinned, since it is shown; NULL after an error was raised. */
-const struct isprov_half *isprov_pin_or_raise(struct isprov_key *key);
+/** A card key's public key, pinned, since it is shown; NULL after an error was raised. */
+const struct isprov_public_key *isprov_pin_or_raise(struct isprov_key *key);
 
 #endif

@@ -86,14 +86,14 @@ struct exported {
 
 static bool export_pub(struct isprov_key *key, struct exported *ex)
 {
-    const struct isprov_half *half;
-    size_t len = sizeof(half->octets);
+    const struct isprov_public_key *pub;
+    size_t len = sizeof(pub->octets);
 
     if (isprov_key_is_on_card(key)) {
-        half = isprov_key_pin(key);
-        if (half == NULL)
+        pub = isprov_key_pin(key);
+        if (pub == NULL)
             return false;
-        memcpy(ex->pub, half->octets, len);
+        memcpy(ex->pub, pub->octets, len);
     } else if (!EVP_PKEY_get_octet_string_param(key->soft, OSSL_PKEY_PARAM_PUB_KEY, ex->pub,
                                                 sizeof(ex->pub), &len)) {
         return false;
@@ -181,25 +181,25 @@ static bool put_number(OSSL_PARAM *p, const uint8_t *bytes, size_t len)
     return good;
 }
 
-/* The public half, which is looked at only if it is asked for. */
+/* The public key, which is looked at only if it is asked for. */
 static bool put_point(struct isprov_key *key, OSSL_PARAM params[])
 {
     OSSL_PARAM *encoded = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY);
-    OSSL_PARAM *pub = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_PUB_KEY);
+    OSSL_PARAM *plain = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_PUB_KEY);
     OSSL_PARAM *x = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_X);
     OSSL_PARAM *y = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_EC_PUB_Y);
     const size_t field_len = key->type->field_len;
-    const struct isprov_half *half;
+    const struct isprov_public_key *pub;
 
-    if (encoded == NULL && pub == NULL && x == NULL && y == NULL)
+    if (encoded == NULL && plain == NULL && x == NULL && y == NULL)
         return true;
-    half = isprov_pin_or_raise(key);
-    if (half == NULL)
+    pub = isprov_pin_or_raise(key);
+    if (pub == NULL)
         return false;
-    return put_octets(encoded, half->octets, sizeof(half->octets))
-           && put_octets(pub, half->octets, sizeof(half->octets))
-           && put_number(x, half->octets + 1, field_len)
-           && put_number(y, half->octets + 1 + field_len, field_len);
+    return put_octets(encoded, pub->octets, sizeof(pub->octets))
+           && put_octets(plain, pub->octets, sizeof(pub->octets))
+           && put_number(x, pub->octets + 1, field_len)
+           && put_number(y, pub->octets + 1 + field_len, field_len);
 }
 
 static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
@@ -263,7 +263,7 @@ static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
     if (isprov_key_is_on_card(key)) {
         if (with_pub)
             isprov_raise_text(key->prov, IOTSAFE_ERR_ARGUMENT,
-                              "%s: the public half of a key on a SIM cannot be set",
+                              "%s: the public key of a key on a SIM cannot be set",
                               isprov_key_name(key).text);
         return !with_pub;
     }

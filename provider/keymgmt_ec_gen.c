@@ -7,7 +7,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_key.h"
+#include "card_pair.h"
+#include "crypto.h"
 #include "key.h"
 
 struct gen {
@@ -31,7 +32,7 @@ static bool set_container(struct gen *gen, const OSSL_PARAM *p)
         return false;
     err = iotsafe_uri_parse(text, &gen->container, &op);
     if (err == IOTSAFE_OK
-        && ((gen->container.name.id_len == 0 && gen->container.name.label_len == 0)
+        && (iotsafe_name_is_empty(&gen->container.name)
             || (gen->container.type != IOTSAFE_URI_ANY
                 && gen->container.type != IOTSAFE_URI_PRIVATE))) {
         err = IOTSAFE_ERR_URI;
@@ -144,13 +145,14 @@ static struct isprov_key *generate_soft(struct gen *gen)
 
 /* The experimental setting `ephemeral-key` sends the pairs of its curve to the
  * card. NULL: this one is made in software. */
-static const struct iotsafe_uri *ephemeral_container(const struct gen *gen)
+static const struct iotsafe_uri *ephemeral_container(const struct gen *gen,
+                                                     const struct iotsafe_op *op)
 {
     const struct iotsafe_uri *uri = iotsafe_config_ephemeral_key(gen->prov->config);
     const struct isprov_type *type = isprov_type_by_group(gen->group);
 
     if (uri == NULL || type == NULL || (gen->parts & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0
-        || type != isprov_card_container_type(gen->prov, uri))
+        || type != isprov_card_container_type(gen->prov, uri, op))
         return NULL;
     return uri;
 }
@@ -159,13 +161,14 @@ void *isprov_keymgmt_ec_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
 {
     ISPROV_KEEP_ERRNO;
     struct gen *gen = genctx;
+    struct iotsafe_op op = isprov_op_begin(gen->prov);
     const struct iotsafe_uri *ephemeral;
 
     (void)cb; /* done before anybody could read of it */
     (void)arg;
     if (gen->on_card)
-        return isprov_card_key_generate(gen->prov, &gen->container, gen->group);
-    ephemeral = ephemeral_container(gen);
-    return ephemeral != NULL ? isprov_card_key_generate(gen->prov, ephemeral, gen->group)
+        return isprov_card_key_generate(gen->prov, &gen->container, gen->group, &op);
+    ephemeral = ephemeral_container(gen, &op);
+    return ephemeral != NULL ? isprov_card_key_generate(gen->prov, ephemeral, gen->group, &op)
                              : generate_soft(gen);
 }

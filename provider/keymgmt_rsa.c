@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "crypto.h"
 #include "keymgmt.h"
 #include "soft_key.h"
 
@@ -70,7 +71,7 @@ static int keymgmt_rsa_export(void *keydata, int selection, OSSL_CALLBACK *cb, v
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_key *key = keydata;
-    const struct isprov_half *half;
+    const struct isprov_public_key *pub;
 
     if (key == NULL || (selection & SELECT_PUBLIC) == 0)
         return 0;
@@ -79,8 +80,8 @@ static int keymgmt_rsa_export(void *keydata, int selection, OSSL_CALLBACK *cb, v
                && EVP_PKEY_export(key->soft, selection & key->soft_parts, cb, arg);
     if ((selection & SELECT_PRIVATE) != 0)
         return 0;
-    half = isprov_key_pin(key);
-    return half != NULL && EVP_PKEY_export(half->pkey, EVP_PKEY_PUBLIC_KEY, cb, arg);
+    pub = isprov_key_pin(key);
+    return pub != NULL && EVP_PKEY_export(pub->pkey, EVP_PKEY_PUBLIC_KEY, cb, arg);
 }
 
 #define TYPE_N OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0)
@@ -103,25 +104,25 @@ static const OSSL_PARAM *keymgmt_rsa_export_types(int selection)
 
 /* ------------------------------------------------------------------ parameters */
 
-/* The public half, which is looked at only if it is asked for. */
+/* The public key, which is looked at only if it is asked for. */
 static bool put_numbers(struct isprov_key *key, OSSL_PARAM params[])
 {
     OSSL_PARAM *n = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_N);
     OSSL_PARAM *e = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_E);
-    const struct isprov_half *half;
+    const struct isprov_public_key *pub;
     OSSL_PARAM asked[3], *p = asked;
 
     if (n == NULL && e == NULL)
         return true;
-    half = isprov_pin_or_raise(key);
-    if (half == NULL)
+    pub = isprov_pin_or_raise(key);
+    if (pub == NULL)
         return false;
     if (n != NULL)
         *p++ = *n;
     if (e != NULL)
         *p++ = *e;
     *p = OSSL_PARAM_construct_end();
-    if (!EVP_PKEY_get_params(half->pkey, asked))
+    if (!EVP_PKEY_get_params(pub->pkey, asked))
         return false;
     if (n != NULL)
         n->return_size = asked[0].return_size;

@@ -96,7 +96,7 @@ static enum iotsafe_err read_uri(const ASN1_UTF8STRING *text, struct iotsafe_uri
         return err;
     if (err != IOTSAFE_OK) /* the op names the attribute that is wrong */
         return IOTSAFE_ERR_REFERENCE;
-    if (ret_uri->name.id_len == 0 && ret_uri->name.label_len == 0)
+    if (iotsafe_name_is_empty(&ret_uri->name))
         return damaged(op, "the URI in it names no key");
     if (ret_uri->type != IOTSAFE_URI_ANY && ret_uri->type != IOTSAFE_URI_PRIVATE)
         return damaged(op, "the URI in it is not that of a private key");

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto.h"
 #include "sha2_state.h"
 
 struct isprov_message {

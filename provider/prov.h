@@ -3,7 +3,6 @@
 #ifndef ISPROV_PROV_H
 #define ISPROV_PROV_H
 
-#include <openssl/bio.h>
 #include <stdatomic.h>
 
 #include "core.h"
@@ -15,24 +14,22 @@ struct isprov_card_slot;
 struct isprov {
     struct isprov_core core;
     OSSL_LIB_CTX *bio_ctx;                    /* for BIOs of the core, nothing else */
-    _Atomic(struct isprov_crypto *) crypto;   /* see isprov_libctx() */
-    _Atomic(struct isprov_card_slot *) cards; /* see isprov_card_of_uri() */
+    _Atomic(struct isprov_crypto *) crypto;   /* see crypto.h */
+    _Atomic(struct isprov_card_slot *) cards; /* see cards.h */
     struct iotsafe_config *config;
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
 };
 
 /**
- * The library context for the provider's own cryptography: private, with
- * libcrypto's default provider and nothing else, so that no fetch in it can
- * lead back to us. Made at the first call; any thread may be first.
- *
- * @return borrowed, valid as long as the provider; NULL after an error was raised
+ * Begin an operation as OpenSSL sees it: a load, a signature, a derivation. Each
+ * function of a dispatch table that may reach a card begins one and passes it to all
+ * that it calls, so that all of it together ends by `timeout-ms`. What is tried
+ * quietly inside it takes iotsafe_op_within().
  */
-OSSL_LIB_CTX *isprov_libctx(struct isprov *prov);
-void isprov_crypto_free(struct isprov_crypto *crypto); /* NULL accepted */
-
-/** A BIO over one of the core's; BIO_free() it. NULL after an error was raised. */
-BIO *isprov_bio(struct isprov *prov, OSSL_CORE_BIO *core_bio);
+static inline struct iotsafe_op isprov_op_begin(const struct isprov *prov)
+{
+    return iotsafe_op_begin(prov->config);
+}
 
 /* Dispatch tables, each at the end of the file of its operation. */
 extern const OSSL_DISPATCH isprov_keymgmt_ec[];

@@ -4,8 +4,9 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "cards.h"
+#include "crypto.h"
 #include "isprov.h"
-#include "object.h"
 #include "prov.h"
 
 #define PROPERTIES "provider=iotsafe"

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "object.h"
+#include "cards.h"
 
 static OSSL_FUNC_rand_newctx_fn rand_seed_newctx;
 static OSSL_FUNC_rand_freectx_fn rand_seed_freectx;
@@ -150,7 +150,7 @@ static enum iotsafe_err sim_bytes(struct isprov *prov, uint8_t *ret_bytes, size_
 static int fill(struct seed *seed, uint8_t *ret_bytes, size_t n)
 {
     const size_t asked = n < 2 * SAMPLE ? 2 * SAMPLE : n;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(seed->prov);
     uint8_t sim[REQUEST_MAX];
     enum iotsafe_err err = IOTSAFE_ERR_ARGUMENT;
 

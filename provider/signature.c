@@ -8,6 +8,9 @@
 
 #include "signature.h"
 
+#include "card_public.h"
+#include "crypto.h"
+
 static OSSL_FUNC_signature_newctx_fn signature_ecdsa_newctx;
 static OSSL_FUNC_signature_newctx_fn signature_rsa_newctx;
 static OSSL_FUNC_signature_freectx_fn signature_freectx;
@@ -228,12 +231,13 @@ static bool has_room(const struct isprov_signature *sig, size_t cap)
 static int sign_input(const struct isprov_signature *sig, const struct iotsafe_input *input,
                       uint8_t *ret_sig, size_t *ret_len)
 {
+    struct iotsafe_op op = isprov_op_begin(sig->prov);
     struct isprov_scheme scheme;
     uint8_t made[ISPROV_SIGNATURE_MAX];
     size_t len;
 
     if (!isprov_signature_scheme(sig, &scheme)
-        || !isprov_card_key_sign(sig->key, &scheme, input, made, &len))
+        || !isprov_card_key_sign(sig->key, &scheme, input, made, &len, &op))
         return 0;
     memcpy(ret_sig, made, len);
     *ret_len = len;
@@ -244,7 +248,7 @@ static bool digest_len_is_signable(const struct isprov_signature *sig, size_t le
 {
     if (sig->md != NULL)
         return len == (size_t)EVP_MD_get_size(sig->md);
-    return !sig->rsa && (len == 32 || len == 48 || len == 64);
+    return !sig->rsa && iotsafe_hash_of_size(len) != 0;
 }
 
 static int signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
@@ -356,13 +360,14 @@ static int signature_verify_init(void *ctx, void *keydata, const OSSL_PARAM para
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
+    struct iotsafe_op op = isprov_op_begin(sig->prov);
 
     if (!begin(sig, keydata))
         return 0;
     if (!isprov_key_is_card_public(sig->key)) {
         if (!begin_other_digest(sig, EVP_PKEY_verify_init))
             return 0;
-    } else if (isprov_card_public_is_fixed(sig->key)) {
+    } else if (isprov_card_public_is_fixed(sig->key, &op)) {
         sig->mode = ISPROV_CARD_VERIFY_DIGEST;
     } else {
         return 0;
@@ -375,12 +380,13 @@ static int signature_verify(void *ctx, const unsigned char *given, size_t given_
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
+    struct iotsafe_op op = isprov_op_begin(sig->prov);
     struct iotsafe_input input;
 
     if (sig->mode == ISPROV_CARD_VERIFY_DIGEST)
         return digest_len_is_signable(sig, tbs_len)
                && iotsafe_input_from_digest(tbs, tbs_len, &input, NULL) == IOTSAFE_OK
-               && isprov_card_public_verify(sig->key, &input, given, given_len);
+               && isprov_card_public_verify(sig->key, &input, given, given_len, &op);
     if (sig->mode != ISPROV_OTHER_DIGEST)
         return not_begun(sig);
     return EVP_PKEY_verify(sig->other, given, given_len, tbs, tbs_len) == 1;
@@ -412,6 +418,7 @@ static int signature_digest_verify_init(void *ctx, const char *name, void *keyda
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
+    struct iotsafe_op op = isprov_op_begin(sig->prov);
 
     if (!begin(sig, keydata))
         return 0;
@@ -419,7 +426,7 @@ static int signature_digest_verify_init(void *ctx, const char *name, void *keyda
         if (!begin_other_message(sig, name, EVP_DigestVerifyInit_ex))
             return 0;
     } else {
-        if (!isprov_card_public_is_fixed(sig->key) || !begin_message(sig, name))
+        if (!isprov_card_public_is_fixed(sig->key, &op) || !begin_message(sig, name))
             return 0;
         sig->mode = ISPROV_CARD_VERIFY_MESSAGE;
     }
@@ -442,11 +449,12 @@ static int signature_digest_verify_final(void *ctx, const unsigned char *given, 
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
+    struct iotsafe_op op = isprov_op_begin(sig->prov);
     struct iotsafe_input input;
 
     if (sig->mode == ISPROV_CARD_VERIFY_MESSAGE)
         return isprov_message_finish(sig->message, &input)
-               && isprov_card_public_verify(sig->key, &input, given, given_len);
+               && isprov_card_public_verify(sig->key, &input, given, given_len, &op);
     if (sig->mode != ISPROV_OTHER_MESSAGE)
         return not_begun(sig);
     return EVP_DigestVerifyFinal(sig->hash, given, given_len) == 1;

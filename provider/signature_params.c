@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "signature.h"
 
 static const struct isprov_digest signable[] = {

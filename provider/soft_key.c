@@ -4,6 +4,8 @@
 
 #include <openssl/params.h>
 
+#include "crypto.h"
+
 static EVP_PKEY_CTX *new_ctx(struct isprov *prov, const char *algorithm)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);

@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "candidates.h"
 #include "card_key.h"
-#include "object.h"
+#include "card_public.h"
+#include "cards.h"
+#include "certificates.h"
 
 static OSSL_FUNC_store_open_fn store_open;
 static OSSL_FUNC_store_settable_ctx_params_fn store_settable_ctx_params;
@@ -93,11 +96,6 @@ static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 
 /* ---------------------------------------------------- what there will be to give */
 
-static bool is_named(const struct iotsafe_uri *uri)
-{
-    return uri->name.id_len != 0 || uri->name.label_len != 0;
-}
-
 static const struct {
     int expect;
     enum iotsafe_uri_type type;
@@ -112,8 +110,6 @@ static const struct {
 static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing,
                                     enum iotsafe_uri_type *ret_type, struct iotsafe_op *op)
 {
-    struct isprov_key_name name;
-
     *ret_nothing = false;
     *ret_type = store->uri.type;
     if (store->expect == 0)
@@ -124,9 +120,8 @@ static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing
         *ret_type = expectations[i].type;
         if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
             return IOTSAFE_OK;
-        iotsafe_uri_format(&store->uri, name.text);
         isprov_op_set(op, "%s: the program wants %s here, the URI names another type of object",
-                      name.text, expectations[i].word);
+                      isprov_uri_text(&store->uri).text, expectations[i].word);
         return IOTSAFE_ERR_URI;
     }
     *ret_nothing = true; /* a CRL, say */
@@ -148,13 +143,11 @@ static enum iotsafe_uri_type type_of_kind(enum iotsafe_kind kind)
 }
 
 /* Do these two belong together? By label if both have one, else by identifier. */
-static bool is_half_of(const struct iotsafe_name *public, const struct iotsafe_name *private)
+static bool belongs_to(const struct iotsafe_name *public, const struct iotsafe_name *private)
 {
     if (public->label_len != 0 && private->label_len != 0)
-        return public->label_len == private->label_len
-               && memcmp(public->label, private->label, public->label_len) == 0;
-    return public->id_len != 0 && public->id_len == private->id_len
-           && memcmp(public->id, private->id, public->id_len) == 0;
+        return iotsafe_name_same_label(public, private);
+    return iotsafe_name_same_id(public, private);
 }
 
 /* A public key that is given with its private key already. */
@@ -162,7 +155,7 @@ static bool is_given_already(const struct store *store, const struct iotsafe_obj
 {
     for (size_t i = 0; i < store->n_items; i++)
         if (store->items[i].type == IOTSAFE_URI_PRIVATE
-            && is_half_of(&object->name, &store->items[i].object.name))
+            && belongs_to(&object->name, &store->items[i].object.name))
             return true;
     return false;
 }
@@ -186,7 +179,7 @@ static void add_listed(struct store *store, enum iotsafe_uri_type type, bool all
             continue;
         if (type != IOTSAFE_URI_CERT && isprov_type_of_object(object) == NULL)
             continue; /* of another algorithm */
-        if (!is_named(&store->uri) && is_deactivated(object))
+        if (iotsafe_name_is_empty(&store->uri.name) && is_deactivated(object))
             continue;
         if (all_types && type == IOTSAFE_URI_PUBLIC && is_given_already(store, object))
             continue;
@@ -234,7 +227,7 @@ static enum iotsafe_err plan_any_of_name(struct store *store, struct iotsafe_op 
     struct iotsafe_object object;
     enum iotsafe_err err = plan_from_list(store, IOTSAFE_URI_ANY, op);
 
-    if (isprov_refused(err)) /* an applet without a list */
+    if (iotsafe_err_is_refusal(err)) /* an applet without a list */
         return plan_by_name(store, IOTSAFE_URI_PRIVATE);
     if (err != IOTSAFE_OK || store->n_items > 0)
         return err;
@@ -257,7 +250,7 @@ static enum iotsafe_err plan(struct store *store, struct iotsafe_op *op)
     err = isprov_card_of_uri(store->prov, &store->uri, &store->card, op);
     if (err != IOTSAFE_OK)
         return err;
-    if (!is_named(&store->uri))
+    if (iotsafe_name_is_empty(&store->uri.name))
         return plan_from_list(store, type, op);
     if (type == IOTSAFE_URI_ANY)
         return plan_any_of_name(store, op);
@@ -319,16 +312,16 @@ static enum outcome give_reference(const struct receiver *to, struct isprov_key 
 }
 
 static enum outcome give_private_key(struct store *store, const struct item *item,
-                                     const struct receiver *to)
+                                     const struct receiver *to, struct iotsafe_op *op)
 {
     struct iotsafe_uri uri = store->uri;
     struct isprov_key *key;
     enum outcome outcome;
 
     /* A key goes by the name that the application gave, or else by its own. */
-    if (item->listed && (!is_named(&uri) || count_private(store) > 1))
+    if (item->listed && (iotsafe_name_is_empty(&uri.name) || count_private(store) > 1))
         uri.name = item->object.name;
-    key = isprov_card_key_open(store->prov, &uri);
+    key = isprov_card_key_open(store->prov, &uri, op);
     if (key == NULL)
         return FAILED;
     outcome = give_reference(to, key);
@@ -349,22 +342,22 @@ static bool worth_asking_again(const struct item *item, enum iotsafe_err err)
 static enum outcome not_had(const struct store *store, const struct item *item,
                             enum iotsafe_err err, const struct iotsafe_op *op)
 {
-    if (item->listed && isprov_refused(err))
+    if (item->listed && iotsafe_err_is_refusal(err))
         return SKIPPED;
     isprov_raise(store->prov, err, op);
     return FAILED;
 }
 
-static enum outcome give_spki(const struct store *store, const struct isprov_half *half,
+static enum outcome give_spki(const struct store *store, const struct isprov_public_key *pub,
                               const struct receiver *to)
 {
     uint8_t *spki = NULL;
-    int len = i2d_PUBKEY(half->pkey, &spki);
+    int len = i2d_PUBKEY(pub->pkey, &spki);
     enum outcome outcome = FAILED;
 
     if (len > 0)
-        outcome = give_der(to, OSSL_OBJECT_PKEY, half->type->algorithm, "SubjectPublicKeyInfo",
-                           spki, (size_t)len);
+        outcome = give_der(to, OSSL_OBJECT_PKEY, pub->type->algorithm, "SubjectPublicKeyInfo", spki,
+                           (size_t)len);
     else
         isprov_raise(store->prov, IOTSAFE_ERR_MEMORY, NULL);
     OPENSSL_free(spki);
@@ -373,14 +366,14 @@ static enum outcome give_spki(const struct store *store, const struct isprov_hal
 
 /* A key with which the card will verify itself. */
 static enum outcome give_card_public(const struct store *store, const struct item *item,
-                                     struct isprov_half *half, const struct receiver *to)
+                                     struct isprov_public_key *pub, const struct receiver *to)
 {
     struct iotsafe_uri uri = store->uri;
     struct isprov_key *key;
     enum outcome outcome;
 
     uri.name = item->object.name;
-    key = isprov_card_public_new(store->prov, store->card, &uri, half);
+    key = isprov_card_public_new(store->prov, store->card, &uri, pub);
     if (key == NULL)
         return FAILED;
     outcome = give_reference(to, key);
@@ -389,41 +382,42 @@ static enum outcome give_card_public(const struct store *store, const struct ite
 }
 
 /* True if there is a public-key object so named: a name may also stand for the
- * public half of a private key, out of its certificate. */
-static bool is_object(const struct store *store, const struct item *item)
+ * public key of a private key, out of its certificate. */
+static bool is_object(const struct store *store, const struct item *item,
+                      const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_object object;
 
     return item->listed
-           || iotsafe_find(store->card, IOTSAFE_PUBLIC_KEY, &item->object.name, &object, NULL)
+           || iotsafe_find(store->card, IOTSAFE_PUBLIC_KEY, &item->object.name, &object, &quiet)
                   == IOTSAFE_OK;
 }
 
 static enum iotsafe_err read_public_key(const struct store *store, const struct item *item,
-                                        struct isprov_half **ret_half, struct iotsafe_op *op)
+                                        struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
-    return item->listed ? isprov_public_key(store->prov, store->card, &item->object, ret_half, op)
-                        : isprov_named_public_key(store->prov, store->card, &item->object.name,
-                                                  ret_half, op);
+    return item->listed
+               ? isprov_object_public_key(store->prov, store->card, &item->object, ret_pub, op)
+               : isprov_named_public_key(store->prov, store->card, &item->object.name, ret_pub, op);
 }
 
 static enum outcome give_public_key(struct store *store, const struct item *item,
-                                    const struct receiver *to)
+                                    const struct receiver *to, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     enum outcome outcome;
-    enum iotsafe_err err = read_public_key(store, item, &half, &op);
+    enum iotsafe_err err = read_public_key(store, item, &pub, op);
 
     if (worth_asking_again(item, err))
-        err = read_public_key(store, item, &half, &op);
+        err = read_public_key(store, item, &pub, op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &op);
-    if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(half->type)
-        && is_object(store, item))
-        return give_card_public(store, item, half, to);
-    outcome = give_spki(store, half, to);
-    isprov_half_free(half);
+        return not_had(store, item, err, op);
+    if (iotsafe_config_card_verify(store->prov->config) && !isprov_type_is_rsa(pub->type)
+        && is_object(store, item, op))
+        return give_card_public(store, item, pub, to);
+    outcome = give_spki(store, pub, to);
+    isprov_public_key_free(pub);
     return outcome;
 }
 
@@ -452,22 +446,21 @@ static enum iotsafe_err read_certs(const struct store *store, const struct item 
 }
 
 static enum outcome give_certs(struct store *store, const struct item *item,
-                               const struct receiver *to)
+                               const struct receiver *to, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
     STACK_OF(X509) *certs = NULL;
-    enum iotsafe_err err = read_certs(store, item, &certs, &op);
+    enum iotsafe_err err = read_certs(store, item, &certs, op);
 
     if (worth_asking_again(item, err))
-        err = read_certs(store, item, &certs, &op);
+        err = read_certs(store, item, &certs, op);
     if (err != IOTSAFE_OK)
-        return not_had(store, item, err, &op);
+        return not_had(store, item, err, op);
     sk_X509_free(store->certs);
     store->certs = certs;
     return give_next_cert(store, to);
 }
 
-static enum outcome give(struct store *store, const struct receiver *to)
+static enum outcome give(struct store *store, const struct receiver *to, struct iotsafe_op *op)
 {
     const struct item *item;
 
@@ -476,11 +469,11 @@ static enum outcome give(struct store *store, const struct receiver *to)
     item = &store->items[store->next++];
     switch (item->type) {
     case IOTSAFE_URI_PRIVATE:
-        return give_private_key(store, item, to);
+        return give_private_key(store, item, to, op);
     case IOTSAFE_URI_PUBLIC:
-        return give_public_key(store, item, to);
+        return give_public_key(store, item, to, op);
     default:
-        return give_certs(store, item, to);
+        return give_certs(store, item, to, op);
     }
 }
 
@@ -502,7 +495,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
     ISPROV_KEEP_ERRNO;
     struct store *store = ctx;
     const struct receiver to = { .cb = cb, .arg = arg };
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = isprov_op_begin(store->prov);
     enum iotsafe_err err = IOTSAFE_OK;
     enum outcome outcome = SKIPPED;
 
@@ -517,12 +510,12 @@ static int store_load(void *ctx, OSSL_CALLBACK *cb, void *arg, OSSL_PASSPHRASE_C
         outcome = FAILED;
     }
     while (outcome == SKIPPED && has_more(store))
-        outcome = give(store, &to);
+        outcome = give(store, &to, &op);
     store->ended = outcome == FAILED;
     return outcome != FAILED;
 }
 
-/* A private key has no other form. With its public half alone, libcrypto would
+/* A private key has no other form. With its public key alone, libcrypto would
  * take the key for a public one and look no further. */
 static int store_export_object(void *ctx, const void *reference, size_t reference_len,
                                OSSL_CALLBACK *cb, void *arg)

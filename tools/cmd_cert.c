@@ -211,7 +211,7 @@ const struct command command_pubkey = {
     .name = "pubkey",
     .operands = "URI",
     .summary = "print a public key (PEM)",
-    .details = "Prints the public key that the URI names: the public half of the private key of\n"
+    .details = "Prints the public key that the URI names: the public key of the private key of\n"
                "that name, else the public key, else the key in the certificate of that name; a\n"
                "type in the URI decides between them.",
     .operands_min = 1,

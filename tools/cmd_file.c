@@ -67,7 +67,7 @@ static enum tool_status file_run(struct tool *tool, const struct args *args)
     const char *sim = args->option[OPTION_SIM];
     struct iotsafe_uri uri = { .type = IOTSAFE_URI_ANY };
     struct iotsafe_object object = { .kind = IOTSAFE_FILE };
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     enum tool_status status = TOOL_FAILED;
     struct iotsafe_card *card;
     uint8_t *data = NULL;

@@ -180,7 +180,7 @@ static json_t *info_json(const char *transport, const struct iotsafe_info *info)
 static enum tool_status info_run(struct tool *tool, const struct args *args)
 {
     struct iotsafe_card *card = tool_card(tool, args->option[OPTION_SIM]);
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     struct iotsafe_info info = { .known = false };
     enum tool_status status = TOOL_FAILED;
     const char *transport;

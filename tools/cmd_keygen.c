@@ -17,20 +17,22 @@ static const struct command_option options[] = {
 };
 
 /* Does the container hold a key? Where the applet does not tell the state, a
- * public half that can be read shows it. */
-static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *container)
+ * public key that can be read shows it. */
+static bool is_occupied(struct iotsafe_card *card, const struct iotsafe_object *container,
+                        const struct iotsafe_op *op)
 {
-    uint8_t point[IOTSAFE_POINT_SIZE];
-    struct iotsafe_object public_half;
+    struct iotsafe_op quiet = iotsafe_op_within(op);
+    struct iotsafe_public_key key;
+    struct iotsafe_object public_key;
 
     if ((container->told & IOTSAFE_TOLD_STATE) != 0)
         return container->state != IOTSAFE_STATE_DEACTIVATED;
-    return object_public_half(card, container, &public_half, NULL) == IOTSAFE_OK
-           && iotsafe_read_public_key(card, &public_half.name, point, NULL) == IOTSAFE_OK;
+    return object_public_key(card, container, &public_key, &quiet) == IOTSAFE_OK
+           && iotsafe_read_public_key(card, &public_key.name, &key, &quiet) == IOTSAFE_OK;
 }
 
 static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object *container,
-                         const char *uri, bool force)
+                         const char *uri, bool force, const struct iotsafe_op *op)
 {
     char type[WORDS_TEXT_MAX];
 
@@ -41,7 +43,7 @@ static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object 
                      type);
         return false;
     }
-    if (!force && is_occupied(card, container)) {
+    if (!force && is_occupied(card, container, op)) {
         report_error("%s: this container holds a key, which would be lost for ever; "
                      "--force replaces it",
                      uri);
@@ -52,31 +54,35 @@ static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object 
 
 /* The object as it is listed from now on: identifiers may be new ones. */
 static void find_again(struct iotsafe_card *card, const struct iotsafe_object *container,
-                       const struct iotsafe_generated *generated, struct iotsafe_object *ret_object)
+                       const struct iotsafe_generated *generated, struct iotsafe_object *ret_object,
+                       const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_name label = container->name;
 
     label.id_len = 0;
-    if (object_find(card, IOTSAFE_PRIVATE_KEY, &generated->private_key, ret_object, NULL)
+    if (object_find(card, IOTSAFE_PRIVATE_KEY, &generated->private_key, ret_object, &quiet)
             == IOTSAFE_OK
         || (label.label_len != 0
-            && object_find(card, IOTSAFE_PRIVATE_KEY, &label, ret_object, NULL) == IOTSAFE_OK))
+            && object_find(card, IOTSAFE_PRIVATE_KEY, &label, ret_object, &quiet) == IOTSAFE_OK))
         return;
     *ret_object = *container;
     ret_object->name = generated->private_key;
 }
 
 static json_t *generated_json(struct iotsafe_card *card, const struct iotsafe_object *object,
-                              const char *sim, const EVP_PKEY *key, BIO *pem)
+                              const char *sim, const EVP_PKEY *key, BIO *pem,
+                              const struct iotsafe_op *op)
 {
+    struct iotsafe_op quiet = iotsafe_op_within(op);
     char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
-    struct iotsafe_object public_half;
+    struct iotsafe_object public_key;
     json_t *json = json_object();
 
     object_uri(object, sim, uri);
     json_object_set_new(json, "uri", json_string(uri));
-    if (object_public_half(card, object, &public_half, NULL) == IOTSAFE_OK) {
-        object_uri(&public_half, sim, uri);
+    if (object_public_key(card, object, &public_key, &quiet) == IOTSAFE_OK) {
+        object_uri(&public_key, sim, uri);
         json_object_set_new(json, "public_uri", json_string(uri));
     }
     pubkey_type(key, type);
@@ -87,7 +93,7 @@ static json_t *generated_json(struct iotsafe_card *card, const struct iotsafe_ob
 
 static enum tool_status print_generated(const struct tool *tool, struct iotsafe_card *card,
                                         const struct iotsafe_object *object, const char *sim,
-                                        const EVP_PKEY *key)
+                                        const EVP_PKEY *key, const struct iotsafe_op *op)
 {
     BIO *pem = pubkey_to_pem(key);
     bool good = pem != NULL;
@@ -95,7 +101,7 @@ static enum tool_status print_generated(const struct tool *tool, struct iotsafe_
     if (!good)
         report_error("keygen: out of memory");
     else if (tool->json)
-        good = output_json(generated_json(card, object, sim, key, pem));
+        good = output_json(generated_json(card, object, sim, key, pem, op));
     else
         output_bio(pem);
     BIO_free(pem);
@@ -105,14 +111,15 @@ static enum tool_status print_generated(const struct tool *tool, struct iotsafe_
 /* Whatever comes out of it, the container holds another key now: say so. */
 static enum tool_status finish(const struct tool *tool, struct iotsafe_card *card,
                                const struct iotsafe_object *container, const char *sim,
-                               const struct iotsafe_generated *generated)
+                               const struct iotsafe_generated *generated,
+                               const struct iotsafe_op *op)
 {
     enum tool_status status = TOOL_FAILED;
     char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
     struct iotsafe_object object;
     EVP_PKEY *key = pubkey_from_point(tool, container->key_type, generated->point);
 
-    find_again(card, container, generated, &object);
+    find_again(card, container, generated, &object, op);
     object_uri(&object, sim, uri);
     if (key == NULL) {
         report_error("%s: a key pair was generated, but the public key that the applet tells is "
@@ -122,7 +129,7 @@ static enum tool_status finish(const struct tool *tool, struct iotsafe_card *car
     }
     pubkey_type(key, type);
     report_note("generated a %s key pair: %s", type, uri);
-    status = print_generated(tool, card, &object, sim, key);
+    status = print_generated(tool, card, &object, sim, key, op);
     EVP_PKEY_free(key);
     return status;
 }
@@ -133,7 +140,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
     bool cannot = (container->told & IOTSAFE_TOLD_FUNCTIONS) != 0
                   && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
 
-    if (object_refused(err) && cannot && op->text[0] != '\0')
+    if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
         report_error("%s (the applet lists this key as none that it generates)", op->text);
     else
         report_library(NULL, err, op);
@@ -142,7 +149,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
 static enum tool_status generate(const struct tool *tool, struct iotsafe_card *card,
                                  const struct iotsafe_uri *uri, bool force)
 {
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     struct iotsafe_generated generated;
     struct iotsafe_object container;
     char text[IOTSAFE_URI_MAX];
@@ -153,12 +160,12 @@ static enum tool_status generate(const struct tool *tool, struct iotsafe_card *c
         return TOOL_FAILED;
     }
     object_uri(&container, uri->sim, text);
-    if (!may_generate(card, &container, text, force))
+    if (!may_generate(card, &container, text, force, &op))
         return TOOL_FAILED;
     report_note("generating a key pair in %s; this may take a while", text);
     err = iotsafe_generate(card, &uri->name, &generated, &op);
     if (err == IOTSAFE_OK)
-        return finish(tool, card, &container, uri->sim, &generated);
+        return finish(tool, card, &container, uri->sim, &generated, &op);
     report_refusal(&container, err, &op);
     return TOOL_FAILED;
 }

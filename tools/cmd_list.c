@@ -204,7 +204,7 @@ static enum tool_status list_run(struct tool *tool, const struct args *args)
     const char *sim = args->option[OPTION_SIM];
     struct iotsafe_card *card = tool_card(tool, sim);
     struct iotsafe_object *objects = NULL;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     enum tool_status status = TOOL_FAILED;
     enum iotsafe_err err;
     size_t n = 0;

@@ -62,7 +62,7 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
     bool cannot = (container->told & IOTSAFE_TOLD_ACCESS) != 0
                   && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
 
-    if (object_refused(err) && cannot && op->text[0] != '\0')
+    if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
         report_error("%s (the applet lists this key as none that the device may write)", op->text);
     else
         report_library(NULL, err, op);
@@ -75,20 +75,20 @@ enum confirmation {
 };
 
 static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe_object *container,
-                                 const char *uri, const struct offer *offer)
+                                 const char *uri, const struct offer *offer, struct iotsafe_op *op)
 {
-    struct iotsafe_op op = { .text = "" };
-    uint8_t point[IOTSAFE_POINT_SIZE];
-    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, point, &op);
+    struct iotsafe_public_key key;
+    enum iotsafe_err err = iotsafe_read_public_key(card, &container->name, &key, op);
 
-    if (err == IOTSAFE_OK && memcmp(point, offer->point, sizeof(point)) == 0)
+    if (err == IOTSAFE_OK && key.algorithm == IOTSAFE_EC
+        && memcmp(key.point, offer->point, sizeof(key.point)) == 0)
         return CONFIRMED;
     if (err == IOTSAFE_OK)
         report_error("%s: the applet took the key, but gives out another one", uri);
-    else if (object_refused(err))
+    else if (iotsafe_err_is_refusal(err))
         return UNREADABLE;
     else
-        report_library("the applet took the key, but reading it back failed", err, &op);
+        report_library("the applet took the key, but reading it back failed", err, op);
     return CONTRADICTED;
 }
 
@@ -114,7 +114,7 @@ static enum tool_status print_result(const struct tool *tool, const char *uri,
 static enum tool_status put(const struct tool *tool, struct iotsafe_card *card,
                             const struct iotsafe_uri *uri, const struct offer *offer)
 {
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     struct iotsafe_object container;
     enum confirmation confirmation;
     char text[IOTSAFE_URI_MAX];
@@ -132,7 +132,7 @@ static enum tool_status put(const struct tool *tool, struct iotsafe_card *card,
         report_refusal(&container, err, &op);
         return TOOL_FAILED;
     }
-    confirmation = confirm(card, &container, text, offer);
+    confirmation = confirm(card, &container, text, offer, &op);
     if (confirmation == CONTRADICTED)
         return TOOL_FAILED;
     return print_result(tool, text, offer, confirmation == CONFIRMED);

@@ -34,12 +34,12 @@ static size_t parse_count(const char *text)
     return 0;
 }
 
-static bool fill(struct iotsafe_card *card, uint8_t *bytes, size_t n)
+/* An operation a piece: how long all of them take depends on N. */
+static bool fill(const struct tool *tool, struct iotsafe_card *card, uint8_t *bytes, size_t n)
 {
-    struct iotsafe_op op = { .text = "" };
-
     for (size_t done = 0; done < n;) {
         size_t piece = n - done < PIECE_SIZE ? n - done : PIECE_SIZE;
+        struct iotsafe_op op = tool_op_begin(tool);
         enum iotsafe_err err = iotsafe_random(card, bytes + done, piece, &op);
 
         if (err != IOTSAFE_OK) {
@@ -69,7 +69,7 @@ static enum tool_status random_run(struct tool *tool, const struct args *args)
     bytes = OPENSSL_malloc(n);
     if (card != NULL && bytes == NULL)
         report_error("random: out of memory");
-    if (card != NULL && bytes != NULL && fill(card, bytes, n)) {
+    if (card != NULL && bytes != NULL && fill(tool, card, bytes, n)) {
         setvbuf(stdout, NULL, _IONBF, 0); /* stdio keeps no copy */
         output_bytes(bytes, n);
         status = TOOL_OK;

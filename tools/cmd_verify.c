@@ -2,7 +2,6 @@
 /* iotsafe verify: does a signature belong to a file and a key? The applet says so
  * where it can, with its copy of the public key; else software does, with what
  * the SIM gives out. */
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "ecdsa_der.h"
 #include "input.h"
 #include "object.h"
 #include "output.h"
@@ -40,13 +40,10 @@ struct question {
     size_t sig_len;
 };
 
-/* Can this device put another key in the place of the public key? */
-enum replaceable { REPLACEABLE_UNKNOWN, REPLACEABLE_NO, REPLACEABLE_YES };
-
 struct verdict {
     bool valid;
     bool by_applet;
-    enum replaceable replaceable;
+    enum iotsafe_replaceable replaceable;
     char uri[IOTSAFE_URI_MAX]; /* of the key that was used */
 };
 
@@ -64,33 +61,22 @@ static void report_bad_signature(const struct question *question)
 
 /* -------------------------------------------------------------- by the applet */
 
-/* Writing a key or generating one, each puts another in its place. */
-static enum replaceable is_replaceable(const struct iotsafe_object *key)
-{
-    if ((key->access & IOTSAFE_ACCESS_UPDATE) != 0
-        || (key->functions & IOTSAFE_FUNCTION_GENERATE) != 0)
-        return REPLACEABLE_YES;
-    if ((key->told & IOTSAFE_TOLD_ACCESS) == 0 || (key->told & IOTSAFE_TOLD_FUNCTIONS) == 0)
-        return REPLACEABLE_UNKNOWN;
-    return REPLACEABLE_NO;
-}
-
 /* With a key that this device can replace, the applet is worth no more than
  * software. */
-static bool is_worth_it(const struct question *question, enum replaceable replaceable)
+static bool is_worth_it(const struct question *question, enum iotsafe_replaceable replaceable)
 {
-    if (!question->only_applet || replaceable == REPLACEABLE_NO)
+    if (!question->only_applet || replaceable == IOTSAFE_REPLACEABLE_NO)
         return true;
     report_error("%s: %s, so the applet's word is worth no more than the device's; "
                  "without --applet it is asked all the same",
                  question->operand,
-                 replaceable == REPLACEABLE_YES
+                 replaceable == IOTSAFE_REPLACEABLE_YES
                      ? "this device can replace the public key"
                      : "the applet does not tell whether this device can replace the public key");
     return false;
 }
 
-/* The public-key object that the URI means: the half of the private key of that
+/* The public-key object that the URI means: that of the private key of that
  * name, else the public key itself. */
 static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iotsafe_uri *uri,
                                     struct iotsafe_object *ret_object, struct iotsafe_op *op)
@@ -106,36 +92,22 @@ static enum iotsafe_err find_public(struct iotsafe_card *card, const struct iots
     if (uri->type != IOTSAFE_URI_PUBLIC) {
         err = object_find(card, IOTSAFE_PRIVATE_KEY, &uri->name, &private_key, op);
         if (err == IOTSAFE_OK)
-            return object_public_half(card, &private_key, ret_object, op);
+            return object_public_key(card, &private_key, ret_object, op);
     }
     if (err == IOTSAFE_ERR_NOT_FOUND && uri->type != IOTSAFE_URI_PRIVATE)
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &uri->name, ret_object, op);
     return err;
 }
 
-#define RAW_SIZE 64 /* r || s of a 256-bit curve */
+#define RAW_SIZE (2 * ISPROV_FIELD_MAX) /* r || s of a 256-bit curve */
 
-static bool put_number(const BIGNUM *number, uint8_t ret_bytes[static RAW_SIZE / 2])
+/* The curve of a key for ECDSA: where the applet does not tell it, the one with the
+ * larger order, so that no number of the other is refused. NULL: of another type. */
+static const struct isprov_type *curve_of(const struct iotsafe_object *key)
 {
-    return !BN_is_negative(number) && !BN_is_zero(number)
-           && BN_bn2binpad(number, ret_bytes, RAW_SIZE / 2) == RAW_SIZE / 2;
-}
+    const struct isprov_type *type = isprov_type_of_object(key);
 
-/* One DER ECDSA-Sig-Value, and nothing but DER, to r || s. */
-static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[static RAW_SIZE])
-{
-    const unsigned char *at = der;
-    unsigned char *again = NULL;
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
-    int again_len = sig != NULL ? i2d_ECDSA_SIG(sig, &again) : -1;
-    bool good = again_len > 0 && (size_t)again_len == len && memcmp(again, der, len) == 0
-                && put_number(ECDSA_SIG_get0_r(sig), ret_raw)
-                && put_number(ECDSA_SIG_get0_s(sig), ret_raw + RAW_SIZE / 2);
-
-    OPENSSL_free(again);
-    ECDSA_SIG_free(sig);
-    ERR_clear_error();
-    return good;
+    return type != NULL && !isprov_type_is_rsa(type) ? type : NULL;
 }
 
 /* As the applet wants it. That it is none is certain only where the applet tells
@@ -143,12 +115,12 @@ static bool ecdsa_to_raw(const unsigned char *der, size_t len, uint8_t ret_raw[s
 static enum outcome raw_signature(const struct question *question, const struct iotsafe_object *key,
                                   uint8_t ret_raw[static RAW_SIZE], struct iotsafe_op *op)
 {
-    bool told = (key->told & IOTSAFE_TOLD_KEY_TYPE) != 0;
+    const bool told = (key->told & IOTSAFE_TOLD_KEY_TYPE) != 0;
+    const struct isprov_type *curve = curve_of(key);
 
-    if ((!told || pubkey_type_is_curve(key->key_type))
-        && ecdsa_to_raw(question->sig, question->sig_len, ret_raw))
+    if (curve != NULL && isprov_ecdsa_to_raw(curve, question->sig, question->sig_len, ret_raw))
         return DECIDED;
-    if (told && pubkey_type_is_curve(key->key_type)) {
+    if (told && curve != NULL) {
         report_bad_signature(question);
         return FAILED;
     }
@@ -172,7 +144,7 @@ static enum outcome ask_applet(const struct question *question, struct iotsafe_c
         err = iotsafe_verify(card, &key->name, &input, raw, ret_valid, op);
     if (err == IOTSAFE_OK)
         return DECIDED;
-    if (object_refused(err))
+    if (iotsafe_err_is_refusal(err))
         return NOT_HERE;
     report_library(NULL, err, op);
     return FAILED;
@@ -184,14 +156,14 @@ static enum outcome by_applet(const struct question *question, struct iotsafe_ca
     struct iotsafe_object key;
     enum iotsafe_err err = find_public(card, &question->uri, &key, op);
 
-    if (object_refused(err))
+    if (iotsafe_err_is_refusal(err))
         return NOT_HERE;
     if (err != IOTSAFE_OK) {
         report_library(NULL, err, op);
         return FAILED;
     }
     verdict->by_applet = true;
-    verdict->replaceable = is_replaceable(&key);
+    verdict->replaceable = iotsafe_key_replaceable(&key, NULL);
     if (!is_worth_it(question, verdict->replaceable))
         return FAILED;
     object_uri(&key, question->uri.sim, verdict->uri);
@@ -257,7 +229,7 @@ static enum outcome decide(const struct tool *tool, const struct question *quest
                            struct verdict *ret_verdict)
 {
     struct iotsafe_card *card = tool_card(tool, question->uri.sim);
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_op op = tool_op_begin(tool);
     enum outcome outcome = FAILED;
 
     if (card == NULL)
@@ -277,7 +249,7 @@ static void print_text(const struct verdict *verdict)
            verdict->by_applet ? "by the applet"
                               : "in software with the public key read from the SIM",
            verdict->uri);
-    if (verdict->replaceable == REPLACEABLE_YES)
+    if (verdict->replaceable == IOTSAFE_REPLACEABLE_YES)
         puts("this device can replace that public key: do not trust the result more than the "
              "device");
 }
@@ -291,9 +263,9 @@ static bool print_json(const struct question *question, const struct verdict *ve
     json_object_set_new(json, "valid", json_boolean(verdict->valid));
     json_object_set_new(json, "by", json_string(verdict->by_applet ? "applet" : "software"));
     json_object_set_new(json, "replaceable",
-                        verdict->replaceable == REPLACEABLE_UNKNOWN
+                        verdict->replaceable == IOTSAFE_REPLACEABLE_UNKNOWN
                             ? json_null()
-                            : json_boolean(verdict->replaceable == REPLACEABLE_YES));
+                            : json_boolean(verdict->replaceable == IOTSAFE_REPLACEABLE_YES));
     return output_json(json);
 }
 

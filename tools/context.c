@@ -75,13 +75,21 @@ void tool_close(struct tool *tool)
     OSSL_LIB_CTX_free(tool->libctx);
 }
 
+static const struct iotsafe_config *config_of(const struct tool *tool)
+{
+    return isprov_get0_config(OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
+}
+
+struct iotsafe_op tool_op_begin(const struct tool *tool)
+{
+    return iotsafe_op_begin(config_of(tool));
+}
+
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
 {
-    const struct iotsafe_config *cfg = isprov_get0_config(
-        OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
     struct iotsafe_card *card = NULL;
     struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = iotsafe_card_new(cfg, sim, &card, &op);
+    enum iotsafe_err err = iotsafe_card_new(config_of(tool), sim, &card, &op);
 
     if (err == IOTSAFE_OK)
         return card;
@@ -118,7 +126,7 @@ bool key_uri_from_operand(const char *text, enum iotsafe_uri_type type, struct i
                      type == IOTSAFE_URI_PRIVATE ? "private" : "public");
         return false;
     }
-    if (ret_uri->name.id_len == 0 && ret_uri->name.label_len == 0) {
+    if (iotsafe_name_is_empty(&ret_uri->name)) {
         report_error("%s: which key? Give an id or a label; 'iotsafe list' shows them", text);
         return false;
     }

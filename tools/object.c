@@ -48,9 +48,9 @@ enum iotsafe_err object_find(struct iotsafe_card *card, enum iotsafe_kind kind,
     return IOTSAFE_OK;
 }
 
-enum iotsafe_err object_public_half(struct iotsafe_card *card,
-                                    const struct iotsafe_object *private_key,
-                                    struct iotsafe_object *ret_object, struct iotsafe_op *op)
+enum iotsafe_err object_public_key(struct iotsafe_card *card,
+                                   const struct iotsafe_object *private_key,
+                                   struct iotsafe_object *ret_object, struct iotsafe_op *op)
 {
     struct iotsafe_name label = private_key->name, id = private_key->name;
     enum iotsafe_err err = IOTSAFE_ERR_NOT_FOUND;
@@ -64,21 +64,4 @@ enum iotsafe_err object_public_half(struct iotsafe_card *card,
     if (err == IOTSAFE_ERR_NOT_FOUND && id.id_len != 0)
         err = object_find(card, IOTSAFE_PUBLIC_KEY, &id, ret_object, op);
     return err;
-}
-
-bool object_refused(enum iotsafe_err err)
-{
-    switch (err) {
-    case IOTSAFE_ERR_NOT_FOUND:
-    case IOTSAFE_ERR_AMBIGUOUS:
-    case IOTSAFE_ERR_ACCESS:
-    case IOTSAFE_ERR_CONDITIONS:
-    case IOTSAFE_ERR_DATA:
-    case IOTSAFE_ERR_UNSUPPORTED:
-    case IOTSAFE_ERR_LENGTH:
-    case IOTSAFE_ERR_CARD:
-        return true;
-    default:
-        return false;
-    }
 }

@@ -26,13 +26,9 @@ IOTSAFE_NODISCARD enum iotsafe_err object_find(struct iotsafe_card *card, enum i
 
 /** The public key that belongs to a private key: of equal label, else of equal
  *  identifier. @retval IOTSAFE_ERR_NOT_FOUND  neither */
-IOTSAFE_NODISCARD enum iotsafe_err object_public_half(struct iotsafe_card *card,
-                                                      const struct iotsafe_object *private_key,
-                                                      struct iotsafe_object *ret_object,
-                                                      struct iotsafe_op *op);
-
-/** True if the card was reached and says no; false for failures of the card or
- *  of the way to it, after which asking again makes no sense. */
-bool object_refused(enum iotsafe_err err);
+IOTSAFE_NODISCARD enum iotsafe_err object_public_key(struct iotsafe_card *card,
+                                                     const struct iotsafe_object *private_key,
+                                                     struct iotsafe_object *ret_object,
+                                                     struct iotsafe_op *op);
 
 #endif

@@ -14,7 +14,7 @@
  *  openssl.cnf puts first or prefers. */
 #define PUBKEY_SOFTWARE "provider=default,-fips"
 
-/** DER SubjectPublicKeyInfo of the public half of a key.
+/** DER SubjectPublicKeyInfo of the public key of a key.
  *  @param ret_der  allocated; OPENSSL_free() it
  *  @return false if there is none: see pubkey_report_missing() */
 bool pubkey_encode(const EVP_PKEY *key, unsigned char **ret_der, size_t *ret_der_len);
@@ -22,7 +22,7 @@ bool pubkey_encode(const EVP_PKEY *key, unsigned char **ret_der, size_t *ret_der
 /** The same in PEM, into a new memory BIO; NULL if there is none. */
 BIO *pubkey_to_pem(const EVP_PKEY *key);
 
-/** Report that a key on the SIM came without a public half.
+/** Report that a key on the SIM came without a public key.
  *  @param what  the key
  *  @param hint  a way out, behind the text; "" for none */
 void pubkey_report_missing(const char *what, const char *hint);
@@ -50,7 +50,7 @@ EVP_PKEY *pubkey_from_point(const struct tool *tool, unsigned key_type,
 /** The other way round, for keys of 256-bit curves. @return false for others */
 bool pubkey_to_point(const EVP_PKEY *key, uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
 
-/** A copy of the public half that has nothing to do with a SIM.
+/** A copy of the public key that has nothing to do with a SIM.
  *  @return NULL if there is none: see pubkey_report_missing() */
 EVP_PKEY *pubkey_to_software(const struct tool *tool, const EVP_PKEY *key);
 

@@ -26,7 +26,7 @@ enum store_result store_certificates(const struct tool *tool, const struct iotsa
                                      STACK_OF(X509) **ret_certs, struct queue_summary *ret_why);
 
 /**
- * The first key that a URI finds. Of a private key, too, only the public half
+ * The first key that a URI finds. Of a private key, too, only the public key
  * is of use here.
  * @param uri  its type is IOTSAFE_URI_PRIVATE or IOTSAFE_URI_PUBLIC
  */
@@ -34,7 +34,7 @@ enum store_result store_key(const struct tool *tool, const struct iotsafe_uri *u
                             EVP_PKEY **ret_key, struct queue_summary *ret_why);
 
 /**
- * The public key that a URI without a type stands for: the public half of the
+ * The public key that a URI without a type stands for: the public key of the
  * private key of that name, else the public key, else the key in the certificate.
  * With a type only that one is tried.
  * @param uri  gets the type that found the key

@@ -53,6 +53,13 @@ void tool_close(struct tool *tool);
  */
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim);
 
+/**
+ * Begin an operation on a card: it lasts for `timeout-ms` at most, all its calls of
+ * iotsafe.h together. A command is one operation, unless it says otherwise; what it
+ * tries quietly takes iotsafe_op_within().
+ */
+struct iotsafe_op tool_op_begin(const struct tool *tool);
+
 /** An option of one command, always in its long form. */
 struct command_option {
     const char *name;  /* without the dashes; NULL ends a table */

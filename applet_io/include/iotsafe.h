@@ -18,6 +18,18 @@
  * back, an applet busy with remote administration - are repaired inside the call until then.
  *
  * Outputs (`ret_...`) are written on IOTSAFE_OK only, unless said otherwise.
+ *
+ * Errors: each function lists its own. Two groups are named only, since every function
+ * has them that reaches a card:
+ *   way     IOTSAFE_ERR_MEMORY, _TIMEOUT, _LOCK, _NO_SERVICE, _NO_READER, _NO_CARD,
+ *           _NO_CHANNEL, _NO_APPLET, _TRANSPORT, _CHANNEL_LOST: the card was not reached
+ *   applet  IOTSAFE_ERR_ACCESS, _CONDITIONS, _BUSY, _CHANGED, _DATA, _UNSUPPORTED,
+ *           _LENGTH, _CLASS, _CARD: what its status word means, see docs/references.md;
+ *           _PROTOCOL, _SPACE: its response makes no sense, or is too long;
+ *           _SIGNATURE, which none but iotsafe_verify() makes sense of
+ * and one, "name", every function that takes the name of an object:
+ *   name    IOTSAFE_ERR_NOT_FOUND, _AMBIGUOUS: no object of the kind, or several, have
+ *           that name; the op lists what there is
  */
 #ifndef IOTSAFE_H
 #define IOTSAFE_H
@@ -67,13 +79,22 @@ enum iotsafe_err {
     IOTSAFE_ERR_CERTIFICATE = 29,  /* a file that holds no certificate */
     IOTSAFE_ERR_DIGEST = 30,       /* a digest that the applet does not sign */
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
-    IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: its answer was lost */
+    IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: the answer was lost */
     IOTSAFE_ERR_DAMAGED = 33,      /* a response was damaged on its way: asked again, in vain */
     IOTSAFE_ERR_MAX
 };
 
 /** Short text for an error, without the particulars. Static storage. */
 const char *iotsafe_strerror(enum iotsafe_err err);
+
+/**
+ * Was the card reached, and just gave nothing of use under that name? Then another
+ * name, another object or another way may still do. False for IOTSAFE_OK, and for
+ * failures after which no other question is worth asking: of the way to the card, of
+ * the deadline, of memory or settings, and for an object in the hands of remote
+ * administration.
+ */
+bool iotsafe_err_is_refusal(enum iotsafe_err err);
 
 /**
  * One operation of the caller - a load, a signature, a derivation -, however many
@@ -145,6 +166,13 @@ struct iotsafe_name {
     size_t label_len;                  /* bytes; 0: not given */
 };
 
+/** True if neither part is given. */
+bool iotsafe_name_is_empty(const struct iotsafe_name *name);
+
+/** True if both have a label, or both an identifier, and it is the same. */
+bool iotsafe_name_same_label(const struct iotsafe_name *a, const struct iotsafe_name *b);
+bool iotsafe_name_same_id(const struct iotsafe_name *a, const struct iotsafe_name *b);
+
 /** True if `want` names `have`: every part given in `want` is equal. */
 bool iotsafe_name_matches(const struct iotsafe_name *want, const struct iotsafe_name *have);
 
@@ -168,7 +196,7 @@ bool iotsafe_uri_is_ours(const char *text);
 
 /**
  * Parse `iotsafe:` or `iotsafe://` and its attributes (docs/iotsafe-uri.7).
- * @retval IOTSAFE_ERR_URI  the op names the attribute that is wrong
+ * @retval IOTSAFE_ERR_URI  the op names the attribute that is wrong; the only error
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_uri_parse(const char *text, struct iotsafe_uri *ret_uri,
                                                      struct iotsafe_op *op);
@@ -190,6 +218,7 @@ struct iotsafe_card;
  * @param cfg  borrowed for the call
  * @param sim  the name of a SIM in the configuration; NULL or "" is the default one
  * @retval IOTSAFE_ERR_CONFIG  unknown SIM name, bad transport, any bad setting
+ * @retval IOTSAFE_ERR_MEMORY
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
                                                     const char *sim, struct iotsafe_card **ret_card,
@@ -225,6 +254,8 @@ struct iotsafe_info {
     char channel[40]; /* logical channel or the modem's session, as text */
 };
 
+/** What the applet tells of itself; where it has no such command, how it was reached.
+ *  @return way, applet */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_info(struct iotsafe_card *card,
                                                      struct iotsafe_info *ret_info,
                                                      struct iotsafe_op *op);
@@ -260,12 +291,33 @@ struct iotsafe_object {
 #define IOTSAFE_TOLD_FILE_USAGE 0x0200
 #define IOTSAFE_TOLD_FILE_SIZE 0x0400
 
+/** Can this device put another key in the place of a public key? */
+enum iotsafe_replaceable {
+    IOTSAFE_REPLACEABLE_NO = 0,
+    IOTSAFE_REPLACEABLE_UNKNOWN, /* the object list does not tell enough */
+    IOTSAFE_REPLACEABLE_YES
+};
+
+/**
+ * The rule for keys that are to protect from the device itself: writing a key and
+ * generating a pair both put another one in its place, so that the list must deny both.
+ *
+ * @param key      kind IOTSAFE_PUBLIC_KEY, from the list
+ * @param ret_why  behind "the key": "has update access", for one; "" for
+ *                 IOTSAFE_REPLACEABLE_NO. Static storage; NULL accepted
+ */
+enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *key,
+                                                 const char **ret_why);
+
 #define IOTSAFE_OBJECTS_MAX 256
 
 /**
  * All objects of the applet, in the applet's order.
+ *
  * @param ret_objects  allocated; free() it
  * @param ret_n        0 to IOTSAFE_OBJECTS_MAX
+ * @retval IOTSAFE_ERR_UNSUPPORTED  the applet has no object list
+ * @return otherwise way, applet
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
                                                 struct iotsafe_object **ret_objects, size_t *ret_n,
@@ -273,8 +325,10 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
 
 /**
  * The one object of a kind that a name stands for, from the object list.
+ *
  * @retval IOTSAFE_ERR_NOT_FOUND  none; the op says what there is
  * @retval IOTSAFE_ERR_AMBIGUOUS  several; the op lists them
+ * @return otherwise as iotsafe_list()
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
                                                 const struct iotsafe_name *name,
@@ -282,18 +336,6 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum 
                                                 struct iotsafe_op *op);
 
 #define IOTSAFE_POINT_SIZE 65 /* uncompressed point of a 256-bit curve: 04 X Y */
-
-/**
- * READ PUBLIC KEY. The point is what the card says: it has the right form, but
- * the caller checks that it lies on the curve.
- *
- * @param name  of the public key object; addressed by label if it has one and
- *              no identifier, else by identifier, and by the other if refused
- * @retval IOTSAFE_ERR_KEY  an RSA key: see iotsafe_read_rsa_key()
- */
-IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(
-    struct iotsafe_card *card, const struct iotsafe_name *name,
-    uint8_t ret_point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
 
 #define IOTSAFE_RSA_MODULUS_MAX 256 /* bytes: RSA-2048 */
 #define IOTSAFE_RSA_EXPONENT_MAX 8
@@ -305,12 +347,29 @@ struct iotsafe_rsa_key {
     size_t exponent_len;
 };
 
-/** The same for an RSA key. After iotsafe_read_public_key() has failed with
- *  IOTSAFE_ERR_KEY because the key is one, this costs no exchange. */
-IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_rsa_key(struct iotsafe_card *card,
-                                                        const struct iotsafe_name *name,
-                                                        struct iotsafe_rsa_key *ret_key,
-                                                        struct iotsafe_op *op);
+/** A public key as the card tells it. */
+struct iotsafe_public_key {
+    enum { IOTSAFE_EC = 1, IOTSAFE_RSA } algorithm;
+    union {
+        uint8_t point[IOTSAFE_POINT_SIZE]; /* IOTSAFE_EC */
+        struct iotsafe_rsa_key rsa;        /* IOTSAFE_RSA */
+    };
+};
+
+/**
+ * READ PUBLIC KEY. A point has the right form, but the caller checks that it lies on
+ * a curve; an RSA key has a modulus and an exponent, and the caller checks that they
+ * are of use.
+ *
+ * @param name  of the public key object; addressed by identifier if it has one, else
+ *              by label, and the other way if that is refused
+ * @retval IOTSAFE_ERR_PROTOCOL  the response holds neither kind of key
+ * @return otherwise way, applet, name
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_public_key(struct iotsafe_card *card,
+                                                           const struct iotsafe_name *name,
+                                                           struct iotsafe_public_key *ret_key,
+                                                           struct iotsafe_op *op);
 
 /** How much of a file object to read. */
 enum iotsafe_extent {
@@ -327,6 +386,8 @@ enum iotsafe_extent {
  * @param size_hint  size of the container if known from the list, else 0
  * @param ret_data   allocated; free() it; not NULL even for an empty file
  * @param ret_len    0 to IOTSAFE_FILE_MAX + 1
+ * @retval IOTSAFE_ERR_MEMORY  also for a size_hint over IOTSAFE_FILE_MAX
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_read_file(struct iotsafe_card *card,
                                                      const struct iotsafe_name *name,
@@ -345,6 +406,13 @@ enum iotsafe_scheme { IOTSAFE_ECDSA = 1, IOTSAFE_RSA_PKCS1, IOTSAFE_RSA_PSS };
  * What is to be signed, in the forms that the caller has. All applets seen take
  * the finished digest (pad-and-sign mode); for one that refuses it, the state of
  * a hash over all but the last block, or the text itself, is tried.
+ *
+ * Legal combinations: `hash` always; then at least one form, each whole or absent:
+ *   digest   alone, as iotsafe_input_from_digest() makes it
+ *   state    with hashed_len, last_block and last_block_len; hashed_len is 0 for a text
+ *            of less than a block, and the state then the initial hash value
+ *   text     with text_len, which may be 0
+ * All forms that are there are of the same text. iotsafe_verify() takes the digest only.
  */
 struct iotsafe_input {
     uint16_t hash;         /* IOTSAFE_HASH_..., one bit */
@@ -357,6 +425,11 @@ struct iotsafe_input {
     const uint8_t *text; /* all of it; NULL: not at hand */
     size_t text_len;     /* at most IOTSAFE_TEXT_MAX */
 };
+
+/** Bytes of a digest; 0 for what is not one bit of IOTSAFE_HASH_... */
+size_t iotsafe_hash_size(uint16_t hash);
+/** The hash whose digests have so many bytes, IOTSAFE_HASH_...; 0: none. */
+uint16_t iotsafe_hash_of_size(size_t digest_len);
 
 /** Input from a finished digest of 32, 48 or 64 bytes (borrowed).
  *  @retval IOTSAFE_ERR_DIGEST  another length: no applet signs it */
@@ -373,6 +446,10 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_input_from_digest(const uint8_t *dige
  * @param name     of the private key
  * @param ret_sig  ECDSA: r || s of 32 bytes each, or a DER ECDSA-Sig-Value: some
  *                 applets answer so. NOT checked against a public key here
+ * @retval IOTSAFE_ERR_DIGEST    the applet wants a form that `input` lacks
+ * @retval IOTSAFE_ERR_PROTOCOL  the response is no signature of that scheme
+ * @return otherwise way, applet, name; IOTSAFE_ERR_DATA, _CONDITIONS, _UNSUPPORTED and
+ *         _LENGTH after every form that `input` has was refused: the first refusal
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
                                                 const struct iotsafe_name *name,
@@ -386,6 +463,7 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_sign(struct iotsafe_card *card,
  *
  * @param sig        r || s, 64 bytes
  * @param ret_valid  what the applet says
+ * @return way, applet, name; that the signature is wrong is no error
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_verify(struct iotsafe_card *card,
                                                   const struct iotsafe_name *name,
@@ -404,9 +482,10 @@ struct iotsafe_generated {
  * GENERATE KEY PAIR (IoT.05 2.11), and the new public key in the same step. Sent once
  * only, on a channel on which the applet has just answered.
  *
- * @retval IOTSAFE_ERR_OUTCOME  the answer was lost: the container may hold a new key
- *
  * @param name  of the private key's container
+ * @retval IOTSAFE_ERR_OUTCOME  the container may hold a new key
+ * @retval IOTSAFE_ERR_KEY      it holds one, but its public key cannot be had
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     const struct iotsafe_name *name,
@@ -414,7 +493,8 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_generate(struct iotsafe_card *card,
                                                     struct iotsafe_op *op);
 
 /** PUT PUBLIC KEY. The caller has checked that the point is on the curve.
- *  @param name  of the public key's container */
+ *  @param name  of the public key's container
+ *  @return way, applet, name */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_put_public_key(
     struct iotsafe_card *card, const struct iotsafe_name *name,
     const uint8_t point[static IOTSAFE_POINT_SIZE], struct iotsafe_op *op);
@@ -440,9 +520,11 @@ struct iotsafe_agreement {
  * that nothing shows to be wrong. The caller wipes the secret.
  *
  * @param ret_secret   the abscissa of the result; never all zeros
- * @retval IOTSAFE_ERR_KEY      the pair on the card is not the one that the caller holds
- * @retval IOTSAFE_ERR_CHANGED  on a server that keeps no turns, others used the container
- *                              all the time
+ * @retval IOTSAFE_ERR_KEY       the pair on the card is not the one that the caller holds
+ * @retval IOTSAFE_ERR_CHANGED   on a server that keeps no turns, others used the container
+ *                               all the time
+ * @retval IOTSAFE_ERR_PROTOCOL  the response is no such secret
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
     struct iotsafe_card *card, const struct iotsafe_agreement *agreement,
@@ -452,9 +534,12 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_agree(
  * COMPUTE HKDF: the extract step of RFC 5869 with a secret of the card as input
  * keying material. The caller wipes the result.
  *
- * @param salt     0 to 128 bytes; none counts as zeros
+ * @param salt     0 to 127 bytes; none counts as zeros
  * @param hash     IOTSAFE_HASH_...
  * @param ret_prk  32, 48 or 64 bytes as the hash says
+ * @retval IOTSAFE_ERR_DIGEST    another hash
+ * @retval IOTSAFE_ERR_SPACE, IOTSAFE_ERR_ARGUMENT  the salt is too long for one command
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *card,
                                                         const struct iotsafe_name *secret,
@@ -468,13 +553,17 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_hkdf_extract(struct iotsafe_card *car
  *
  * @param label_seed  label and seed, one after the other, at most 127 bytes
  * @param ret_bytes   n bytes, 1 to 255
+ * @retval IOTSAFE_ERR_ARGUMENT  another n, or label and seed are too long
+ * @retval IOTSAFE_ERR_SPACE     label and seed are too long
+ * @return otherwise way, applet, name
  */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_prf(struct iotsafe_card *card,
                                                const struct iotsafe_name *secret,
                                                const uint8_t *label_seed, size_t label_seed_len,
                                                uint8_t *ret_bytes, size_t n, struct iotsafe_op *op);
 
-/** GET RANDOM until `n` bytes are there. The caller wipes them. */
+/** GET RANDOM until `n` bytes are there. The caller wipes them.
+ *  @return way, applet */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes,
                                                   size_t n, struct iotsafe_op *op);
 

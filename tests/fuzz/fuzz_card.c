@@ -99,6 +99,15 @@ static const char *look_up(void *arg, const char *key)
                                             : NULL;
 }
 
+static int is_sane(const struct iotsafe_public_key *key)
+{
+    const struct iotsafe_rsa_key *rsa = &key->rsa;
+
+    return key->algorithm == IOTSAFE_EC
+               ? key->point[0] == 4
+               : rsa->modulus_len != 0 && rsa->modulus[0] != 0 && rsa->exponent_len != 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t digest[48] = { 0 };
@@ -109,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct iotsafe_object *objects = NULL;
     struct iotsafe_info info;
     struct iotsafe_input message;
-    struct iotsafe_rsa_key rsa;
+    struct iotsafe_public_key key;
     struct iotsafe_generated generated;
     uint8_t sig[IOTSAFE_SIGNATURE_MAX] = { 0 }, point[IOTSAFE_POINT_SIZE] = { 4 }, random[40];
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE] = { 0 };
@@ -129,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (iotsafe_list(card, &objects, &n, &op) == IOTSAFE_OK && n > IOTSAFE_OBJECTS_MAX)
         abort();
     free(objects);
-    if (iotsafe_read_public_key(card, &by_label, point, &op) == IOTSAFE_OK && point[0] != 4)
+    if (iotsafe_read_public_key(card, &by_label, &key, &op) == IOTSAFE_OK && !is_sane(&key))
         abort();
     if (iotsafe_read_file(card, &by_id, size % 2 == 0 ? IOTSAFE_CERTIFICATES : IOTSAFE_WHOLE,
                           size % 3 == 0 ? 600 : 0, &file, &n, &op)
@@ -146,9 +155,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (iotsafe_verify(card, &by_id, &message, sig, &valid, &op) == IOTSAFE_OK)
         (void)valid;
-    if (iotsafe_read_rsa_key(card, &by_id, &rsa, &op) == IOTSAFE_OK
-        && (rsa.modulus_len == 0 || rsa.modulus[0] == 0))
-        abort();
     (void)!iotsafe_generate(card, &by_id, &generated, &op);
     (void)!iotsafe_agree(card, &agreement, secret, &op);
     (void)!iotsafe_hkdf_extract(card, &by_id, secret, 32, IOTSAFE_HASH_SHA384, sig, &op);

@@ -41,7 +41,7 @@ static const char *printed(int (*print)(BIO *, const EVP_PKEY *, int, ASN1_PCTX 
     return text;
 }
 
-Test(encoder, text_shows_where_the_key_is_and_its_public_half)
+Test(encoder, text_shows_where_the_key_is_and_its_public_key)
 {
     EVP_PKEY *key = load_key(ctx.lib, "iotsafe://id=01");
     const char *text = printed(EVP_PKEY_print_private, key);
@@ -59,7 +59,7 @@ Test(encoder, text_shows_where_the_key_is_and_its_public_half)
     EVP_PKEY_free(key);
 }
 
-Test(encoder, text_of_a_key_without_a_public_half_says_so)
+Test(encoder, text_of_a_key_without_a_public_key_says_so)
 {
     EVP_PKEY *key;
 
@@ -84,7 +84,7 @@ Test(encoder, what_a_program_writes_it_can_read_again)
     EVP_PKEY_free(key);
 }
 
-Test(encoder, a_reference_of_a_key_without_a_public_half_has_none)
+Test(encoder, a_reference_of_a_key_without_a_public_key_has_none)
 {
     EVP_PKEY *key;
     char *pem;

@@ -160,7 +160,7 @@ Test(keymgmt, a_duplicate_signs)
     EVP_PKEY_free(copy);
 }
 
-Test(keymgmt, its_public_half_cannot_be_set)
+Test(keymgmt, its_public_key_cannot_be_set)
 {
     EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY), *other = soft_key(ctx.lib, "EC", "P-256");
     unsigned char *pub = NULL;
@@ -188,7 +188,7 @@ Test(keymgmt, checking_the_pair_asks_the_sim_for_a_signature)
     EVP_PKEY_free(key);
 }
 
-/* ------------------------------------------------ keys without a public half */
+/* ------------------------------------------------ keys without a public key */
 
 Test(keymgmt, without_a_public_key_on_the_sim_it_loads_and_signs)
 {

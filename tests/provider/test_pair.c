@@ -272,7 +272,7 @@ static size_t from_hex(const json_t *test, const char *name, unsigned char *out,
     return hex[0] != '\0' ? (size_t)len : 0;
 }
 
-/* A vector's private key, with the public half that belongs to it. */
+/* A vector's private key, with the public key that belongs to it. */
 static EVP_PKEY *private_key(const char *group_name, const json_t *test)
 {
     EC_GROUP *group = EC_GROUP_new_by_curve_name(OBJ_txt2nid(group_name));

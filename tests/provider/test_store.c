@@ -39,7 +39,7 @@ Test(store, a_listing_shows_each_key_and_certificate_once)
     cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, KEYS), 1, "empty containers are no keys");
     cr_expect_eq(store_count(ctx.lib, "iotsafe:", 0, CERTS), 2, "a data file is no certificate");
     cr_expect_eq(store_count(ctx.lib, "iotsafe://", 0, PUBLICS), 0,
-                 "the private key stands for its public half");
+                 "the private key stands for its public key");
     EXPECT_NO_ERRORS();
 }
 

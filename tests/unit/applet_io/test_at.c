@@ -234,6 +234,7 @@ Test(modem, auto_falls_back_to_csim_and_remembers)
 }
 
 #define ASK "AT+CSIM=10,\"81CB000044\""
+#define SHOWN "\r\n+CSIM: 10,\"1001109000\"\r\n\r\nOK\r\n"
 
 /* Such lines come for other reasons too: the known channel is asked first. */
 Test(modem, a_line_as_after_a_restart_is_not_believed_at_once)
@@ -241,7 +242,7 @@ Test(modem, a_line_as_after_a_restart_is_not_believed_at_once)
     static const struct modem_step script[] = {
         CSIM_OPEN,
         { RANDOM_2, "\r\n+CPIN: READY\r\n\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
-        { ASK, "\r\n+CSIM: 10,\"1001109000\"\r\n\r\nOK\r\n" },
+        { ASK, SHOWN },
         { RANDOM_2, "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
     };
 
@@ -411,7 +412,7 @@ Test(modem, a_refused_command_is_not_tried_until_the_deadline)
     static const struct modem_step script[] = {
         CSIM_OPEN,
         { RANDOM_2, "\r\n+CME ERROR: 100\r\n" },
-        { "*", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n" }, /* SELECT again */
+        { ASK, SHOWN }, /* it is our applet */
         { RANDOM_2, "\r\n+CME ERROR: 100\r\n" },
     };
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));
@@ -554,12 +555,12 @@ static enum iotsafe_err put_after_random(struct iotsafe_card *card, struct iotsa
     }
 
 /* With class 0N, INS 24 is CHANGE PIN of a USIM. */
-Test(modem, selects_before_a_command_that_would_change_a_pin)
+Test(modem, asks_before_a_command_that_would_change_a_pin)
 {
     static const struct modem_step script[] = {
         CSIM_CHANNEL,
         { "AT+CSIM=10,\"0184000001\"", CSIM_BYTE },
-        { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE },
+        { "AT+CSIM=10,\"01CB000044\"", SHOWN },
         { "AT+CSIM=16,\"0124000103850105\"", CSIM_DONE },
         { "*", CSIM_DONE },
         { "AT+CSIM=10,\"0124010100\"", CSIM_DONE },
@@ -582,7 +583,9 @@ Test(modem, does_not_send_it_with_another_class_than_the_applet_has_shown)
         CSIM_CHANNEL,
         { "AT+CSIM=10,\"8184000001\"", CSIM_BYTE },
         { "AT+CSIM=16,\"8124000103850105\"", "\r\n+CSIM: 4,\"6E00\"\r\nOK\r\n" },
-        { "AT+CSIM=24,\"01A4040007A0000005590010\"", CSIM_DONE },
+        { ASK, SHOWN },
+        { "AT+CSIM=16,\"8124000103850105\"", "\r\n+CSIM: 4,\"6E00\"\r\nOK\r\n" },
+        { ASK, SHOWN },
         { "AT+CSIM=16,\"8124000103850105\"", "\r\n+CSIM: 4,\"6E00\"\r\nOK\r\n" },
     };
     struct pty_modem *m = pty_modem_start(script, ARRAY_LEN(script));

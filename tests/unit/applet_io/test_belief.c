@@ -161,13 +161,14 @@ static enum iotsafe_err run_public(struct iotsafe_card *card, bool *ret_right,
                                    struct iotsafe_op *op)
 {
     const struct iotsafe_name name = name_of(FAKE_KEY_DIGEST);
-    uint8_t want[FAKE_POINT], point[IOTSAFE_POINT_SIZE] = { 0 };
-    const enum iotsafe_err err = iotsafe_read_public_key(card, &name, point, op);
+    uint8_t want[FAKE_POINT];
+    struct iotsafe_public_key key = { 0 };
+    const enum iotsafe_err err = iotsafe_read_public_key(card, &name, &key, op);
 
     *ret_right = false;
     for (uint32_t serial = 1; serial <= world.uicc.serial; serial++) {
         fake_point_make(serial, FAKE_KEY_DIGEST, 0, want);
-        *ret_right = *ret_right || memcmp(point, want, sizeof(want)) == 0;
+        *ret_right = *ret_right || memcmp(key.point, want, sizeof(want)) == 0;
     }
     return err;
 }

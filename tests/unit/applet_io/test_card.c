@@ -46,10 +46,21 @@ Test(card, opens_a_new_channel_when_the_card_has_forgotten_ours)
     EXPECT_TWO(script, "");
 }
 
-Test(card, selects_again_when_another_application_answers)
+/* Without a SELECT on what may be another program's channel by now. */
+Test(card, opens_a_new_channel_when_another_application_answers)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, GOOD, { RANDOM_4, "6D00" }, { "01 A4 04 00 07 A0000005590010", "9000" }, GOOD
+        SCRIPT_OPEN,
+        GOOD,
+        { RANDOM_4, "6D00" },
+        { "81 CB 00 00 44", "6D00" },
+        { "01 CB 00 00 44", "6D00" },
+        { "81 CB 01 00 00", "6D00" },
+        { "01 CB 01 00 00", "6D00" },
+        { "81 84 00 00 01", "6D00" },
+        { "00 70 00 00 01", "02 9000" },
+        { "02 A4 04 00 07 A0000005590010", "9000" },
+        { "82 84 00 00 04", "01020304 9000" },
     };
 
     EXPECT_TWO(script, "");

@@ -45,3 +45,23 @@ Test(error, every_error_has_a_text_of_its_own)
     }
     cr_expect_str_eq(iotsafe_strerror(IOTSAFE_ERR_MAX), "unknown error");
 }
+
+/* After a refusal other objects are tried, after all else the work ends. */
+Test(error, tells_refusals_of_the_card_from_failures_that_end_the_work)
+{
+    static const enum iotsafe_err refusals[] = {
+        IOTSAFE_ERR_PROTOCOL,  IOTSAFE_ERR_SPACE,       IOTSAFE_ERR_NOT_FOUND,
+        IOTSAFE_ERR_AMBIGUOUS, IOTSAFE_ERR_ACCESS,      IOTSAFE_ERR_CONDITIONS,
+        IOTSAFE_ERR_DATA,      IOTSAFE_ERR_UNSUPPORTED, IOTSAFE_ERR_LENGTH,
+        IOTSAFE_ERR_CARD,      IOTSAFE_ERR_KEY,         IOTSAFE_ERR_CERTIFICATE,
+    };
+    const size_t n = sizeof(refusals) / sizeof(refusals[0]);
+
+    for (int err = 0; err <= IOTSAFE_ERR_MAX; err++) {
+        bool want = false;
+
+        for (size_t i = 0; i < n; i++)
+            want = want || (int)refusals[i] == err;
+        cr_expect_eq(iotsafe_err_is_refusal((enum iotsafe_err)err), want, "error %d", err);
+    }
+}

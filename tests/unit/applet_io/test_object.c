@@ -195,3 +195,40 @@ Test(object, reads_application_information_in_all_its_forms)
         cr_expect_eq(got.applet_id_len, i < 2 ? 32 : 13, "form %zu", i);
     }
 }
+
+/* ------------------------------------------------------------- replacing keys */
+
+static const struct {
+    uint16_t told;
+    uint8_t access, functions;
+    enum iotsafe_replaceable want;
+    const char *why;
+} keys[] = {
+    { IOTSAFE_TOLD_ACCESS | IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_ACCESS_READ, IOTSAFE_FUNCTION_AGREE,
+      IOTSAFE_REPLACEABLE_NO, "" },
+    { IOTSAFE_TOLD_ACCESS | IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_ACCESS_UPDATE, 0,
+      IOTSAFE_REPLACEABLE_YES, "has update access" },
+    { IOTSAFE_TOLD_ACCESS | IOTSAFE_TOLD_FUNCTIONS, 0, IOTSAFE_FUNCTION_GENERATE,
+      IOTSAFE_REPLACEABLE_YES, "can be generated anew" },
+    { IOTSAFE_TOLD_FUNCTIONS, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its access" },
+    { IOTSAFE_TOLD_ACCESS, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its functions" },
+    { 0, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its access" },
+    /* a known danger counts for more than what is not known */
+    { IOTSAFE_TOLD_FUNCTIONS, 0, IOTSAFE_FUNCTION_GENERATE, IOTSAFE_REPLACEABLE_YES,
+      "can be generated anew" },
+};
+
+Test(object, tells_whether_the_device_can_replace_a_key)
+{
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct iotsafe_object key = { .kind = IOTSAFE_PUBLIC_KEY,
+                                      .told = keys[i].told,
+                                      .access = keys[i].access,
+                                      .functions = keys[i].functions };
+        const char *why = NULL;
+
+        cr_expect_eq(iotsafe_key_replaceable(&key, &why), keys[i].want, "row %zu", i);
+        cr_expect_str_eq(why, keys[i].why, "row %zu", i);
+        cr_expect_eq(iotsafe_key_replaceable(&key, NULL), keys[i].want, "row %zu", i);
+    }
+}

@@ -71,15 +71,14 @@ Test(operations, reads_an_rsa_key_whatever_bytes_are_in_its_modulus)
         { "81 CD 00 00 03 850102 00", "3482010D 49820109 81820100" X128 X112 "85858585 6111" },
         { "01 C0 00 00 11", "858585858585858585858585 8203010001 9000" },
     };
-    uint8_t point[IOTSAFE_POINT_SIZE];
-    struct iotsafe_rsa_key key;
+    struct iotsafe_public_key key;
 
     OPEN_CARD(script);
-    cr_expect_eq(iotsafe_read_public_key(card, &id_02, point, &op), IOTSAFE_ERR_KEY);
-    cr_assert_eq(iotsafe_read_rsa_key(card, &id_02, &key, &op), IOTSAFE_OK, "%s", op.text);
-    cr_expect(key.modulus_len == 256 && key.exponent_len == 3);
-    expect_bytes(key.modulus, X128 X128);
-    expect_bytes(key.exponent, "010001");
+    cr_assert_eq(iotsafe_read_public_key(card, &id_02, &key, &op), IOTSAFE_OK, "%s", op.text);
+    cr_assert_eq(key.algorithm, IOTSAFE_RSA);
+    cr_expect(key.rsa.modulus_len == 256 && key.rsa.exponent_len == 3);
+    expect_bytes(key.rsa.modulus, X128 X128);
+    expect_bytes(key.rsa.exponent, "010001");
     close_card();
 }
 
@@ -256,7 +255,10 @@ Test(operations, closes_what_another_command_has_opened)
         { "81 24 01 01 00", "6985" },
         { "81 24 00 01 03 850105", "6A86" },
         { "81 24 00 00 03 850105", "6A86" },
+        { "81 24 01 00 00", "6A86" },
+        { "81 24 00 00 03 850105", "6A86" },
         { "81 2A 01 01 00", "9000" },
+        { "81 2C 01 01 00", "6985" },
         PUT_PEER,
         { DH, SECRET "9000" },
     };

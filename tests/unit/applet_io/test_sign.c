@@ -225,6 +225,13 @@ Test(sign, garbage_is_asked_for_once_more)
     expect_one_repetition("33 40 " RAW "00 9000", "signature");
 }
 
+/* Sessions that a process which died may have left: once on a channel. */
+#define CLOSE_OTHERS              \
+    { "81 2C 01 01 00", "6985" }, \
+    {                             \
+        "81 24 01 01 00", "6985"  \
+    }
+
 /* One passing refusal, two of them, or a key of another kind: no key is worse off after. */
 Test(sign, no_refusal_is_remembered_against_a_key)
 {
@@ -235,6 +242,8 @@ Test(sign, no_refusal_is_remembered_against_a_key)
         { "81 2A 00 01 0E 74024B31 A10103 91020001 920104", "6A80" },
         { INIT_1, "6985" },
         { CLOSE_1, "6985" },
+        { INIT_1, "6985" },
+        CLOSE_OTHERS,
         { INIT_1, "6985" },
         { INIT_1, "9000" },
         { UPDATE_1, "33 40 " RAW "9000" },
@@ -253,8 +262,8 @@ Test(sign, no_refusal_is_remembered_against_a_key)
 Test(sign, every_refusal_of_the_key_is_reported_with_its_status_word)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN,         { INIT_1, "6982" }, { INIT_1, "6985" },
-        { CLOSE_1, "6985" }, { INIT_1, "6985" },
+        SCRIPT_OPEN,        { INIT_1, "6982" }, { INIT_1, "6985" }, { CLOSE_1, "6985" },
+        { INIT_1, "6985" }, CLOSE_OTHERS,       { INIT_1, "6985" },
     };
     struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
     struct iotsafe_card *card = script_card_connect(sc, "");
@@ -300,4 +309,18 @@ Test(sign, addresses_the_other_way_where_the_applet_knows_only_that)
     };
 
     expect_signatures(script, ARRAY_LEN(script), 1, "", RAW);
+}
+
+Test(sign, knows_the_sizes_of_the_hashes_of_applets)
+{
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA256), 32);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA384), 48);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA512), 64);
+    cr_expect_eq(iotsafe_hash_size(IOTSAFE_HASH_SHA256 | IOTSAFE_HASH_SHA384), 0, "two of them");
+    for (size_t len = 0; len <= 70; len++)
+        cr_expect(iotsafe_hash_of_size(len) == 0
+                      || iotsafe_hash_size(iotsafe_hash_of_size(len)) == len,
+                  "%zu bytes", len);
+    cr_expect_eq(iotsafe_hash_of_size(48), IOTSAFE_HASH_SHA384);
+    cr_expect_eq(iotsafe_hash_of_size(20), 0);
 }

@@ -109,3 +109,23 @@ Test(uri, a_name_matches_by_all_parts_given)
     by_label.label_len = 2;
     cr_expect(!iotsafe_name_matches(&by_label, &have));
 }
+
+Test(uri, names_are_compared_by_what_both_have)
+{
+    const struct iotsafe_name none = { .id_len = 0 };
+    const struct iotsafe_name id_1 = { .id = { 1 }, .id_len = 1 };
+    const struct iotsafe_name id_1_key = {
+        .id = { 1 }, .id_len = 1, .label = "key", .label_len = 3
+    };
+    const struct iotsafe_name id_10_ke = {
+        .id = { 1, 0 }, .id_len = 2, .label = "ke", .label_len = 2
+    };
+
+    cr_expect(iotsafe_name_is_empty(&none) && !iotsafe_name_is_empty(&id_1));
+    cr_expect(iotsafe_name_same_id(&id_1, &id_1_key) && iotsafe_name_same_id(&id_1_key, &id_1));
+    cr_expect(iotsafe_name_same_label(&id_1_key, &id_1_key));
+    cr_expect(!iotsafe_name_same_label(&id_1, &id_1), "neither has one");
+    cr_expect(!iotsafe_name_same_id(&none, &none), "neither has one");
+    cr_expect(!iotsafe_name_same_id(&id_1, &id_10_ke), "the beginning of another one");
+    cr_expect(!iotsafe_name_same_label(&id_10_ke, &id_1_key), "the beginning of another one");
+}

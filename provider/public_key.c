@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* see half.h */
-#include "half.h"
+/* see public_key.h */
+#include "public_key.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -8,27 +8,28 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "soft_key.h"
 
-static struct isprov_half *half_new(const struct isprov_type *type, EVP_PKEY *pkey)
+static struct isprov_public_key *public_key_new(const struct isprov_type *type, EVP_PKEY *pkey)
 {
-    struct isprov_half *half = pkey != NULL ? OPENSSL_zalloc(sizeof(*half)) : NULL;
+    struct isprov_public_key *pub = pkey != NULL ? OPENSSL_zalloc(sizeof(*pub)) : NULL;
 
-    if (half == NULL) {
+    if (pub == NULL) {
         EVP_PKEY_free(pkey);
         return NULL;
     }
-    half->type = type;
-    half->pkey = pkey;
-    return half;
+    pub->type = type;
+    pub->pkey = pkey;
+    return pub;
 }
 
-void isprov_half_free(struct isprov_half *half)
+void isprov_public_key_free(struct isprov_public_key *pub)
 {
-    if (half == NULL)
+    if (pub == NULL)
         return;
-    EVP_PKEY_free(half->pkey);
-    OPENSSL_free(half);
+    EVP_PKEY_free(pub->pkey);
+    OPENSSL_free(pub);
 }
 
 /* ------------------------------------------------------------------- points */
@@ -49,30 +50,32 @@ static EVP_PKEY *pkey_of_point(struct isprov *prov, const struct isprov_type *ty
     return isprov_soft_from_params(prov, "EC", EVP_PKEY_PUBLIC_KEY, params);
 }
 
-static struct isprov_half *half_on_curve(struct isprov *prov, const struct isprov_type *type,
-                                         const uint8_t *octets)
+static struct isprov_public_key *public_key_on_curve(struct isprov *prov,
+                                                     const struct isprov_type *type,
+                                                     const uint8_t *octets)
 {
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
 
     isprov_mark(prov);
-    half = half_new(type, pkey_of_point(prov, type, octets));
+    pub = public_key_new(type, pkey_of_point(prov, type, octets));
     isprov_drop(prov);
-    if (half != NULL)
-        memcpy(half->octets, octets, sizeof(half->octets));
-    return half;
+    if (pub != NULL)
+        memcpy(pub->octets, octets, sizeof(pub->octets));
+    return pub;
 }
 
-/* No point is on two of the curves, except with a chance that is none. */
-struct isprov_half *isprov_half_of_point(struct isprov *prov, const struct isprov_type *type,
-                                         const uint8_t octets[static IOTSAFE_POINT_SIZE])
+/* A point is on two of the curves with negligible probability. */
+struct isprov_public_key *isprov_public_key_of_point(
+    struct isprov *prov, const struct isprov_type *type,
+    const uint8_t octets[static IOTSAFE_POINT_SIZE])
 {
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
 
     if (type != NULL)
-        return isprov_type_is_rsa(type) ? NULL : half_on_curve(prov, type, octets);
-    for (size_t i = 0; half == NULL && (type = isprov_type_curve(i)) != NULL; i++)
-        half = half_on_curve(prov, type, octets);
-    return half;
+        return isprov_type_is_rsa(type) ? NULL : public_key_on_curve(prov, type, octets);
+    for (size_t i = 0; pub == NULL && (type = isprov_type_curve(i)) != NULL; i++)
+        pub = public_key_on_curve(prov, type, octets);
+    return pub;
 }
 
 /* ---------------------------------------------------------------------- RSA */
@@ -101,32 +104,41 @@ static bool is_sane(const BIGNUM *n, const BIGNUM *e)
            && BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= 64;
 }
 
-static struct isprov_half *half_of_numbers(struct isprov *prov, const BIGNUM *n, const BIGNUM *e)
+static struct isprov_public_key *public_key_of_numbers(struct isprov *prov, const BIGNUM *n,
+                                                       const BIGNUM *e)
 {
-    struct isprov_half *half;
+    struct isprov_public_key *pub;
 
     if (!is_sane(n, e))
         return NULL;
     isprov_mark(prov);
-    half = half_new(isprov_type_rsa(), pkey_of_numbers(prov, n, e));
+    pub = public_key_new(isprov_type_rsa(), pkey_of_numbers(prov, n, e));
     isprov_drop(prov);
-    return half;
+    return pub;
 }
 
-struct isprov_half *isprov_half_of_rsa(struct isprov *prov, const struct iotsafe_rsa_key *rsa)
+static struct isprov_public_key *public_key_of_rsa(struct isprov *prov,
+                                                   const struct iotsafe_rsa_key *rsa)
 {
     BIGNUM *n = BN_bin2bn(rsa->modulus, (int)rsa->modulus_len, NULL);
     BIGNUM *e = BN_bin2bn(rsa->exponent, (int)rsa->exponent_len, NULL);
-    struct isprov_half *half = half_of_numbers(prov, n, e);
+    struct isprov_public_key *pub = public_key_of_numbers(prov, n, e);
 
     BN_free(n);
     BN_free(e);
-    return half;
+    return pub;
 }
 
 /* --------------------------------------------------------------- other keys */
 
-static struct isprov_half *half_of_ec_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+struct isprov_public_key *isprov_public_key_of_card(struct isprov *prov,
+                                                    const struct iotsafe_public_key *key)
+{
+    return key->algorithm == IOTSAFE_RSA ? public_key_of_rsa(prov, &key->rsa)
+                                         : isprov_public_key_of_point(prov, NULL, key->point);
+}
+
+static struct isprov_public_key *public_key_of_ec_pkey(struct isprov *prov, const EVP_PKEY *pkey)
 {
     const struct isprov_type *type;
     char group[80];
@@ -139,40 +151,41 @@ static struct isprov_half *half_of_ec_pkey(struct isprov *prov, const EVP_PKEY *
                                             sizeof(octets), &len)
         || len != sizeof(octets))
         return NULL;
-    return isprov_half_of_point(prov, type, octets);
+    return isprov_public_key_of_point(prov, type, octets);
 }
 
-static struct isprov_half *half_of_rsa_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+static struct isprov_public_key *public_key_of_rsa_pkey(struct isprov *prov, const EVP_PKEY *pkey)
 {
     BIGNUM *n = NULL, *e = NULL;
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
 
     if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n)
         && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e))
-        half = half_of_numbers(prov, n, e);
+        pub = public_key_of_numbers(prov, n, e);
     BN_free(n);
     BN_free(e);
-    return half;
+    return pub;
 }
 
-struct isprov_half *isprov_half_of_pkey(struct isprov *prov, const EVP_PKEY *pkey)
+struct isprov_public_key *isprov_public_key_of_pkey(struct isprov *prov, const EVP_PKEY *pkey)
 {
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
 
     isprov_mark(prov);
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "EC"))
-        half = half_of_ec_pkey(prov, pkey);
+        pub = public_key_of_ec_pkey(prov, pkey);
     else if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA"))
-        half = half_of_rsa_pkey(prov, pkey);
+        pub = public_key_of_rsa_pkey(prov, pkey);
     isprov_drop(prov);
-    return half;
+    return pub;
 }
 
-struct isprov_half *isprov_half_of_spki(struct isprov *prov, const uint8_t *spki, size_t len)
+struct isprov_public_key *isprov_public_key_of_spki(struct isprov *prov, const uint8_t *spki,
+                                                    size_t len)
 {
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     const uint8_t *p = spki;
-    struct isprov_half *half = NULL;
+    struct isprov_public_key *pub = NULL;
     EVP_PKEY *pkey;
 
     if (libctx == NULL)
@@ -180,19 +193,19 @@ struct isprov_half *isprov_half_of_spki(struct isprov *prov, const uint8_t *spki
     isprov_mark(prov);
     pkey = d2i_PUBKEY_ex(NULL, &p, (long)len, libctx, NULL);
     if (pkey != NULL && p == spki + len)
-        half = isprov_half_of_pkey(prov, pkey);
+        pub = isprov_public_key_of_pkey(prov, pkey);
     isprov_drop(prov);
     EVP_PKEY_free(pkey);
-    return half;
+    return pub;
 }
 
-bool isprov_half_eq(const struct isprov *prov, const struct isprov_half *half,
-                    const EVP_PKEY *other)
+bool isprov_public_key_eq(const struct isprov *prov, const struct isprov_public_key *pub,
+                          const EVP_PKEY *other)
 {
     bool same;
 
     isprov_mark(prov);
-    same = EVP_PKEY_eq(half->pkey, other) == 1;
+    same = EVP_PKEY_eq(pub->pkey, other) == 1;
     isprov_drop(prov);
     return same;
 }
