@@ -207,6 +207,38 @@ Test(softsim_admin, secrets_are_put)
     cr_expect_eq(store_count(store, KIND_SECRET), 2);
 }
 
+/* A number in the usim part of the counters. */
+static long long usim_counter(const char *request, const char *name)
+{
+    long long n;
+    char *text;
+    json_t *all;
+
+    cr_assert(ask(request, &text));
+    all = json_loads(text, 0, NULL);
+    cr_assert(json_is_integer(json_object_get(json_object_get(all, "usim"), name)), "%s", text);
+    n = json_integer_value(json_object_get(json_object_get(all, "usim"), name));
+    json_decref(all);
+    free(text);
+    return n;
+}
+
+Test(softsim_admin, counters_tell_pin_tries)
+{
+    static const char ask_only[] = "{\"verb\":\"counters\"}";
+    static const char reset[] = "{\"verb\":\"counters\",\"options\":{\"reset\":\"yes\"}}";
+
+    cr_expect_str_eq(apdu("002400011031323334FFFFFFFE31323334FFFFFFFF"), "63C2");
+    cr_expect_str_eq(apdu("002C00811031323334FFFFFFFE31323334FFFFFFFF"), "63C9");
+    cr_expect_eq(usim_counter(ask_only, "pin1_tries"), 2);
+    cr_expect_eq(usim_counter(ask_only, "pin2_tries"), 3);
+    cr_expect_eq(usim_counter(ask_only, "puk1_tries"), 10);
+    cr_expect_eq(usim_counter(ask_only, "puk2_tries"), 9);
+    cr_expect_eq(usim_counter(reset, "tries_lost"), 2);
+    cr_expect_eq(usim_counter(ask_only, "tries_lost"), 0);
+    cr_expect_eq(usim_counter(ask_only, "pin1_tries"), 2);
+}
+
 Test(softsim_admin, counters_count_by_name)
 {
     char *text;
@@ -246,7 +278,7 @@ Test(softsim_admin, faults_hit_the_named_command)
     DONE("{\"verb\":\"fault\",\"args\":[\"mute\"]}");
     cr_expect_str_eq(apdu("8084000004"), "");
     DONE("{\"verb\":\"fault\",\"args\":[\"reset\"]}");
-    cr_expect_str_eq(apdu("8084000004"), "6D00", "the reset card has no applet selected");
+    cr_expect_str_eq(apdu("8084000004"), "6E00", "the reset card has no applet selected");
 }
 
 Test(softsim_admin, busy_answers_6984_and_then_63cf_once)

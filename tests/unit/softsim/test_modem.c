@@ -169,7 +169,7 @@ Test(softsim_modem, class_byte_left_to_the_caller_meets_the_basic_channel)
     quiet();
     set("class_by=caller");
     say("AT+CCHO=\"A0000005590010\"");
-    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6D00\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6E00\"\r\n\r\nOK\r\n");
     cr_expect_not_null(strstr(say("AT+CGLA=1,10,\"81CB000044\""), "9000\""));
 }
 
