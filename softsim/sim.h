@@ -9,6 +9,7 @@
 #include "latency.h"
 #include "log.h"
 #include "loop.h"
+#include "turns.h"
 
 #define ANSWER_MAX 4096 /* bytes; garbage of a fault may exceed a real answer */
 
@@ -27,6 +28,7 @@ typedef void sim_presence_fn(void *arg, bool present);
 /** Whoever sends commands: a connection, a reader. Owned by its front end. */
 struct sim_user {
     struct client client;
+    struct turn_taker turn;
     const char *front; /* "unix", "tcp", "vpcd", "at" */
     unsigned id;
     unsigned long exchanges;
@@ -67,6 +69,9 @@ struct sim {
     struct exchange_job *first, *current;
     struct timer answer_timer;
     bool pumping;
+    struct turns turns;
+    struct timer turn_timer;
+    bool no_turns; /* every command is for itself */
     /* counters since the last reset of counters */
     unsigned long n_exchanges, n_resets;
     unsigned long by_row[64];
