@@ -190,11 +190,22 @@ static bool verb_remove(struct sim *sim, const struct admin_request *req, struct
 static bool verb_insert(struct sim *sim, const struct admin_request *req, struct buf *text,
                         struct err *err)
 {
-    (void)req, (void)text;
+    (void)text;
+    if (req->n_args == 1)
+        return sim_replace(sim, req->arg[0], REPLACE_CARD, err);
     if (sim->present)
         return err_set(err, "the card is in already");
     sim_set_present(sim, true);
     return true;
+}
+
+static bool verb_switch(struct sim *sim, const struct admin_request *req, struct buf *text,
+                        struct err *err)
+{
+    (void)text;
+    if (!sim->present)
+        return err_set(err, "the card is out");
+    return sim_replace(sim, req->arg[0], REPLACE_PROFILE, err);
 }
 
 /* ---- the modem, where the SIM is in one ---- */
@@ -307,7 +318,8 @@ static const struct admin_verb verbs[] = {
     { "busy", "SECONDS", 1, 1, false, "", "", verb_busy },
     { "reset", "", 0, 0, false, "", "", verb_reset },
     { "remove", "", 0, 0, false, "", "", verb_remove },
-    { "insert", "", 0, 0, false, "", "", verb_insert },
+    { "insert", "[STORE]", 0, 1, false, "", "", verb_insert },
+    { "switch", "STORE", 1, 1, false, "", "", verb_switch },
     { "modem-replug", "", 0, 0, false, "", "", verb_modem_replug },
     { "modem-set", "NAME=VALUE [NAME=VALUE]", 1, 2, false, "", "", verb_modem_set },
     { "counters", "[--reset]", 0, 0, false, "", "reset", verb_counters },

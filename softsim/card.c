@@ -170,6 +170,18 @@ void card_reset(struct card *card)
     lose_volatile_keys(card);
 }
 
+void card_replace(struct card *card, const struct profile *profile, struct store *store)
+{
+    card_reset(card);
+    for (size_t i = 0; i < SESSION_SLOTS; i++)
+        session_clear(&card->sessions[i]);
+    card->profile = *profile;
+    card->store = store;
+    card->admin_busy = card->admin_ended = false;
+    usim_init(&card->usim);
+    card_reset(card); /* its own channels are open */
+}
+
 /* ---- the checks of 10.5, in that order ---- */
 
 static bool p1_fits(const struct card *card, const struct command *c, uint8_t p1)

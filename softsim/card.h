@@ -63,6 +63,9 @@ struct exchange_info {
 /** The store stays owned by the caller and must outlive the card. */
 void card_init(struct card *card, const struct profile *profile, struct store *store);
 void card_clear(struct card *card);
+/** Another card, or another profile of an eSIM, in the same place: for all clients it has
+ *  just been reset. The old store stays the caller's. */
+void card_replace(struct card *card, const struct profile *profile, struct store *store);
 
 void card_attach(struct card *card, struct client *client);
 /** Channels, pending answer and (by profile) sessions of the client end. */

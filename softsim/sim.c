@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "answer.h"
 
@@ -23,7 +24,7 @@ struct exchange_job {
 void sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
               struct store *store, const struct latency *latency)
 {
-    *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true };
+    *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true, .first_store = store };
     sim->log.fd = -1;
     card_init(&sim->card, profile, store);
     sim->card.case4_by_61 = latency->case4_by_61;
@@ -55,6 +56,8 @@ void sim_clear(struct sim *sim)
     loop_timer_cancel(sim->loop, &sim->turn_timer);
     drop_queue(sim);
     card_clear(&sim->card);
+    if (sim->card.store != sim->first_store)
+        store_free(sim->card.store);
     log_close(&sim->log);
 }
 
@@ -387,6 +390,78 @@ void sim_set_present(struct sim *sim, bool present)
     turns_end(&sim->turns);
     for (struct front *f = sim->fronts; f != NULL; f = f->next)
         f->presence(f->arg, present);
+}
+
+/* ---- another card in the same place ---- */
+
+static bool is_folder_of(const struct store *s, const char *dir)
+{
+    struct stat have, want;
+
+    return s->dir != NULL && stat(s->dir, &have) == 0 && stat(dir, &want) == 0
+           && have.st_dev == want.st_dev && have.st_ino == want.st_ino;
+}
+
+/* A store that is served already is locked by ourselves. */
+static struct store *open_store(struct sim *sim, const char *dir, struct err *err)
+{
+    if (is_folder_of(sim->card.store, dir))
+        return sim->card.store;
+    if (is_folder_of(sim->first_store, dir))
+        return sim->first_store;
+    return store_load_locked(dir, err);
+}
+
+static void close_store(struct sim *sim, struct store *s)
+{
+    if (s != sim->card.store && s != sim->first_store)
+        store_free(s);
+}
+
+static void put_in(struct sim *sim, const struct profile *profile, struct store *s)
+{
+    struct store *old = sim->card.store;
+
+    card_replace(&sim->card, profile, s);
+    turns_end(&sim->turns);
+    for (struct sim_user *u = sim->users; u != NULL; u = u->next)
+        u->turn = (struct turn_taker){ .broken_off = 0 };
+    loop_timer_cancel(sim->loop, &sim->busy_timer);
+    close_store(sim, old);
+}
+
+/* Only a modem notices that a profile was switched, and perhaps says so. */
+static void tell_modems(struct sim *sim)
+{
+    for (struct front *f = sim->fronts; f != NULL; f = f->next)
+        if (f->modem != NULL)
+            f->presence(f->arg, sim->present);
+}
+
+bool sim_replace(struct sim *sim, const char *dir, enum replacement how, struct err *err)
+{
+    struct octets atr = sim->card.profile.atr;
+    struct store *s = open_store(sim, dir, err);
+    struct profile profile;
+
+    if (s == NULL)
+        return false;
+    if (!store_profile(s, &profile, err)) {
+        close_store(sim, s);
+        return false;
+    }
+    profile.atr = atr;
+    if (how == REPLACE_CARD)
+        sim_set_present(sim, false);
+    else
+        log_event(&sim->log, "switch", NULL);
+    put_in(sim, &profile, s);
+    if (how == REPLACE_CARD)
+        sim_set_present(sim, true);
+    else
+        tell_modems(sim);
+    loop_timer(sim->loop, &sim->turn_timer, 1, queue_again, sim);
+    return true;
 }
 
 static void busy_over(void *arg)
