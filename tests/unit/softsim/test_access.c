@@ -224,6 +224,38 @@ Test(softsim_access, basic_channel_works_for_every_client)
     card_detach(&f.card, &other);
 }
 
+Test(softsim_access, file_is_asked_for_by_the_tags_that_the_profile_wants)
+{
+    static const struct {
+        const char *setting;
+        unsigned by_file, by_secret;
+    } rows[] = {
+        { "info_file_tags=73+83", 0x9000, 0x6a80 },
+        { "info_file_tags=76+86", 0x6a80, 0x9000 },
+        { "info_file_tags=both", 0x9000, 0x9000 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        fixture_begin(&f, "gsma-strict", rows[i].setting);
+        fixture_select(&f, AID_GSMA);
+        EXPECT_SW(&f, "81CBC30003830102", rows[i].by_file);
+        EXPECT_SW(&f,
+                  "81CBC300067304"
+                  "63657274",
+                  rows[i].by_file);
+        EXPECT_SW(&f, "81CBC30003860102", rows[i].by_secret);
+        EXPECT_SW(&f,
+                  "81CBC300067604"
+                  "63657274",
+                  rows[i].by_secret);
+        EXPECT_SW(&f, "81CBC30006830102760163", 0x6a80);
+        EXPECT_SW(&f, "81CBC40003830106", 0x6a80);
+        EXPECT_SW(&f, "81CBC40003860106", 0x9000);
+        if (i + 1 < ARRAY_LEN(rows))
+            fixture_end(&f);
+    }
+}
+
 Test(softsim_access, select_matches_prefixes)
 {
     fixture_begin(&f, "thales-mvp", "");
