@@ -6,7 +6,8 @@
  *   {"ok": true, "text": "..."}   or   {"ok": false, "text": "why not"}
  *
  * `data` holds the bytes of the file that the last argument names; the client reads
- * it, so that the server touches no files of the caller's choosing. */
+ * it, so that the server reads no files of the caller's choosing but the stores that
+ * `insert` and `switch` name. */
 #ifndef SOFTSIM_ADMIN_H
 #define SOFTSIM_ADMIN_H
 

@@ -190,11 +190,22 @@ static bool verb_remove(struct sim *sim, const struct admin_request *req, struct
 static bool verb_insert(struct sim *sim, const struct admin_request *req, struct buf *text,
                         struct err *err)
 {
-    (void)req, (void)text;
+    (void)text;
+    if (req->n_args == 1)
+        return sim_replace(sim, req->arg[0], REPLACE_CARD, err);
     if (sim->present)
         return err_set(err, "the card is in already");
     sim_set_present(sim, true);
     return true;
+}
+
+static bool verb_switch(struct sim *sim, const struct admin_request *req, struct buf *text,
+                        struct err *err)
+{
+    (void)text;
+    if (!sim->present)
+        return err_set(err, "the card is out");
+    return sim_replace(sim, req->arg[0], REPLACE_PROFILE, err);
 }
 
 /* ---- the modem, where the SIM is in one ---- */
@@ -218,6 +229,15 @@ static bool verb_modem_set(struct sim *sim, const struct admin_request *req, str
 
 /* ---- counters and faults ---- */
 
+static json_t *usim_json(const struct usim *u)
+{
+    const struct usim_pin *p = u->pin;
+
+    return json_pack("{s:i, s:i, s:i, s:i, s:I}", "pin1_tries", p[0].pin_tries, "pin2_tries",
+                     p[1].pin_tries, "puk1_tries", p[0].puk_tries, "puk2_tries", p[1].puk_tries,
+                     "tries_lost", (json_int_t)u->tries_lost);
+}
+
 static json_t *counters_json(const struct sim *sim)
 {
     json_t *instructions = json_object();
@@ -230,9 +250,10 @@ static json_t *counters_json(const struct sim *sim)
     for (const struct sim_user *u = sim->users; u != NULL; u = u->next)
         json_array_append_new(clients, json_pack("{s:i, s:s, s:I}", "client", (int)u->id, "front",
                                                  u->front, "exchanges", (json_int_t)u->exchanges));
-    return json_pack("{s:I, s:I, s:b, s:i, s:o, s:o}", "exchanges", (json_int_t)sim->n_exchanges,
-                     "resets", (json_int_t)sim->n_resets, "present", sim->present, "faults_armed",
-                     (int)sim->faults.n, "instructions", instructions, "clients", clients);
+    return json_pack("{s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "exchanges",
+                     (json_int_t)sim->n_exchanges, "resets", (json_int_t)sim->n_resets, "present",
+                     sim->present, "faults_armed", (int)sim->faults.n, "instructions", instructions,
+                     "clients", clients, "usim", usim_json(&sim->card.usim));
 }
 
 static bool verb_counters(struct sim *sim, const struct admin_request *req, struct buf *text,
@@ -297,7 +318,8 @@ static const struct admin_verb verbs[] = {
     { "busy", "SECONDS", 1, 1, false, "", "", verb_busy },
     { "reset", "", 0, 0, false, "", "", verb_reset },
     { "remove", "", 0, 0, false, "", "", verb_remove },
-    { "insert", "", 0, 0, false, "", "", verb_insert },
+    { "insert", "[STORE]", 0, 1, false, "", "", verb_insert },
+    { "switch", "STORE", 1, 1, false, "", "", verb_switch },
     { "modem-replug", "", 0, 0, false, "", "", verb_modem_replug },
     { "modem-set", "NAME=VALUE [NAME=VALUE]", 1, 2, false, "", "", verb_modem_set },
     { "counters", "[--reset]", 0, 0, false, "", "reset", verb_counters },

@@ -96,6 +96,7 @@ void card_init(struct card *card, const struct profile *profile, struct store *s
 {
     *card = (struct card){ .profile = *profile, .store = store };
     card->rng = (uint64_t)profile->v[DIM_SEED] * 0x9e3779b97f4a7c15u;
+    usim_init(&card->usim);
 }
 
 void card_clear(struct card *card)
@@ -167,6 +168,18 @@ void card_reset(struct card *card)
     for (struct client *c = card->clients; c != NULL; c = c->next)
         card_reset_client(card, c);
     lose_volatile_keys(card);
+}
+
+void card_replace(struct card *card, const struct profile *profile, struct store *store)
+{
+    card_reset(card);
+    for (size_t i = 0; i < SESSION_SLOTS; i++)
+        session_clear(&card->sessions[i]);
+    card->profile = *profile;
+    card->store = store;
+    card->admin_busy = card->admin_ended = false;
+    usim_init(&card->usim);
+    card_reset(card); /* its own channels are open */
 }
 
 /* ---- the checks of 10.5, in that order ---- */
@@ -306,19 +319,6 @@ static uint16_t run_applet(struct exchange *x, struct exchange_info *info)
     return decorate_success(x, sw);
 }
 
-/* An ordinary SIM application is the current one: IoT SAFE numbers mean PIN commands to it. */
-static uint16_t run_other_application(const struct exchange *x)
-{
-    switch (x->apdu.ins) {
-    case IOTSAFE_INS_VERIFY_SIGNATURE_INIT: /* its UNBLOCK PIN */
-        return SW_WRONG_P1P2;
-    case IOTSAFE_INS_PUT_PUBLIC_KEY_INIT: /* its CHANGE PIN */
-        return SW_WRONG_LENGTH;
-    default:
-        return SW_INS_UNKNOWN;
-    }
-}
-
 static const struct command *find_system_command(const struct exchange *x)
 {
     if (x->cls.proprietary)
@@ -384,7 +384,7 @@ static size_t dispatch(struct exchange *x, struct exchange_info *info, uint8_t *
         x->of_system = true;
         sw = x->apdu.lc > sys->lc_max ? SW_WRONG_LENGTH : sys->run(x);
     } else {
-        sw = x->channel->selected ? run_applet(x, info) : run_other_application(x);
+        sw = x->channel->selected ? run_applet(x, info) : usim_run(x);
     }
     return answer_send(x, sw, rsp);
 }

@@ -10,12 +10,13 @@
 #include "session.h"
 #include "store.h"
 #include "tlv.h"
+#include "usim.h"
 
 #define N_CHANNELS (IOTSAFE_CHANNEL_MAX + 1)
 
 struct channel {
     bool open;
-    bool selected;   /* the applet is the current one */
+    bool selected;   /* the applet is the current one; else the USIM is */
     struct buf list; /* object list, while its pages are being read */
     size_t list_at;
 };
@@ -43,6 +44,7 @@ struct card {
     struct store *store; /* owned by whoever made the card */
     struct client *clients;
     struct session sessions[SESSION_SLOTS];
+    struct usim usim;
     bool admin_busy;  /* remote administration is working on the objects */
     bool admin_ended; /* ... has ended: the next success says so */
     bool case4_by_61; /* the timing profile wants 61xx for case-4 answers */
@@ -61,6 +63,9 @@ struct exchange_info {
 /** The store stays owned by the caller and must outlive the card. */
 void card_init(struct card *card, const struct profile *profile, struct store *store);
 void card_clear(struct card *card);
+/** Another card, or another profile of an eSIM, in the same place: for all clients it has
+ *  just been reset. The old store stays the caller's. */
+void card_replace(struct card *card, const struct profile *profile, struct store *store);
 
 void card_attach(struct card *card, struct client *client);
 /** Channels, pending answer and (by profile) sessions of the client end. */

@@ -37,6 +37,7 @@ struct run_options {
     size_t n_settings;
     char *atr_setting;
     unsigned listen_mode;
+    bool no_turns;
 };
 
 static bool push(const char **list, size_t *n, size_t max)
@@ -90,6 +91,9 @@ static bool take_option(struct run_options *o, int c)
     case 'r':
         free(o->atr_setting);
         return asprintf(&o->atr_setting, "atr=%s", optarg) > 0;
+    case 'n':
+        o->no_turns = true;
+        return true;
     case 'm':
         return parse_mode(optarg, &o->listen_mode);
     default:
@@ -112,6 +116,7 @@ static bool parse_run(int argc, char **argv, struct run_options *o)
         { "latency", required_argument, NULL, 't' },
         { "latency-set", required_argument, NULL, 'T' },
         { "set", required_argument, NULL, 'S' },
+        { "no-turns", no_argument, NULL, 'n' },
         { "atr", required_argument, NULL, 'r' },
         { NULL, 0, NULL, 0 },
     };
@@ -250,6 +255,7 @@ static bool run(const struct run_options *o, struct err *err)
     ok = ok && configure(o, s, &profile, &latency, err);
     if (ok) {
         sim_init(sim, loop, &profile, s, &latency);
+        sim->no_turns = o->no_turns;
         ok = serve(sim, o, err);
         sim_clear(sim);
     }

@@ -124,14 +124,30 @@ static void put_minimal(struct exchange *x, const struct object *o)
     tlv_put_u16(&x->out, IOTSAFE_TAG_FILE_SIZE, (uint16_t)object_file_size(o, &x->card->profile));
 }
 
+/* One client names a file by the tags of secrets here, and only here. */
+static uint16_t parse_name(const struct exchange *x, enum kind kind, struct tlv_list *ret)
+{
+    const struct kind_tags *own = &kind_tags[kind], *other = &kind_tags[KIND_SECRET];
+    int by = kind == KIND_FILE ? dim(x, DIM_INFO_FILE_TAGS) : INFO_BY_FILE;
+    const uint8_t with_own[] = { own->id_tag, own->label_tag, 0 };
+    const uint8_t with_other[] = { other->id_tag, other->label_tag, 0 };
+    uint16_t sw = by == INFO_BY_SECRET ? SW_WRONG_DATA : x_parse(x, with_own, ret);
+
+    if (sw == SW_OK || by == INFO_BY_FILE)
+        return sw;
+    sw = x_parse(x, with_other, ret);
+    for (size_t i = 0; sw == SW_OK && i < ret->n; i++)
+        ret->item[i].tag = ret->item[i].tag == other->id_tag ? own->id_tag : own->label_tag;
+    return sw;
+}
+
 uint16_t cmd_get_data_object(struct exchange *x)
 {
     enum kind kind = kind_by_template(x->apdu.p1);
-    const uint8_t allowed[] = { kind_tags[kind].id_tag, kind_tags[kind].label_tag, 0 };
     struct buf attributes = { 0 };
     struct tlv_list list;
     struct object *o;
-    uint16_t sw = x_parse(x, allowed, &list);
+    uint16_t sw = parse_name(x, kind, &list);
 
     if (sw == SW_OK)
         sw = x_find_object(x, &list, kind, &o);

@@ -102,6 +102,14 @@ static uint16_t answer_select(struct exchange *x, const struct octets *aid)
     return SW_OK;
 }
 
+static void make_current(struct exchange *x, bool applet)
+{
+    session_channel_ended(x->card, x->client, x->channel_no);
+    buf_clear(&x->channel->list);
+    x->channel->list_at = 0;
+    x->channel->selected = applet;
+}
+
 /* A refused SELECT leaves the current application as it was. */
 uint16_t cmd_select(struct exchange *x)
 {
@@ -110,13 +118,10 @@ uint16_t cmd_select(struct exchange *x)
     if (x->apdu.p1 != P1_BY_DF_NAME || (x->apdu.p2 != 0 && x->apdu.p2 != P2_NO_FCI))
         return SW_WRONG_P1P2;
     aid = find_aid(x);
-    if (aid == NULL)
+    if (aid == NULL && !usim_has_aid(x->apdu.data, x->apdu.lc))
         return SW_NOT_FOUND;
-    session_channel_ended(x->card, x->client, x->channel_no);
-    buf_clear(&x->channel->list);
-    x->channel->list_at = 0;
-    x->channel->selected = true;
-    return answer_select(x, aid);
+    make_current(x, aid != NULL);
+    return aid != NULL ? answer_select(x, aid) : SW_OK;
 }
 
 uint16_t cmd_version(struct exchange *x)

@@ -23,6 +23,7 @@ static const struct {
       "       [--vpcd HOST:PORT] [--at PATH] [--at-set NAME=VALUE] [--at-mode OCTAL]\n"
       "       [--admin unix:PATH] [--latency none|reader|modem|slow]\n"
       "       [--latency-set NAME=VALUE] [--set NAME=VALUE] [--atr HEX] [--log FILE]\n"
+      "       [--no-turns]\n"
       "      serve it; --listen, --vpcd, --at and all kinds of set may be repeated" },
     { "admin", cli_admin,
       "admin PATH VERB ...\n"

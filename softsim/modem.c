@@ -290,7 +290,7 @@ static void forget_exchange(struct modem *m)
 
 static void say_restart(struct modem *m, const char *text)
 {
-    if (modem_habit(m, HABIT_RESTART_LINES) == YES)
+    if (modem_habit(m, HABIT_RESTART_LINES) != RESTART_OFF)
         line_text(&m->line, text);
 }
 

@@ -33,6 +33,7 @@ struct modem {
     int busy_left; /* commands that find the SIM busy */
     struct modem_session sessions[N_CHANNELS];
     unsigned last_handle;
+    unsigned long opens; /* channels that were opened, for no_answer_to_open */
     /* the exchange under way */
     modem_step *next;   /* NULL: none */
     const char *prefix; /* of the answer: "+CSIM", "+CGLA" */

@@ -5,8 +5,11 @@
 #include <limits.h>
 #include <string.h>
 
+#define EVERY "every so many, 0: none"
+
 /* A row is either a set of words (value = index) or a number with bounds. The first
- * word and the number `preset` are the defaults. */
+ * word and the number `preset` are the defaults. Words with a bound: numbers above the
+ * last word are values as well. */
 static const struct {
     const char *name;
     const char *words; /* separated by '|'; NULL for a number */
@@ -24,6 +27,7 @@ static const struct {
     [HABIT_TEST_COMMANDS] = { .name = "test_commands", .words = "ok|error" },
     [HABIT_CCHC] = { .name = "cchc", .words = "present|missing" },
     [HABIT_CSIM_CHANNELS] = { .name = "csim_channels", .words = "accept|refuse" },
+    [HABIT_NO_CHANNELS] = { .name = "no_channels", .words = "off|on" },
     [HABIT_CLASS_BY] = { .name = "class_by", .words = "modem|caller" },
     [HABIT_FETCH] = { .name = "fetch", .words = "caller|modem" },
     [HABIT_LINE_MAX] = { .name = "line_max", .max = 4000, .unit = "characters, 0: no limit" },
@@ -44,6 +48,13 @@ static const struct {
                           .unit = "microseconds" },
     [HABIT_LOST] = { .name = "lost", .max = 1000000, .unit = "one in so many, 0: none" },
     [HABIT_LOST_PART] = { .name = "lost_part", .words = "all|ok" },
+    [HABIT_NO_ANSWER_TO_OPEN] = { .name = "no_answer_to_open", .max = 1000000, .unit = EVERY },
+    [HABIT_LOST_CHARACTERS] = { .name = "lost_characters", .max = 1000000, .unit = EVERY },
+    [HABIT_DOUBLED_CHARACTERS] = { .name = "doubled_characters", .max = 1000000, .unit = EVERY },
+    [HABIT_CUT_LINES] = { .name = "cut_lines", .max = 1000000, .unit = EVERY },
+    [HABIT_CSIM_LINES] = { .name = "csim_lines", .max = 1000000, .unit = EVERY },
+    [HABIT_STRAY_CODES] = { .name = "stray_codes", .max = 1000000, .unit = EVERY },
+    [HABIT_CALL_ENDS] = { .name = "call_ends", .max = 1000000, .unit = EVERY },
     [HABIT_DELAY] = { .name = "delay", .max = 600000, .unit = "ms" },
     [HABIT_DELAY_ONE_IN] = { .name = "delay_one_in",
                              .min = 1,
@@ -55,7 +66,11 @@ static const struct {
     [HABIT_SIM] = { .name = "sim", .words = "ready|pin|none" },
     [HABIT_ERROR_STYLE] = { .name = "error_style", .words = "sw|error" },
     [HABIT_INIT_REPLY] = { .name = "init_reply", .words = "sw|ok" },
-    [HABIT_RESTART_LINES] = { .name = "restart_lines", .words = "off|on", .preset = YES },
+    [HABIT_RESTART_LINES] = { .name = "restart_lines",
+                              .words = "off|on|stray",
+                              .preset = RESTART_ON,
+                              .max = 1000000,
+                              .unit = "responses" },
     [HABIT_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
 };
 
@@ -95,6 +110,11 @@ static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
 {
     long number;
 
+    if (switches[i].words != NULL && switches[i].max != 0
+        && number_parse(value, RESTART_STRAY, switches[i].max, &number)) {
+        *ret = (int)number;
+        return true;
+    }
     if (switches[i].words != NULL) {
         *ret = word_index(switches[i].words, value);
         return *ret >= 0

@@ -20,6 +20,7 @@ enum habit {
     HABIT_TEST_COMMANDS,
     HABIT_CCHC,
     HABIT_CSIM_CHANNELS,
+    HABIT_NO_CHANNELS,
     HABIT_CLASS_BY,
     HABIT_FETCH,
     HABIT_LINE_MAX,
@@ -35,6 +36,13 @@ enum habit {
     HABIT_PIECE_GAP,
     HABIT_LOST,
     HABIT_LOST_PART,
+    HABIT_NO_ANSWER_TO_OPEN,
+    HABIT_LOST_CHARACTERS,
+    HABIT_DOUBLED_CHARACTERS,
+    HABIT_CUT_LINES,
+    HABIT_CSIM_LINES,
+    HABIT_STRAY_CODES,
+    HABIT_CALL_ENDS,
     HABIT_DELAY,
     HABIT_DELAY_ONE_IN,
     HABIT_BUSY,
@@ -49,6 +57,7 @@ enum habit {
 
 /* Values, in the order of the words in modem_habits.c. */
 enum { NO, YES };
+enum { RESTART_OFF, RESTART_ON, RESTART_STRAY }; /* and above: every so many */
 enum { ID_IS_CHANNEL, ID_IS_HANDLE };
 enum { HEX_UPPER, HEX_LOWER };
 enum { ACCEPT, REFUSE };

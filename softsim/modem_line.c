@@ -173,17 +173,79 @@ static void perhaps_a_stranger(struct modem_line *l, struct buf *b)
         put_line(b, strangers[draw(l, ARRAY_LEN(strangers))]);
 }
 
+/* ---- what is due at every N-th response of the card ---- */
+
+static bool due(const struct modem_line *l, enum habit h)
+{
+    int n = habit(l, h);
+
+    return n > 0 && l->responses % (unsigned long)n == 0;
+}
+
+/* For things of several kinds: which one it is this time. */
+static size_t turn_of(const struct modem_line *l, enum habit h, size_t kinds)
+{
+    return (size_t)(l->responses / (unsigned long)habit(l, h)) % kinds;
+}
+
+/* Lines in front of a response that look as if they said something about it. */
+static void put_misleading(struct modem_line *l, struct buf *b)
+{
+    static const char *const restarts[] = { "+CPIN: READY", "RDY", "+QUSIM: 1", "+CFUN: 1" };
+    static const char *const codes[] = { "OK", "ERROR" };
+
+    if (habit(l, HABIT_RESTART_LINES) >= RESTART_STRAY && due(l, HABIT_RESTART_LINES))
+        put_line(b, restarts[turn_of(l, HABIT_RESTART_LINES, ARRAY_LEN(restarts))]);
+    if (due(l, HABIT_CSIM_LINES))
+        put_line(b, "+CSIM: 20,\"AAAAAAAAAAAAAAAA9000\"");
+    if (due(l, HABIT_STRAY_CODES))
+        put_line(b, codes[turn_of(l, HABIT_STRAY_CODES, ARRAY_LEN(codes))]);
+}
+
+/* Index of one of the hexadecimal digits of the response. */
+static size_t some_digit(struct modem_line *l, const char *info)
+{
+    size_t begin = strcspn(info, ","), n;
+
+    begin += strspn(info + begin, ", \"");
+    n = strcspn(info + begin, "\"");
+    return n == 0 ? begin : begin + (size_t)draw(l, n);
+}
+
+static void put_response(struct modem_line *l, struct buf *b, const char *info)
+{
+    bool lost = due(l, HABIT_LOST_CHARACTERS), doubled = due(l, HABIT_DOUBLED_CHARACTERS);
+    bool cut = due(l, HABIT_CUT_LINES);
+    size_t at = lost || doubled || cut ? some_digit(l, info) : 0;
+
+    buf_put(b, info, at);
+    if (cut)
+        put_line(b, strangers[turn_of(l, HABIT_CUT_LINES, ARRAY_LEN(strangers))]);
+    if (doubled)
+        buf_u8(b, (uint8_t)info[at]);
+    put(b, info + at + (lost && !doubled));
+}
+
+/* What is repeated does not begin with the prefix of a response. */
+static const char *without_prefix(const char *info)
+{
+    const char *colon = strchr(info, ':');
+
+    return colon == NULL ? info : colon + 1 + strspn(colon + 1, " ");
+}
+
 static void put_info(struct modem_line *l, struct buf *b, const struct modem_answer *a)
 {
     for (int i = habit(l, HABIT_OLD_ANSWERS); a->of_card && i > 0; i--)
         if (l->old[i - 1] != NULL)
-            put_line(b, l->old[i - 1]);
-    if (a->terse) {
-        put(b, a->info);
+            put_line(b, without_prefix(l->old[i - 1]));
+    if (!a->terse)
         put(b, "\r\n");
-    } else {
-        put_line(b, a->info);
-    }
+    if (a->of_card)
+        put_response(l, b, a->info);
+    else
+        put(b, a->info);
+    put(b, "\r\n");
 }
 
 static void put_result(struct buf *b, const struct modem_answer *a)
@@ -211,6 +273,8 @@ static void put_both(struct modem_line *l, const struct modem_answer *a, bool lo
     struct buf b = { 0 };
 
     perhaps_a_stranger(l, &b);
+    if (a->of_card)
+        put_misleading(l, &b);
     if (order == OK_FIRST && !lose_ok)
         put_result(&b, a);
     else if (a->info != NULL)
@@ -230,13 +294,23 @@ static void put_both(struct modem_line *l, const struct modem_answer *a, bool lo
     buf_clear(&b);
 }
 
+/* A call that comes and goes while the card works. */
+static const char call_ends[] = "\r\nRING\r\n\r\nNO CARRIER\r\n";
+#define CALL_ENDS_US 60000u /* before the response */
+
 void line_answer(struct modem_line *l, const struct modem_answer *a)
 {
     bool lost = one_in(l, habit(l, HABIT_LOST));
     bool late = habit(l, HABIT_DELAY) > 0 && one_in(l, habit(l, HABIT_DELAY_ONE_IN));
+    uint64_t delay_us = late ? 1000u * (uint64_t)habit(l, HABIT_DELAY) : 0;
 
+    l->responses += a->of_card;
+    if (a->of_card && due(l, HABIT_CALL_ENDS)) {
+        push(l, call_ends, strlen(call_ends), 0);
+        delay_us += CALL_ENDS_US;
+    }
     if (!lost || habit(l, HABIT_LOST_PART) == LOSE_OK)
-        put_both(l, a, lost, late ? 1000u * (uint64_t)habit(l, HABIT_DELAY) : 0);
+        put_both(l, a, lost, delay_us);
     if (a->info != NULL && a->of_card)
         remember(l, a->info);
     kick(l);

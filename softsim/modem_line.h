@@ -19,6 +19,7 @@ struct modem_line {
     struct timer timer; /* set while the first chunk is not due */
     bool blocked;       /* the descriptor takes nothing now */
     uint64_t rng;
+    unsigned long responses;    /* of the card, up to now */
     int seed;                   /* that rng began with */
     char *old[OLD_ANSWERS_MAX]; /* the youngest first */
     /** Called when all is written; may add more. */

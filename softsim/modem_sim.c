@@ -132,6 +132,25 @@ static void answer_apdu(struct modem *m, const uint8_t *rsp, size_t len)
     free(info);
 }
 
+/* The channel is open, but the caller is not told. */
+static bool swallow_open(struct modem *m)
+{
+    int n = modem_habit(m, HABIT_NO_ANSWER_TO_OPEN);
+
+    m->opens++;
+    return n > 0 && m->opens % (unsigned long)n == 0;
+}
+
+static bool manages_channels(const struct buf *cmd)
+{
+    return (cmd->data[0] & 0x80) == 0 && cmd->data[1] == ISO_INS_MANAGE_CHANNEL;
+}
+
+static bool opened_channel(const struct modem *m, const uint8_t *rsp, size_t len)
+{
+    return manages_channels(&m->cmd) && m->cmd.data[2] == 0 && len == 3 && says_ok(rsp[1]);
+}
+
 static void answer_card(struct modem *m, const uint8_t *rsp, size_t len)
 {
     const uint8_t *sw = rsp + len - 2;
@@ -143,7 +162,7 @@ static void answer_card(struct modem *m, const uint8_t *rsp, size_t len)
     else if (len == 2 && modem_habit(m, HABIT_INIT_REPLY) == INIT_OK && is_init(&m->cmd)
              && says_ok(sw[0]))
         modem_ok(m);
-    else
+    else if (!opened_channel(m, rsp, len) || !swallow_open(m))
         answer_apdu(m, rsp, len);
 }
 
@@ -200,9 +219,7 @@ static void transmit(struct modem *m, const char *prefix)
 
 static bool concerns_channels(const struct buf *cmd)
 {
-    bool is_iso = (cmd->data[0] & 0x80) == 0;
-
-    return (cmd->data[0] & 0x43) != 0 || (is_iso && cmd->data[1] == ISO_INS_MANAGE_CHANNEL);
+    return (cmd->data[0] & 0x43) != 0 || manages_channels(cmd);
 }
 
 void modem_csim(struct modem *m, const char *args)
@@ -215,6 +232,8 @@ void modem_csim(struct modem *m, const char *args)
         return;
     else if (modem_habit(m, HABIT_CSIM_CHANNELS) == REFUSE && concerns_channels(&m->cmd))
         modem_error(m, CME_NOT_ALLOWED);
+    else if (modem_habit(m, HABIT_NO_CHANNELS) == YES && manages_channels(&m->cmd))
+        modem_error(m, CME_PLAIN_ERROR);
     else
         transmit(m, "+CSIM");
 }
@@ -272,7 +291,8 @@ static void on_selected(struct modem *m, const uint8_t *rsp, size_t len)
              : modem_habit(m, HABIT_SPACE) == YES       ? "+CCHO: "
                                                         : "+CCHO:",
              s->id);
-    modem_info(m, info, false);
+    if (!swallow_open(m))
+        modem_info(m, info, false);
 }
 
 static void on_closed_again(struct modem *m, const uint8_t *rsp, size_t len)
@@ -290,6 +310,8 @@ void modem_ccho(struct modem *m, const char *args)
         error = CME_BAD_PARAMETERS;
     if (error != 0)
         modem_error(m, error);
+    else if (modem_habit(m, HABIT_NO_CHANNELS) == YES)
+        modem_error(m, CME_PLAIN_ERROR);
     else if (modem_sim_ready(m))
         submit(m, open, sizeof(open), on_opened);
 }

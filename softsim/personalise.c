@@ -69,6 +69,15 @@ static const struct {
     { "quantag-1.4", "psk", 4 },
 };
 
+/* Objects that serve more than one purpose on the cards of a profile. */
+static const struct {
+    const char *profile;
+    const char *label;
+    uint8_t functions;
+} widened[] = {
+    { "wolfssl", "peer-key", IOTSAFE_FUNCTION_SIGN }, /* and verifies */
+};
+
 struct job {
     struct store *store;
     const struct profile *profile;
@@ -105,6 +114,15 @@ static size_t make_id(const struct profile *p, unsigned number, uint8_t id[stati
     }
 }
 
+static uint8_t functions_of(const struct job *j, const struct row *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(widened); i++)
+        if (strcmp(widened[i].profile, j->profile->name) == 0
+            && strcmp(widened[i].label, r->label) == 0)
+            return (uint8_t)(r->functions | widened[i].functions);
+    return r->functions;
+}
+
 static struct object *add(struct job *j, const struct row *r, enum kind kind, unsigned number)
 {
     uint8_t id[4];
@@ -117,7 +135,7 @@ static struct object *add(struct job *j, const struct row *r, enum kind kind, un
         return NULL;
     }
     o->key_type = r->key_type;
-    o->functions = r->functions;
+    o->functions = functions_of(j, r);
     return o;
 }
 
@@ -132,7 +150,7 @@ static void set_key_attributes(const struct job *j, const struct row *r, struct 
 
     o->key_type = type_of(j, r);
     o->usage = IOTSAFE_USAGE_GENERAL;
-    if ((r->functions & IOTSAFE_FUNCTION_SIGN) != 0) {
+    if ((o->functions & IOTSAFE_FUNCTION_SIGN) != 0) {
         o->usage = (uint8_t)j->profile->v[DIM_KEY_USAGE];
         o->sig_algs = rsa ? IOTSAFE_SIG_RSA_PKCS1 | IOTSAFE_SIG_RSA_PSS : IOTSAFE_SIG_ECDSA;
         o->hash_algs = (uint16_t)j->profile->v[DIM_HASH_ALGS];

@@ -45,6 +45,9 @@ static const struct dimension dims[DIM_COUNT] = {
     [DIM_SINGLE_FORM] = { .name = "single_form",
                           .preset = "wrapped",
                           .words = "wrapped|flat|minimal" },
+    [DIM_INFO_FILE_TAGS] = { .name = "info_file_tags",
+                             .preset = "73+83",
+                             .words = "73+83|76+86|both" },
     [DIM_APP_TAGS] = { .name = "app_tags", .preset = "61+6f", .words = "61+6f|90+93" },
     [DIM_APP_HASH_LEN] = { .name = "app_hash_len", .preset = "2", .min = 1, .max = 2 },
     [DIM_APP_ID_LEN_BUG] = { .name = "app_id_len_bug", .preset = "off", .words = "off|on" },
@@ -165,6 +168,8 @@ static const struct {
                "file_end=empty-then-6a86;single_form=minimal;gen_answer=key;modes=hash-only;"
                "session_number=ignored;session_space=command;session_count=3;"
                "session_auto_close=on;session_max=255;reopen_rule=restart;close_idle=9000" },
+    { "kigen", "info_file_tags=both" },
+    { "wolfssl", "channels=fixed-1" },
     { "hostile", "answer_mode=random;remote_admin=5;proactive=10;spontaneous_reset=2" },
     { "no-applet", "applet=absent" },
 };

@@ -146,6 +146,13 @@ void session_client_gone(struct card *card, const struct client *client)
     }
 }
 
+void session_drop(struct card *card, const struct client *client)
+{
+    for (size_t i = 0; i < SESSION_SLOTS; i++)
+        if (card->sessions[i].client == client)
+            session_clear(&card->sessions[i]);
+}
+
 bool session_uses_object(const struct card *card, unsigned uid)
 {
     for (size_t i = 0; i < SESSION_SLOTS; i++)

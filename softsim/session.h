@@ -56,6 +56,8 @@ void session_clear(struct session *s);
 void session_channel_ended(struct card *card, const struct client *client, uint8_t channel);
 /** A client is gone: what survives belongs to nobody. */
 void session_client_gone(struct card *card, const struct client *client);
+/** What the client has begun is given up, whatever the profile lets live on. */
+void session_drop(struct card *card, const struct client *client);
 /** True if an open session uses the object. */
 bool session_uses_object(const struct card *card, unsigned uid);
 

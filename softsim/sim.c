@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "answer.h"
 
 struct exchange_job {
     struct exchange_job *next;
@@ -21,7 +24,7 @@ struct exchange_job {
 void sim_init(struct sim *sim, struct loop *loop, const struct profile *profile,
               struct store *store, const struct latency *latency)
 {
-    *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true };
+    *sim = (struct sim){ .loop = loop, .latency = *latency, .present = true, .first_store = store };
     sim->log.fd = -1;
     card_init(&sim->card, profile, store);
     sim->card.case4_by_61 = latency->case4_by_61;
@@ -50,8 +53,11 @@ void sim_clear(struct sim *sim)
     }
     loop_timer_cancel(sim->loop, &sim->answer_timer);
     loop_timer_cancel(sim->loop, &sim->busy_timer);
+    loop_timer_cancel(sim->loop, &sim->turn_timer);
     drop_queue(sim);
     card_clear(&sim->card);
+    if (sim->card.store != sim->first_store)
+        store_free(sim->card.store);
     log_close(&sim->log);
 }
 
@@ -65,10 +71,24 @@ void sim_user_begin(struct sim *sim, struct sim_user *user, const char *front,
     card_attach(&sim->card, &user->client);
 }
 
+static void queue_again(void *arg);
+
+/* A key that the user was about to put is not put by whoever comes next. */
+static void release_turn(struct sim *sim, struct sim_user *user)
+{
+    if (sim->turns.holder != &user->turn)
+        return;
+    if (sim->turns.sequence == SEQUENCE_PUT)
+        session_drop(&sim->card, &user->client);
+    turns_end(&sim->turns);
+    loop_timer(sim->loop, &sim->turn_timer, 1, queue_again, sim);
+}
+
 void sim_user_end(struct sim *sim, struct sim_user *user)
 {
     struct sim_user **at = &sim->users;
 
+    release_turn(sim, user);
     card_detach(&sim->card, &user->client);
     for (struct exchange_job *job = sim->first; job != NULL; job = job->next)
         if (job->user == user)
@@ -112,14 +132,17 @@ static uint64_t execute(struct sim *sim, struct exchange_job *job)
     if (v.hit[FAULT_RESET])
         sim_reset(sim, NULL, "fault");
     if (v.hit[FAULT_SW]) {
-        job->rsp[0] = (uint8_t)(v.arg[FAULT_SW] >> 8);
-        job->rsp[1] = (uint8_t)v.arg[FAULT_SW];
-        job->rsp_len = 2;
+        job->rsp_len = answer_sw((uint16_t)v.arg[FAULT_SW], job->rsp);
+    } else if (turns_is_late(&job->user->turn, job->cmd, job->cmd_len)) {
+        job->rsp_len = answer_sw(SW_CHANNEL_UNSUPPORTED, job->rsp);
     } else {
         job->rsp_len = card_exchange(&sim->card, &job->user->client, job->cmd, job->cmd_len,
                                      job->rsp, &info);
     }
     job->name = info.name;
+    if (!sim->no_turns)
+        turns_answered(&sim->turns, &job->user->turn, job->cmd, job->cmd_len, job->rsp,
+                       job->rsp_len, now_us());
     us = latency_us(&sim->latency, job->cmd_len + job->rsp_len, info.op);
     fault_damage(&v, job->rsp, sizeof(job->rsp), &job->rsp_len);
     job->mute = v.hit[FAULT_MUTE];
@@ -145,6 +168,7 @@ static void finish(struct sim *sim)
     if (job->user != NULL) {
         entry.front = job->user->front;
         entry.client = job->user->id;
+        turns_moved(&sim->turns, &job->user->turn, now_us());
         log_exchange(&sim->log, &entry);
         job->user->answer(job->user->arg, entry.rsp, entry.rsp_len);
     }
@@ -154,15 +178,75 @@ static void finish(struct sim *sim)
 
 static void pump(void *arg);
 
+static struct sim_user *turn_holder(const struct sim *sim)
+{
+    struct sim_user *u = sim->users;
+
+    while (u != NULL && &u->turn != sim->turns.holder)
+        u = u->next;
+    return u;
+}
+
+/* Sessions of what was broken off are closed, so that it cannot be gone on with. */
+static void break_off(struct sim *sim)
+{
+    struct sim_user *user = turn_holder(sim);
+
+    log_event(&sim->log, "turn-broken-off", NULL);
+    turns_break_off(&sim->turns);
+    if (user != NULL)
+        session_drop(&sim->card, &user->client);
+}
+
+/* The oldest command of those who may send now; since everybody has one at most in the
+ * queue, all get their turn in order. */
+static struct exchange_job *take_allowed(struct sim *sim)
+{
+    for (struct exchange_job **at = &sim->first; *at != NULL; at = &(*at)->next) {
+        struct exchange_job *job = *at;
+
+        if (job->user != NULL && !turns_may(&sim->turns, &job->user->turn))
+            continue;
+        *at = job->next;
+        return job;
+    }
+    return NULL;
+}
+
+static bool others_wait(const struct sim *sim)
+{
+    for (const struct exchange_job *job = sim->first; job != NULL; job = job->next)
+        if (job->user != NULL && !turns_may(&sim->turns, &job->user->turn))
+            return true;
+    return false;
+}
+
+/* A turn lasts as long as its holder likes while nobody waits, else up to the limits. */
+static struct exchange_job *take_or_wait(struct sim *sim)
+{
+    struct exchange_job *job;
+    uint64_t left;
+
+    if (!others_wait(sim))
+        return take_allowed(sim);
+    left = turns_left_us(&sim->turns, now_us());
+    if (left == 0)
+        break_off(sim);
+    job = take_allowed(sim);
+    if (job == NULL)
+        loop_timer(sim->loop, &sim->turn_timer, left, queue_again, sim);
+    return job;
+}
+
 /* Take the next command. False when the card has to think, or there is none. */
 static bool begin_next(struct sim *sim)
 {
-    struct exchange_job *job = sim->first;
+    struct exchange_job *job;
     uint64_t us;
 
-    if (job == NULL || sim->current != NULL)
+    job = sim->current == NULL ? take_or_wait(sim) : NULL;
+    if (job == NULL)
         return false;
-    sim->first = job->next;
     if (job->user == NULL) {
         free(job);
         return true;
@@ -186,6 +270,11 @@ static void run_queue(struct sim *sim)
     while (begin_next(sim))
         continue;
     sim->pumping = false;
+}
+
+static void queue_again(void *arg)
+{
+    run_queue(arg);
 }
 
 static void pump(void *arg)
@@ -281,9 +370,14 @@ void sim_reset(struct sim *sim, struct sim_user *user, const char *why)
         card_reset(&sim->card);
     else
         card_reset_client(&sim->card, &user->client);
+    if (user == NULL || sim->turns.holder == &user->turn)
+        turns_end(&sim->turns);
     for (struct sim_user *u = sim->users; u != NULL; u = u->next)
-        if ((user == NULL || u == user) && u->reset != NULL)
-            u->reset(u->arg);
+        if (user == NULL || u == user) {
+            u->turn = (struct turn_taker){ .broken_off = 0 };
+            if (u->reset != NULL)
+                u->reset(u->arg);
+        }
 }
 
 void sim_set_present(struct sim *sim, bool present)
@@ -293,8 +387,81 @@ void sim_set_present(struct sim *sim, bool present)
     sim->present = present;
     log_event(&sim->log, present ? "insert" : "remove", NULL);
     card_reset(&sim->card);
+    turns_end(&sim->turns);
     for (struct front *f = sim->fronts; f != NULL; f = f->next)
         f->presence(f->arg, present);
+}
+
+/* ---- another card in the same place ---- */
+
+static bool is_folder_of(const struct store *s, const char *dir)
+{
+    struct stat have, want;
+
+    return s->dir != NULL && stat(s->dir, &have) == 0 && stat(dir, &want) == 0
+           && have.st_dev == want.st_dev && have.st_ino == want.st_ino;
+}
+
+/* A store that is served already is locked by ourselves. */
+static struct store *open_store(struct sim *sim, const char *dir, struct err *err)
+{
+    if (is_folder_of(sim->card.store, dir))
+        return sim->card.store;
+    if (is_folder_of(sim->first_store, dir))
+        return sim->first_store;
+    return store_load_locked(dir, err);
+}
+
+static void close_store(struct sim *sim, struct store *s)
+{
+    if (s != sim->card.store && s != sim->first_store)
+        store_free(s);
+}
+
+static void put_in(struct sim *sim, const struct profile *profile, struct store *s)
+{
+    struct store *old = sim->card.store;
+
+    card_replace(&sim->card, profile, s);
+    turns_end(&sim->turns);
+    for (struct sim_user *u = sim->users; u != NULL; u = u->next)
+        u->turn = (struct turn_taker){ .broken_off = 0 };
+    loop_timer_cancel(sim->loop, &sim->busy_timer);
+    close_store(sim, old);
+}
+
+/* Only a modem notices that a profile was switched, and perhaps says so. */
+static void tell_modems(struct sim *sim)
+{
+    for (struct front *f = sim->fronts; f != NULL; f = f->next)
+        if (f->modem != NULL)
+            f->presence(f->arg, sim->present);
+}
+
+bool sim_replace(struct sim *sim, const char *dir, enum replacement how, struct err *err)
+{
+    struct octets atr = sim->card.profile.atr;
+    struct store *s = open_store(sim, dir, err);
+    struct profile profile;
+
+    if (s == NULL)
+        return false;
+    if (!store_profile(s, &profile, err)) {
+        close_store(sim, s);
+        return false;
+    }
+    profile.atr = atr;
+    if (how == REPLACE_CARD)
+        sim_set_present(sim, false);
+    else
+        log_event(&sim->log, "switch", NULL);
+    put_in(sim, &profile, s);
+    if (how == REPLACE_CARD)
+        sim_set_present(sim, true);
+    else
+        tell_modems(sim);
+    loop_timer(sim->loop, &sim->turn_timer, 1, queue_again, sim);
+    return true;
 }
 
 static void busy_over(void *arg)
@@ -317,6 +484,7 @@ void sim_clear_counters(struct sim *sim)
 {
     sim->n_exchanges = 0;
     sim->n_resets = 0;
+    sim->card.usim.tries_lost = 0;
     memset(sim->by_row, 0, sizeof(sim->by_row));
     for (struct sim_user *u = sim->users; u != NULL; u = u->next)
         u->exchanges = 0;

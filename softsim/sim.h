@@ -9,6 +9,7 @@
 #include "latency.h"
 #include "log.h"
 #include "loop.h"
+#include "turns.h"
 
 #define ANSWER_MAX 4096 /* bytes; garbage of a fault may exceed a real answer */
 
@@ -27,6 +28,7 @@ typedef void sim_presence_fn(void *arg, bool present);
 /** Whoever sends commands: a connection, a reader. Owned by its front end. */
 struct sim_user {
     struct client client;
+    struct turn_taker turn;
     const char *front; /* "unix", "tcp", "vpcd", "at" */
     unsigned id;
     unsigned long exchanges;
@@ -55,6 +57,7 @@ struct exchange_job;
 struct sim {
     struct loop *loop;
     struct card card;
+    struct store *first_store; /* of sim_init(); the caller's */
     struct latency latency;
     struct fault_list faults;
     struct log log;
@@ -67,6 +70,9 @@ struct sim {
     struct exchange_job *first, *current;
     struct timer answer_timer;
     bool pumping;
+    struct turns turns;
+    struct timer turn_timer;
+    bool no_turns; /* every command is for itself */
     /* counters since the last reset of counters */
     unsigned long n_exchanges, n_resets;
     unsigned long by_row[64];
@@ -96,6 +102,16 @@ bool sim_modem_set(struct sim *sim, const char *setting, struct err *err);
 /** Reset for one user (a reader's power-on) or, with NULL, for all. */
 void sim_reset(struct sim *sim, struct sim_user *user, const char *why);
 void sim_set_present(struct sim *sim, bool present);
+/** What can come into the place of the SIM. */
+enum replacement {
+    REPLACE_CARD,    /* another card: the old one is taken out */
+    REPLACE_PROFILE, /* another profile of the same eSIM: the card stays in */
+};
+/**
+ * The SIM of another store in the same place, with the ATR of the one before. What
+ * changes from then on goes to that store. On failure nothing has changed.
+ */
+bool sim_replace(struct sim *sim, const char *dir, enum replacement how, struct err *err);
 /** Remote administration works on the objects for so many seconds. */
 void sim_busy(struct sim *sim, long seconds);
 

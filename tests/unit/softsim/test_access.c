@@ -38,7 +38,7 @@ Test(softsim_access, checks_come_in_order)
 {
     fixture_begin(&f, "gsma-strict", "");
     EXPECT_SW(&f, "8100000000", 0x6881); /* 1: channel closed, before anything else */
-    EXPECT_SW(&f, "80CB0000", 0x6d00);   /* 2: applet not selected */
+    EXPECT_SW(&f, "80CB0000", 0x6e00);   /* 2: applet not selected */
     fixture_select(&f, AID_GSMA);
     EXPECT_SW(&f, "01FF0000", 0x6e00);         /* 3: class, before the instruction */
     EXPECT_SW(&f, "81FF0000", 0x6d00);         /* 4: instruction */
@@ -78,8 +78,99 @@ Test(softsim_access, other_application_answers_before_select)
     fixture_begin(&f, "no-applet", "");
     EXPECT_SW(&f, "00A4040007A0000005590010", 0x6a82);
     EXPECT_SW(&f, "00CB0100", 0x6d00);
+    EXPECT_SW(&f, "80CB0100", 0x6e00);
     EXPECT_SW(&f, "002C010100", 0x6a86);
     EXPECT_SW(&f, "0024000103850101", 0x6700);
+}
+
+/* ---- the USIM ---- */
+
+#define PIN1 "31323334FFFFFFFF"
+#define WRONG "39393939FFFFFFFF"
+#define PUK1 "3132333435363738"
+#define BOTH(cmd, first, second) cmd "10" first second
+
+Test(softsim_access, usim_knows_its_own_instructions_only)
+{
+    fixture_begin(&f, "gsma-strict", "");
+    EXPECT_SW(&f, "00CD0000", 0x6d00);
+    EXPECT_SW(&f, "80CD0000", 0x6e00);
+    EXPECT_SW(&f,
+              "80240001"
+              "10" WRONG PIN1,
+              0x6e00);
+    EXPECT_SW(&f, "0084000004", 0x9000);
+    cr_expect_eq(strlen(f.answer), 12);
+    EXPECT_SW(&f, "00840000", 0x6700);
+    EXPECT_SW(&f, "0084010004", 0x6a86);
+    EXPECT(&f, "00B0000003", "FFFFFF9000");
+    EXPECT(&f, "00B000FF00", "FF9000");
+    EXPECT_SW(&f, "00B0010000", 0x6b00);
+    EXPECT_SW(&f, "00B00000038301027F", 0x6700);
+    cr_expect_eq(f.card.usim.tries_lost, 0);
+}
+
+Test(softsim_access, usim_counts_tries_of_verify_and_change)
+{
+    fixture_begin(&f, "gsma-strict", "");
+    EXPECT_SW(&f, "00200001", 0x63c3);
+    EXPECT_SW(&f, "0020000108" WRONG, 0x63c2);
+    EXPECT_SW(&f, BOTH("00240001", WRONG, PIN1), 0x63c1);
+    EXPECT_SW(&f, "00200081", 0x63c3);
+    EXPECT_SW(&f, BOTH("00240001", PIN1, WRONG), 0x9000);
+    EXPECT_SW(&f, "0020000108" WRONG, 0x9000);
+    EXPECT_SW(&f, "00200001", 0x63c3);
+    for (unsigned left = 3; left-- > 0;)
+        EXPECT_SW(&f, BOTH("00240001", PIN1, WRONG), 0x63c0 | left);
+    EXPECT_SW(&f, BOTH("00240001", WRONG, PIN1), 0x6983);
+    EXPECT_SW(&f, "0020000108" WRONG, 0x6983);
+    EXPECT_SW(&f, "00200001", 0x6983);
+    EXPECT_SW(&f, BOTH("00240101", WRONG, PIN1), 0x6a86);
+    EXPECT_SW(&f, BOTH("00240002", WRONG, PIN1), 0x6a86);
+    cr_expect_eq(f.card.usim.tries_lost, 5);
+    cr_expect_eq(f.card.usim.pin[0].pin_tries, 0);
+}
+
+Test(softsim_access, usim_counts_tries_of_unblock)
+{
+    fixture_begin(&f, "gsma-strict", "");
+    EXPECT_SW(&f, "002C0001", 0x63ca);
+    for (int i = 0; i < 3; i++)
+        sw_of(&f, "0020000108" WRONG);
+    EXPECT_SW(&f, BOTH("002C0001", WRONG, PIN1), 0x63c9);
+    EXPECT_SW(&f, BOTH("002C0001", PUK1, PIN1), 0x9000);
+    EXPECT_SW(&f, "00200001", 0x63c3);
+    EXPECT_SW(&f, "002C0001", 0x63ca);
+    for (unsigned left = 10; left-- > 0;)
+        EXPECT_SW(&f, BOTH("002C0001", WRONG, PIN1), 0x63c0 | left);
+    EXPECT_SW(&f, BOTH("002C0001", PUK1, PIN1), 0x6983);
+    EXPECT_SW(&f, "002C0001", 0x6983);
+    EXPECT_SW(&f, "002C000103850101", 0x6700);
+    EXPECT_SW(&f, "002C0002", 0x6a86);
+}
+
+/* The commands of PUT PUBLIC KEY and VERIFY SIGNATURE that miss the applet cost a try;
+ * those that reach it do not. */
+Test(softsim_access, only_the_usim_takes_24_and_2c_for_pin_commands)
+{
+    fixture_begin(&f, "gsma-strict", "cla=both");
+    EXPECT_SW(&f, "0024000110750E6F7065726174696F6E616C4B6579", 0x63c2);
+    fixture_select(&f, AID_GSMA);
+    sw_of(&f, "0124000110750E6F7065726174696F6E616C4B6579");
+    sw_of(&f, BOTH("012C0001", WRONG, PIN1));
+    cr_expect_eq(f.card.usim.tries_lost, 1);
+}
+
+Test(softsim_access, usim_can_be_selected_again)
+{
+    fixture_begin(&f, "gsma-strict", "");
+    fixture_select(&f, AID_GSMA);
+    EXPECT_SW(&f, "81CB000000", 0x9000);
+    EXPECT_SW(&f, "01A4040007A0000000041010", 0x6a82);
+    EXPECT_SW(&f, "81CB000000", 0x9000);
+    EXPECT_SW(&f, "01A4040007A0000000871002", 0x9000);
+    EXPECT_SW(&f, "81CB000000", 0x6e00);
+    EXPECT_SW(&f, "01CB000000", 0x6d00);
 }
 
 /* ---- channels ---- */
@@ -118,7 +209,7 @@ Test(softsim_access, nineteen_channels)
     snprintf(cmd, sizeof(cmd), "%02XA4040007" AID_GSMA, 0x40 + 19 - 4);
     EXPECT_SW(&f, cmd, 0x9000);
     EXPECT_SW(&f, "CFCB000000", 0x9000);
-    EXPECT_SW(&f, "CECB000000", 0x6d00);
+    EXPECT_SW(&f, "CECB000000", 0x6e00);
 }
 
 Test(softsim_access, basic_channel_works_for_every_client)
@@ -128,9 +219,41 @@ Test(softsim_access, basic_channel_works_for_every_client)
     fixture_begin(&f, "gsma-strict", "");
     card_attach(&f.card, &other);
     EXPECT_SW(&f, "00A4040007A0000005590010", 0x9000);
-    cr_expect_str_eq(send_as(&f, &other, "80CB000000"), "6D00", "selected for itself only");
+    cr_expect_str_eq(send_as(&f, &other, "80CB000000"), "6E00", "selected for itself only");
     cr_expect_str_eq(send_as(&f, &other, "00A4040007A0000005590010"), "9000");
     card_detach(&f.card, &other);
+}
+
+Test(softsim_access, file_is_asked_for_by_the_tags_that_the_profile_wants)
+{
+    static const struct {
+        const char *setting;
+        unsigned by_file, by_secret;
+    } rows[] = {
+        { "info_file_tags=73+83", 0x9000, 0x6a80 },
+        { "info_file_tags=76+86", 0x6a80, 0x9000 },
+        { "info_file_tags=both", 0x9000, 0x9000 },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        fixture_begin(&f, "gsma-strict", rows[i].setting);
+        fixture_select(&f, AID_GSMA);
+        EXPECT_SW(&f, "81CBC30003830102", rows[i].by_file);
+        EXPECT_SW(&f,
+                  "81CBC300067304"
+                  "63657274",
+                  rows[i].by_file);
+        EXPECT_SW(&f, "81CBC30003860102", rows[i].by_secret);
+        EXPECT_SW(&f,
+                  "81CBC300067604"
+                  "63657274",
+                  rows[i].by_secret);
+        EXPECT_SW(&f, "81CBC30006830102760163", 0x6a80);
+        EXPECT_SW(&f, "81CBC40003830106", 0x6a80);
+        EXPECT_SW(&f, "81CBC40003860106", 0x9000);
+        if (i + 1 < ARRAY_LEN(rows))
+            fixture_end(&f);
+    }
 }
 
 Test(softsim_access, select_matches_prefixes)

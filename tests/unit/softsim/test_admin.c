@@ -207,6 +207,38 @@ Test(softsim_admin, secrets_are_put)
     cr_expect_eq(store_count(store, KIND_SECRET), 2);
 }
 
+/* A number in the usim part of the counters. */
+static long long usim_counter(const char *request, const char *name)
+{
+    long long n;
+    char *text;
+    json_t *all;
+
+    cr_assert(ask(request, &text));
+    all = json_loads(text, 0, NULL);
+    cr_assert(json_is_integer(json_object_get(json_object_get(all, "usim"), name)), "%s", text);
+    n = json_integer_value(json_object_get(json_object_get(all, "usim"), name));
+    json_decref(all);
+    free(text);
+    return n;
+}
+
+Test(softsim_admin, counters_tell_pin_tries)
+{
+    static const char ask_only[] = "{\"verb\":\"counters\"}";
+    static const char reset[] = "{\"verb\":\"counters\",\"options\":{\"reset\":\"yes\"}}";
+
+    cr_expect_str_eq(apdu("002400011031323334FFFFFFFE31323334FFFFFFFF"), "63C2");
+    cr_expect_str_eq(apdu("002C00811031323334FFFFFFFE31323334FFFFFFFF"), "63C9");
+    cr_expect_eq(usim_counter(ask_only, "pin1_tries"), 2);
+    cr_expect_eq(usim_counter(ask_only, "pin2_tries"), 3);
+    cr_expect_eq(usim_counter(ask_only, "puk1_tries"), 10);
+    cr_expect_eq(usim_counter(ask_only, "puk2_tries"), 9);
+    cr_expect_eq(usim_counter(reset, "tries_lost"), 2);
+    cr_expect_eq(usim_counter(ask_only, "tries_lost"), 0);
+    cr_expect_eq(usim_counter(ask_only, "pin1_tries"), 2);
+}
+
 Test(softsim_admin, counters_count_by_name)
 {
     char *text;
@@ -246,7 +278,7 @@ Test(softsim_admin, faults_hit_the_named_command)
     DONE("{\"verb\":\"fault\",\"args\":[\"mute\"]}");
     cr_expect_str_eq(apdu("8084000004"), "");
     DONE("{\"verb\":\"fault\",\"args\":[\"reset\"]}");
-    cr_expect_str_eq(apdu("8084000004"), "6D00", "the reset card has no applet selected");
+    cr_expect_str_eq(apdu("8084000004"), "6E00", "the reset card has no applet selected");
 }
 
 Test(softsim_admin, busy_answers_6984_and_then_63cf_once)
@@ -270,4 +302,95 @@ Test(softsim_admin, reset_remove_insert)
     DONE("{\"verb\":\"remove\"}");
     REFUSED("{\"verb\":\"remove\"}");
     DONE("{\"verb\":\"insert\"}");
+}
+
+/* ---- another card ---- */
+
+static char folder[] = "/tmp/softsim-other-XXXXXX";
+
+/* A second SIM: an applet of class 0X with one file more. */
+static void make_other(void)
+{
+    struct personalisation how = { .cn = "other",
+                                   .san = PERSONALISE_SAN,
+                                   .client_key_type = IOTSAFE_KEY_P256 };
+    struct err err;
+    struct profile p;
+    struct store *other;
+
+    cr_assert_not_null(mkdtemp(folder));
+    other = store_new(folder, PROFILE_DEFAULT);
+    cr_assert(store_add_setting(other, "cla=0n"));
+    cr_assert(store_add_setting(other, "atr=3B00"));
+    cr_assert(store_profile(other, &p, &err), "%s", err.text);
+    cr_assert(personalise(other, &p, &how, &err), "%s", err.text);
+    cr_assert(store_save(other, &err), "%s", err.text);
+    store_free(other);
+}
+
+static void remove_other(void)
+{
+    char cmd[100];
+
+    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", folder);
+    cr_expect_eq(system(cmd), 0);
+}
+
+static bool ask_for(const char *verb, const char *dir)
+{
+    char line[200];
+
+    snprintf(line, sizeof(line), "{\"verb\":\"%s\",\"args\":[\"%s\"]}", verb, dir);
+    return ask(line, NULL);
+}
+
+static void other_is_in(size_t atr_len)
+{
+    struct err err;
+    struct store *other;
+
+    cr_expect_str_eq(apdu("01CB000000"), "6881", "channels are closed");
+    cr_expect_str_eq(apdu("00A4040007A0000005590010"), "9000");
+    cr_expect_str_eq(apdu("80CB000000"), "6E00");
+    cr_expect_str_neq(apdu("00CB000000"), "6E00");
+    cr_expect_eq(sim.card.profile.atr.len, atr_len);
+    DONE("{\"verb\":\"delete\",\"args\":[\"notes\"]}");
+    cr_expect(ask_for("switch", folder), "the same one again");
+    other = store_load(folder, &err);
+    cr_assert_not_null(other, "%s", err.text);
+    cr_expect_null(store_by_label(other, KIND_FILE, "notes", 5), "its store has changed");
+    cr_expect_not_null(store_by_label(store, KIND_FILE, "notes", 5));
+    store_free(other);
+}
+
+Test(softsim_admin, another_card_comes_into_the_same_place)
+{
+    size_t atr_len = sim.card.profile.atr.len;
+
+    make_other();
+    cr_assert_str_eq(apdu("0070000001"), "019000");
+    cr_assert_str_eq(apdu("002400011031323334FFFFFFFE31323334FFFFFFFF"), "63C2");
+    cr_expect_not(ask_for("insert", "/nonexistent"));
+    cr_expect(sim.present);
+    cr_expect_eq(sim.card.store, store);
+    cr_expect(ask_for("insert", folder));
+    cr_expect(sim.present);
+    cr_expect_eq(usim_counter("{\"verb\":\"counters\"}", "pin1_tries"), 3);
+    other_is_in(atr_len);
+    remove_other();
+}
+
+Test(softsim_admin, profile_of_the_card_is_switched)
+{
+    size_t atr_len = sim.card.profile.atr.len;
+
+    make_other();
+    cr_assert_str_eq(apdu("0070000001"), "019000");
+    cr_expect_not(ask_for("switch", "/nonexistent"));
+    cr_assert_str_neq(apdu("01CB000000"), "6881");
+    cr_expect(ask_for("switch", folder));
+    other_is_in(atr_len);
+    DONE("{\"verb\":\"remove\"}");
+    cr_expect_not(ask_for("switch", folder), "nothing is in");
+    remove_other();
 }

@@ -169,7 +169,7 @@ Test(softsim_modem, class_byte_left_to_the_caller_meets_the_basic_channel)
     quiet();
     set("class_by=caller");
     say("AT+CCHO=\"A0000005590010\"");
-    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6D00\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGLA=1,10,\"80CB000044\"", "\r\n+CGLA: 4,\"6E00\"\r\n\r\nOK\r\n");
     cr_expect_not_null(strstr(say("AT+CGLA=1,10,\"81CB000044\""), "9000\""));
 }
 
@@ -203,11 +203,106 @@ Test(softsim_modem, spellings_of_answers)
     set("hex=lower");
     EXPECT_LINE("AT+CSIM=10,\"0070990001\"", "\r\n+CSIM:4,6a86\r\n\r\nOK\r\n");
     set("old_answers=1");
-    EXPECT_LINE("AT+CSIM=10,\"0070000001\"",
-                "\r\n+CSIM:4,6a86\r\n\r\n+CSIM:6,019000\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n4,6a86\r\n\r\n+CSIM:6,019000\r\n\r\nOK\r\n");
     set("old_answers=0");
     set("answer_max=2");
     EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM:6,0290\r\n\r\nOK\r\n");
+}
+
+/* ---- quirks at every N-th response ---- */
+
+#define OPEN "AT+CSIM=10,\"0070990001\""
+#define SAYS "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n"
+
+Test(softsim_modem, misleading_lines_stand_before_every_nth_response)
+{
+    quiet();
+    set("csim_lines=2");
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, "\r\n+CSIM: 20,\"AAAAAAAAAAAAAAAA9000\"\r\n" SAYS);
+    set("csim_lines=0");
+    set("stray_codes=2");
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, "\r\nOK\r\n" SAYS);
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, "\r\nERROR\r\n" SAYS);
+    EXPECT_LINE("AT+CMEE?", "\r\n+CMEE: 1\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, restart_lines_without_a_restart)
+{
+    struct err err;
+
+    quiet();
+    set("restart_lines=3");
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, "\r\nRDY\r\n" SAYS);
+    set("restart_lines=stray");
+    EXPECT_LINE(OPEN, "\r\n+QUSIM: 1\r\n" SAYS);
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, "\r\n+CFUN: 1\r\n" SAYS);
+    set("restart_lines=on");
+    EXPECT_LINE(OPEN, SAYS);
+    EXPECT_LINE(OPEN, SAYS);
+    cr_expect_not(modem_set(&modem, "restart_lines=1", &err));
+    cr_expect_not(modem_set(&modem, "no_channels=2", &err));
+}
+
+/* What is left of the text of a response after the quirk has had its way with it. */
+static size_t length_with(const char *quirk)
+{
+    set(quirk);
+    return strlen(say(OPEN));
+}
+
+Test(softsim_modem, digits_are_lost_and_doubled_and_lines_cut)
+{
+    const char *said;
+
+    quiet();
+    cr_expect_eq(length_with("lost_characters=1"), strlen(SAYS) - 1);
+    set("lost_characters=0");
+    cr_expect_eq(length_with("doubled_characters=1"), strlen(SAYS) + 1);
+    set("doubled_characters=0");
+    set("cut_lines=1");
+    said = say(OPEN);
+    cr_expect_str_neq(said, SAYS);
+    cr_expect(strlen(said) > strlen(SAYS));
+    cr_expect_eq(strncmp(said, SAYS, 12), 0, "%s", said);
+    set("cut_lines=0");
+    EXPECT_LINE(OPEN, SAYS);
+}
+
+Test(softsim_modem, call_ends_before_the_response)
+{
+    struct err err;
+
+    quiet();
+    set("call_ends=1");
+    EXPECT_LINE(OPEN, "\r\nRING\r\n\r\nNO CARRIER\r\n");
+    loop_timer(loop, &deadline, 500000, stop_loop, loop);
+    cr_assert(loop_run(loop, &err));
+    cr_expect_str_eq(heard(), SAYS);
+}
+
+Test(softsim_modem, channels_can_be_refused)
+{
+    quiet();
+    set("no_channels=on");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\nERROR\r\n");
+    EXPECT_LINE("AT+CSIM=24,\"00A4040007A0000005590010\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, opened_channels_leak_when_nobody_is_told)
+{
+    quiet();
+    set("no_answer_to_open=2");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "");
+    EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CCHO: 3\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 4,\"6A81\"\r\n\r\nOK\r\n");
 }
 
 Test(softsim_modem, refusals)

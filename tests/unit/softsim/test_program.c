@@ -505,7 +505,7 @@ Test(softsim_program, log_has_a_json_line_an_exchange)
             cr_expect_str_eq(json_string_value(json_object_get(entry, "ins")),
                              exchanges == 1 ? "SELECT" : "GET RANDOM");
             cr_expect_str_eq(json_string_value(json_object_get(entry, "sw")),
-                             exchanges == 1 ? "9000" : "6D00");
+                             exchanges == 1 ? "9000" : "6E00");
             cr_expect(json_is_real(json_object_get(entry, "ms")));
         } else {
             cr_expect(json_is_string(json_object_get(entry, "event")));

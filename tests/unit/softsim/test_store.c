@@ -74,6 +74,19 @@ static struct object *object(enum kind kind, const char *label)
     return store_by_label(s, kind, label, strlen(label));
 }
 
+Test(softsim_store, wolfssl_peer_key_verifies_and_agrees)
+{
+    const struct object *o;
+
+    make("wolfssl", NULL);
+    o = store_by_label(s, KIND_PUBLIC, "peer-key", 8);
+    cr_assert_not_null(o);
+    cr_expect_eq(o->functions, 5);
+    cr_expect_eq(o->sig_algs, 4);
+    cr_expect_eq(o->hash_algs, 7);
+    cr_expect_eq(o->agreement, 1);
+}
+
 Test(softsim_store, files_are_private_whatever_the_umask)
 {
     umask(0);
