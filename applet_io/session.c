@@ -36,7 +36,7 @@ static enum iotsafe_err open_session(const struct card_use *use, const struct se
     return err;
 }
 
-static bool session_in_the_way(uint16_t sw)
+bool session_in_the_way(uint16_t sw)
 {
     return sw == SW_CONDITIONS || sw == SW_WRONG_P1P2 || sw == SW_LIMIT_OR_CHANGED;
 }

@@ -151,11 +151,6 @@ static void close_session(const struct card_use *use, const struct job *job, str
     session_close(&now, &session);
 }
 
-static bool session_in_the_way(uint16_t sw)
-{
-    return sw == SW_CONDITIONS || sw == SW_WRONG_P1P2 || sw == SW_LIMIT_OR_CHANGED;
-}
-
 /* INIT. A session that somebody left open, or that this applet does not close
  * by itself, is closed and the command repeated; the client sees none of it. */
 static enum iotsafe_err open_session(const struct card_use *use, struct job *job,
