@@ -56,6 +56,8 @@ static void accept_client(struct server *s)
         if (!s->clients[i].used) {
             s->clients[i].used = true;
             s->clients[i].fd = fd;
+            s->clients[i].id = ++s->last_id;
+            s->clients[i].active_at = now_ms();
             return;
         }
     (void)close(fd); /* more clients than places */
@@ -93,6 +95,7 @@ void server_reply(struct server *s, struct client *c, struct reply *reply)
     c->out_len = 2 + reply->len;
     c->out_at = 0;
     c->out_until = deadline_in(OUT_PATIENCE_MS);
+    c->active_at = now_ms();
     explicit_bzero(reply, sizeof(*reply));
     flush(c);
 }
@@ -107,6 +110,7 @@ static void take_command(struct server *s, struct client *c)
 
     explicit_bzero(c->in, sizeof(c->in));
     c->in_len = 0;
+    c->active_at = now_ms();
     if (sw != 0) {
         reply_sw(&reply, sw);
     } else if (!virtual_answer(&c->card, &c->command, &s->applet, &reply)) {
@@ -287,11 +291,16 @@ static struct client *first_in_line(struct server *s)
     return first;
 }
 
-bool server_await(struct server *s, struct client *c, deadline_t deadline)
+bool server_await(struct server *s, struct client *c, int idle_ms, deadline_t deadline)
 {
-    while (c->fd >= 0 && !c->ready && !c->card.sequence_ended && !s->stopping
-           && deadline_left_ms(deadline) > 0)
-        turn(s, deadline_left_ms(deadline));
+    while (c->fd >= 0 && !c->ready && !c->card.sequences.left && !s->stopping) {
+        int64_t until = c->active_at + idle_ms;
+        int left_ms = deadline_left_ms(until < deadline ? until : deadline);
+
+        if (left_ms <= 0)
+            break;
+        turn(s, left_ms);
+    }
     return c->fd >= 0 && c->ready && !s->stopping;
 }
 
