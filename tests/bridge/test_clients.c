@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -457,13 +458,170 @@ Test(hostile, more_clients_than_places)
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fds[i] = world_client(w);
-    more = world_connect(w);
-    cr_expect_str_eq(hear(more, 2000), "closed");
+    sign(fds[0]);
+    more = world_client(w);
+    sign(more);
+    cr_expect_str_eq(hear(fds[1], 2000), "closed", "the idlest had to go");
     sign(fds[0]);
     sign(fds[63]);
-    (void)close(fds[5]);
-    (void)usleep(100000);
-    sign(world_client(w));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+Test(hostile, places_go_to_nobody_of_the_same_user_while_all_wait_for_the_card)
+{
+    struct world *w = world_start(NULL, NULL);
+    int fds[64], more;
+
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(fds[0], SIGN_INIT("01")), "9000");
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        say(fds[i], RANDOM_4);
+    GOOD(ask(fds[0], RANDOM_4)); /* all the others' commands are there by now */
+    more = world_connect(w);
+    cr_expect_str_eq(hear(more, 5000), "closed");
+    GOOD(ask(fds[0], SIGN_UPDATE("01")));
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        GOOD(hear(fds[i], 20000));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+Test(hostile, half_a_frame_does_not_keep_a_place)
+{
+    static const unsigned char half[] = { 0x00, 0x05, 0x81 };
+    struct world *w = world_start(NULL, NULL);
+    int good = world_client(w), bad = world_client(w);
+
+    say_raw(bad, half, sizeof(half));
+    sign(good);
+    cr_expect_str_eq(hear(bad, 20000), "closed");
+    sign(good);
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* ------------------------------------------------------------- several users */
+
+/* The other user is a process of its own; what went wrong there, its exit status tells. */
+static pid_t as_nobody(void)
+{
+    pid_t pid = fork();
+
+    cr_assert_geq(pid, 0);
+    if (pid == 0 && setresuid(65534, 65534, 65534) != 0)
+        _exit(9);
+    return pid;
+}
+
+static bool signs(int fd)
+{
+    return strcmp(ask(fd, SIGN_INIT("01")), "9000") == 0
+           && ends_with(ask(fd, SIGN_UPDATE("01")), "9000");
+}
+
+static void needs_root(void)
+{
+    if (geteuid() != 0)
+        cr_skip_test("only root can become another user");
+}
+
+static bool succeeded(pid_t pid)
+{
+    int status = 1;
+
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+Test(users, who_takes_all_places_shuts_nobody_out)
+{
+    static const unsigned char half[] = { 0x00, 0x05, 0x81 };
+    struct world *w;
+    int fds[80];
+    pid_t other;
+
+    needs_root();
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = world_connect(w);
+        if (i % 2 == 0)
+            say_raw(fds[i], half, sizeof(half));
+    }
+    other = as_nobody();
+    if (other == 0) {
+        for (int i = 0; i < 20; i++) {
+            int fd = world_client(w);
+
+            if (!signs(fd))
+                _exit(1);
+            (void)close(fd);
+        }
+        _exit(0);
+    }
+    cr_expect(succeeded(other));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* Root's clients all wait for the card; the other user comes last and is second. */
+Test(users, many_clients_of_one_cost_another_one_turn)
+{
+    struct world *w;
+    int owner, fds[62], done[2];
+    unsigned served = 0;
+    char byte;
+    pid_t other;
+
+    needs_root();
+    cr_assert_eq(pipe(done), 0);
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    owner = world_client(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(owner, SIGN_INIT("01")), "9000");
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        say(fds[i], SIGN_INIT("01"));
+    other = as_nobody();
+    if (other == 0) {
+        int fd = world_client(w); /* needs no turn */
+
+        say(fd, SIGN_INIT("01"));
+        (void)!write(done[1], "", 1);
+        _exit(strcmp(hear(fd, 20000), "9000") == 0 && ends_with(ask(fd, SIGN_UPDATE("01")), "9000")
+                  ? 0
+                  : 1);
+    }
+    cr_assert_eq(read(done[0], &byte, 1), 1);
+    GOOD(ask(owner, RANDOM_4)); /* the other's command is there by now */
+    GOOD(ask(owner, SIGN_UPDATE("01")));
+    cr_expect(succeeded(other));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        served += strcmp(hear(fds[i], 0), "silent") != 0;
+    cr_expect_leq(served, 1);
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* Commands wait; they are not under way, and another user may have the place. */
+Test(users, a_place_is_found_where_one_user_has_all_and_all_wait)
+{
+    struct world *w;
+    int fds[64];
+    pid_t other;
+
+    needs_root();
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(fds[0], SIGN_INIT("01")), "9000");
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        say(fds[i], RANDOM_4);
+    GOOD(ask(fds[0], RANDOM_4));
+    other = as_nobody();
+    if (other == 0) {
+        _exit(signs(world_client(w)) ? 0 : 1);
+    }
+    GOOD(ask(fds[0], SIGN_UPDATE("01")));
+    cr_expect(succeeded(other));
     cr_expect_eq(world_stop(w), 0);
 }
 

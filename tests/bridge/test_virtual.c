@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "users.h"
 #include "util.h"
 #include "virtual.h"
 
@@ -338,4 +339,20 @@ Test(sequence, forgets_no_put_that_could_matter)
     }
     cr_expect(containers_fit(&cards, &name, 7));
     cr_expect_not(containers_fit(&cards, &first, 7), "not known any more: not to be trusted");
+}
+
+Test(users, go_round)
+{
+    struct users users = { .n = 0 };
+
+    cr_expect_eq(users_served(&users, 5), 0);
+    users_serve(&users, 5);
+    users_serve(&users, 6);
+    cr_expect_lt(users_served(&users, 5), users_served(&users, 6));
+    users_serve(&users, 5);
+    cr_expect_gt(users_served(&users, 5), users_served(&users, 6));
+    for (uid_t uid = 1000; uid < 1000 + USERS_MAX - 1; uid++)
+        users_serve(&users, uid);
+    cr_expect_eq(users_served(&users, 6), 0, "the one longest ago made room");
+    cr_expect_neq(users_served(&users, 5), 0);
 }
