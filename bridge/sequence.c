@@ -93,6 +93,12 @@ void containers_put(struct containers *list, const struct iotsafe_name *name, ui
         list->n++;
 }
 
+void containers_forget(struct containers *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        list->list[i].owner = 0;
+}
+
 bool containers_fit(const struct containers *list, const struct iotsafe_name *name, uint64_t client)
 {
     bool foreign = list->overflowed;

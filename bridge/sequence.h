@@ -36,6 +36,9 @@ void containers_before(struct containers *list, const struct command *cmd, uint6
 /** The client's point is in there now. */
 void containers_put(struct containers *list, const struct iotsafe_name *name, uint64_t client);
 
+/** The card was lost: what comes back may be another one. */
+void containers_forget(struct containers *list);
+
 /** True if no other client has, or may have, put into that container last. */
 bool containers_fit(const struct containers *list, const struct iotsafe_name *name,
                     uint64_t client);

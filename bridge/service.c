@@ -246,9 +246,14 @@ static bool outdated(struct job *job)
 static enum iotsafe_err perform(const struct card_use *use, struct job *job)
 {
     const struct command *cmd = &job->client->command;
+    struct containers *containers = &job->service->containers;
+    enum iotsafe_err err;
 
-    containers_before(&job->service->containers, cmd, job->client->id);
-    return cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
+    containers_before(containers, cmd, job->client->id);
+    err = cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
+    if (card_is_lost(err))
+        containers_forget(containers);
+    return err;
 }
 
 /* One command of a client that holds the card. False: the sequence is broken

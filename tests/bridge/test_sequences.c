@@ -151,6 +151,23 @@ Test(sequences, half_a_put_of_another_is_not_agreed_with)
     cr_expect_eq(world_stop(w), 0);
 }
 
+Test(sequences, nobody_agrees_when_the_card_was_lost_in_between)
+{
+    struct world *w = world_start(NULL, NULL);
+    int a = world_client(w);
+    struct secrets secrets;
+    char got[1500];
+
+    learn(a, &secrets);
+    go(a, &agreeing, 0, 2, got);
+    world_sim_down(w);
+    world_sim_up(w);
+    cr_expect_str_eq(ask(a, AGREE), "6881");
+    go(a, &agreeing, 0, agreeing.n, got);
+    cr_expect_str_eq(got, secrets.with_1);
+    cr_expect_eq(world_stop(w), 0);
+}
+
 Test(sequences, who_has_not_put_does_not_agree_with_what_another_put)
 {
     struct world *w = world_start(NULL, NULL);

@@ -339,6 +339,8 @@ Test(sequence, forgets_no_put_that_could_matter)
     }
     cr_expect(containers_fit(&cards, &name, 7));
     cr_expect_not(containers_fit(&cards, &first, 7), "not known any more: not to be trusted");
+    containers_forget(&cards);
+    cr_expect_not(containers_fit(&cards, &name, 7), "perhaps another card");
 }
 
 Test(users, go_round)
