@@ -61,7 +61,7 @@ Test(clients, one_waits_until_the_sequence_of_the_other_is_over)
     GOOD(ask(a, RANDOM_4)); /* the owner may do other things */
     cr_expect_str_eq(hear(b, 100), "silent");
     GOOD(ask(a, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(b, 1000), "9000");
+    cr_expect_str_eq(hear(b, 20000), "9000");
     cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6985"); /* not in b's session */
     GOOD(ask(b, SIGN_UPDATE("01")));
     cr_expect_eq(world_stop(w), 0);
@@ -77,13 +77,13 @@ Test(clients, are_served_in_the_order_of_their_coming)
     cr_expect_str_eq(ask(owner, SIGN_INIT("01")), "9000");
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         say(fds[ARRAY_LEN(fds) - 1 - i], SIGN_INIT("01"));
-        (void)usleep(20000);
+        GOOD(ask(owner, RANDOM_4)); /* the command before is there by now */
     }
     GOOD(ask(owner, SIGN_UPDATE("01")));
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         int fd = fds[ARRAY_LEN(fds) - 1 - i];
 
-        cr_expect_str_eq(hear(fd, 1000), "9000", "client %zu", i);
+        cr_expect_str_eq(hear(fd, 20000), "9000", "client %zu", i);
         GOOD(ask(fd, SIGN_UPDATE("01")));
     }
     cr_expect_eq(world_stop(w), 0);
@@ -97,8 +97,7 @@ Test(clients, an_owner_that_falls_asleep_loses_its_session)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     cr_expect_str_eq(ask(b, SIGN_INIT("01")), "9000");
-    cr_expect(now_ms() - start >= 1800 && now_ms() - start < 5000, "after %lld ms",
-              (long long)(now_ms() - start));
+    cr_expect_geq(now_ms() - start, 1800);
     cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6881");
     GOOD(ask(b, SIGN_UPDATE("01")));
     sign(a);
@@ -112,13 +111,11 @@ Test(clients, an_owner_that_dies_leaves_nothing_behind)
 
     for (int i = 0; i < 3; i++) {
         int a = world_client(w);
-        int64_t start = now_ms();
 
         cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
         say(b, SIGN_INIT("01"));
         (void)close(a);
-        cr_expect_str_eq(hear(b, 5000), "9000");
-        cr_expect_lt(now_ms() - start, 1500);
+        cr_expect_str_eq(hear(b, 20000), "9000");
         GOOD(ask(b, SIGN_UPDATE("01")));
     }
     cr_expect_eq(world_stop(w), 0);
@@ -132,6 +129,8 @@ Test(clients, sessions_are_closed_on_the_card_as_soon_as_their_owner_has_gone)
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     cr_expect_eq(world_count(w, "COMPUTE SIGNATURE CLOSE"), 0);
     (void)close(a);
+    for (int i = 0; i < 500 && world_count(w, "COMPUTE SIGNATURE CLOSE") == 0; i++)
+        ;
     cr_expect_eq(world_count(w, "COMPUTE SIGNATURE CLOSE"), 1);
     cr_expect_eq(world_stop(w), 0);
 }
@@ -157,7 +156,7 @@ Test(clients, leave_a_sequence_by_closing_by_select_and_by_an_error)
         got = ask(a, ways[i].command);
         cr_expect(ways[i].answer != NULL ? strcmp(got, ways[i].answer) == 0 : got[0] == '6',
                   "%s: %s", ways[i].command, got);
-        cr_expect(ends_with(hear(b, 1000), "9000"), "way %zu", i);
+        cr_expect(ends_with(hear(b, 20000), "9000"), "way %zu", i);
         cr_expect_str_eq(ask(a, SIGN_CLOSE("01")), "9000", "way %zu", i);
         sign(b);
     }
@@ -173,7 +172,7 @@ Test(clients, nobody_keeps_the_card_for_ever)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     say(b, RANDOM_4);
-    while (now_ms() - start < 8000 && strcmp(got, "silent") == 0) {
+    while (now_ms() - start < 60000 && strcmp(got, "silent") == 0) {
         (void)ask(a, RANDOM_4); /* never idle */
         got = hear(b, 50);
         if (strcmp(got, "9300") == 0) { /* asked to come again */
@@ -194,15 +193,15 @@ Test(clients, who_waits_long_is_asked_again_and_keeps_its_turn)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     say(b, SIGN_INIT("01"));
-    cr_expect_str_eq(hear(b, 3000), "9300");
+    cr_expect_str_eq(hear(b, 20000), "9300");
     say(c, SIGN_INIT("01"));
-    (void)usleep(50000);
+    GOOD(ask(a, RANDOM_4)); /* the command before is there by now */
     say(b, SIGN_INIT("01"));
-    (void)usleep(50000);
+    GOOD(ask(a, RANDOM_4));
     GOOD(ask(a, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(b, 1000), "9000", "b came first");
+    cr_expect_str_eq(hear(b, 20000), "9000", "b came first");
     GOOD(ask(b, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(c, 1000), "9000");
+    cr_expect_str_eq(hear(c, 20000), "9000");
     cr_expect_eq(world_stop(w), 0);
 }
 
@@ -391,7 +390,7 @@ Test(clients, a_key_is_never_made_twice)
     cr_expect_str_eq(hear(a, 300), "silent");
     world_sim_down(w);
     world_sim_up(w);
-    cr_expect_str_eq(hear(a, 5000), "closed");
+    cr_expect_str_eq(hear(a, 20000), "closed");
     a = world_client(w);
     GOOD(ask(a, RANDOM_4));
     cr_expect_eq(world_count(w, "GENERATE KEY PAIR"), 0, "the command was sent again");
@@ -409,7 +408,7 @@ Test(hostile, frames_of_any_length)
     int a = world_connect(w);
 
     say_raw(a, too_long, sizeof(too_long));
-    cr_expect_str_eq(hear(a, 2000), "closed");
+    cr_expect_str_eq(hear(a, 20000), "closed");
     a = world_connect(w);
     cr_expect_str_eq(ask(a, ""), "6700");
     cr_expect_str_eq(ask(a, "81"), "6700");
@@ -461,7 +460,7 @@ Test(hostile, more_clients_than_places)
     sign(fds[0]);
     more = world_client(w);
     sign(more);
-    cr_expect_str_eq(hear(fds[1], 2000), "closed", "the idlest had to go");
+    cr_expect_str_eq(hear(fds[1], 20000), "closed", "the idlest had to go");
     sign(fds[0]);
     sign(fds[63]);
     cr_expect_eq(world_stop(w), 0);
@@ -479,7 +478,7 @@ Test(hostile, places_go_to_nobody_of_the_same_user_while_all_wait_for_the_card)
         say(fds[i], RANDOM_4);
     GOOD(ask(fds[0], RANDOM_4)); /* all the others' commands are there by now */
     more = world_connect(w);
-    cr_expect_str_eq(hear(more, 5000), "closed");
+    cr_expect_str_eq(hear(more, 20000), "closed");
     GOOD(ask(fds[0], SIGN_UPDATE("01")));
     for (size_t i = 1; i < ARRAY_LEN(fds); i++)
         GOOD(hear(fds[i], 20000));
@@ -655,8 +654,8 @@ Test(hostile, a_client_that_hangs_up_while_it_waits)
         say(b, "00 70 00 00 01");
         say(b, "01 A4 04 00 07 A0000005590010");
         say(b, RANDOM_4);
-        cr_expect_str_eq(hear(b, 1000), "019000", "client %d", i);
-        cr_expect_str_eq(hear(b, 1000), "9000", "client %d", i);
+        cr_expect_str_eq(hear(b, 20000), "019000", "client %d", i);
+        cr_expect_str_eq(hear(b, 20000), "9000", "client %d", i);
         (void)usleep(5000); /* the third waits for the card */
         (void)close(b);
     }
