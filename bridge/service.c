@@ -90,6 +90,8 @@ static void answer_failure(struct job *job, enum iotsafe_err err)
         sw = SW_NOT_FOUND;
     if (sw == 0)
         job->hang_up = job->over = true;
+    else if (sw == SW_CHANNEL_UNSUPPORTED)
+        answer_anew(job);
     else
         answer(job, sw, 0);
 }

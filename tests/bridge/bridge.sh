@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # iotsafe-bridge as its users meet it: stock programs with the module in front, a
 # software SIM, a reader, and modems of both kinds behind it.
+LONG=${IOTSAFE_TEST_LONG:-} # before lib.sh forgets all settings of ours
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need openssl setpriv
@@ -88,7 +89,7 @@ same_list() {
 
 # How much; all of it with IOTSAFE_TEST_LONG.
 AGREEMENTS=60 LISTS=5
-[ -z "${IOTSAFE_TEST_LONG:-}" ] || AGREEMENTS=500 LISTS=50
+[ -z "$LONG" ] || AGREEMENTS=500 LISTS=50
 
 # all_of PID...: wait for all of them.
 all_of() {
