@@ -44,6 +44,10 @@ void session_end(const struct card_use *use, const struct session *session, enum
  *  between us: a further command would get what belongs to the last. */
 bool session_can_close(enum iotsafe_err err);
 
+/** True if INIT was refused by a status word that a session in the way explains: one
+ *  that somebody left open, or that this applet does not close by itself. */
+bool session_in_the_way(uint16_t sw);
+
 /** Close in any case; whatever the card says. */
 void session_close(const struct card_use *use, const struct session *session);
 

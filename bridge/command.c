@@ -4,40 +4,36 @@
 
 #include "util.h"
 
-/* All that passes. `answers`: the instruction returns data, so that Le belongs
- * to it whether the client wrote one (T=1) or not (T=0). */
-static const struct instruction {
+/* All that passes, and what it is to the bridge; the rest of what a command is stands
+ * in instruction.c. A list of its own: a row more there lets nothing more through. */
+static const struct passing {
     uint8_t ins;
     enum command_kind kind;
-    bool answers;
-    uint8_t ins_init;
-} instructions[] = {
-    { ISO_INS_MANAGE_CHANNEL, COMMAND_MANAGE_CHANNEL, false, 0 },
-    { ISO_INS_SELECT, COMMAND_SELECT, false, 0 },
-    { ISO_INS_GET_RESPONSE, COMMAND_GET_RESPONSE, true, 0 },
-    { IOTSAFE_INS_GET_DATA, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_GET_RANDOM, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_READ_FILE, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_READ_PUBLIC_KEY, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_GENERATE_KEY_PAIR, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_COMPUTE_DH, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_COMPUTE_PRF, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_COMPUTE_HKDF, COMMAND_PLAIN, true, 0 },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, COMMAND_OPEN, false, IOTSAFE_INS_COMPUTE_SIGNATURE_INIT },
-    { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, COMMAND_UPDATE, true,
-      IOTSAFE_INS_COMPUTE_SIGNATURE_INIT },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, COMMAND_OPEN, false, IOTSAFE_INS_VERIFY_SIGNATURE_INIT },
-    { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, COMMAND_UPDATE, false,
-      IOTSAFE_INS_VERIFY_SIGNATURE_INIT },
-    { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, COMMAND_OPEN, false, IOTSAFE_INS_PUT_PUBLIC_KEY_INIT },
-    { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, COMMAND_UPDATE, false, IOTSAFE_INS_PUT_PUBLIC_KEY_INIT },
+} passing[] = {
+    { ISO_INS_MANAGE_CHANNEL, COMMAND_MANAGE_CHANNEL },
+    { ISO_INS_SELECT, COMMAND_SELECT },
+    { ISO_INS_GET_RESPONSE, COMMAND_GET_RESPONSE },
+    { IOTSAFE_INS_GET_DATA, COMMAND_PLAIN },
+    { IOTSAFE_INS_GET_RANDOM, COMMAND_PLAIN },
+    { IOTSAFE_INS_READ_FILE, COMMAND_PLAIN },
+    { IOTSAFE_INS_READ_PUBLIC_KEY, COMMAND_PLAIN },
+    { IOTSAFE_INS_GENERATE_KEY_PAIR, COMMAND_PLAIN },
+    { IOTSAFE_INS_COMPUTE_DH, COMMAND_PLAIN },
+    { IOTSAFE_INS_COMPUTE_PRF, COMMAND_PLAIN },
+    { IOTSAFE_INS_COMPUTE_HKDF, COMMAND_PLAIN },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT, COMMAND_OPEN },
+    { IOTSAFE_INS_COMPUTE_SIGNATURE_UPDATE, COMMAND_UPDATE },
+    { IOTSAFE_INS_VERIFY_SIGNATURE_INIT, COMMAND_OPEN },
+    { IOTSAFE_INS_VERIFY_SIGNATURE_UPDATE, COMMAND_UPDATE },
+    { IOTSAFE_INS_PUT_PUBLIC_KEY_INIT, COMMAND_OPEN },
+    { IOTSAFE_INS_PUT_PUBLIC_KEY_UPDATE, COMMAND_UPDATE },
 };
 
-static const struct instruction *find_instruction(uint8_t ins)
+static const struct passing *find_passing(uint8_t ins)
 {
-    for (size_t i = 0; i < ARRAY_LEN(instructions); i++)
-        if (instructions[i].ins == ins)
-            return &instructions[i];
+    for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+        if (passing[i].ins == ins)
+            return &passing[i];
     return NULL;
 }
 
@@ -73,23 +69,34 @@ static uint16_t decode_body(const uint8_t *bytes, size_t len, struct apdu_cmd *r
     return 0;
 }
 
-/* The parts of a session: which command of it, and whether an answer comes. */
-static uint16_t decode_session(const struct instruction *in, struct command *ret)
+/* The parts of a session: which command of it. */
+static uint16_t decode_session(struct command *ret)
 {
-    struct apdu_cmd *apdu = &ret->apdu;
+    const struct apdu_cmd *apdu = &ret->apdu;
 
-    if (in->kind == COMMAND_OPEN && apdu->p1 > IOTSAFE_P1_SESSION_CLOSE)
+    if (ret->kind == COMMAND_OPEN && apdu->p1 > IOTSAFE_P1_SESSION_CLOSE)
         return SW_WRONG_P1P2;
-    if (in->kind == COMMAND_OPEN && apdu->p1 == IOTSAFE_P1_SESSION_CLOSE)
+    if (ret->kind == COMMAND_OPEN && apdu->p1 == IOTSAFE_P1_SESSION_CLOSE)
         ret->kind = COMMAND_CLOSE;
-    ret->ins_init = in->ins_init;
-    ret->last_block = in->kind == COMMAND_UPDATE && (apdu->p1 & IOTSAFE_P1_LAST_BLOCK) != 0;
+    ret->last_block = ret->kind == COMMAND_UPDATE && (apdu->p1 & IOTSAFE_P1_LAST_BLOCK) != 0;
     return 0;
+}
+
+/* Le belongs to a command that has a response, whether the client wrote one (T=1) or
+ * not (T=0). */
+static void settle_ne(struct command *ret)
+{
+    bool responds = (ret->instruction->flags & INS_RESPONDS) != 0;
+
+    if (!responds || (ret->kind == COMMAND_UPDATE && !ret->last_block))
+        ret->apdu.ne = 0;
+    else if (ret->apdu.ne == 0)
+        ret->apdu.ne = APDU_NE_MAX;
 }
 
 uint16_t command_decode(const uint8_t *bytes, size_t len, struct command *ret)
 {
-    const struct instruction *in;
+    const struct passing *found;
     uint16_t sw;
 
     memset(ret, 0, sizeof(*ret));
@@ -98,24 +105,21 @@ uint16_t command_decode(const uint8_t *bytes, size_t len, struct command *ret)
     sw = decode_class(bytes[0], ret);
     if (sw != 0)
         return sw;
-    in = find_instruction(bytes[1]);
-    if (in == NULL)
+    found = find_passing(bytes[1]);
+    if (found == NULL)
         return SW_INS_UNKNOWN;
-    if (ret->proprietary && (in->kind == COMMAND_MANAGE_CHANNEL || in->kind == COMMAND_SELECT))
+    if (ret->proprietary
+        && (found->kind == COMMAND_MANAGE_CHANNEL || found->kind == COMMAND_SELECT))
         return SW_CLA_UNKNOWN;
-    ret->kind = in->kind;
-    ret->apdu.iso = in->kind < COMMAND_PLAIN;
+    ret->kind = found->kind;
+    ret->instruction = instruction_of(bytes[1]);
+    ret->apdu.iso = (ret->instruction->flags & INS_ISO) != 0;
     ret->apdu.ins = bytes[1];
     ret->apdu.p1 = bytes[2];
     ret->apdu.p2 = bytes[3];
     sw = decode_body(bytes, len, &ret->apdu);
     if (sw == 0)
-        sw = decode_session(in, ret);
-    if (sw != 0)
-        return sw;
-    if (!in->answers || (in->kind == COMMAND_UPDATE && !ret->last_block))
-        ret->apdu.ne = 0;
-    else if (ret->apdu.ne == 0)
-        ret->apdu.ne = APDU_NE_MAX;
-    return 0;
+        sw = decode_session(ret);
+    settle_ne(ret);
+    return sw;
 }

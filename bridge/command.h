@@ -6,6 +6,7 @@
 #define BRIDGE_COMMAND_H
 
 #include "apdu.h"
+#include "instruction.h"
 
 #define SW_CHAINING_UNSUPPORTED 0x6884 /* ISO/IEC 7816-4: command chaining */
 
@@ -21,11 +22,10 @@ enum command_kind {
 
 struct command {
     enum command_kind kind;
-    uint8_t channel;  /* from the class byte, 0 to 19 */
-    bool proprietary; /* class 8N */
-    uint8_t
-        ins_init;    /* of a session's commands: the instruction that opens it; P2 has its number */
-    bool last_block; /* UPDATE: the one that ends the session */
+    uint8_t channel;                       /* from the class byte, 0 to 19 */
+    bool proprietary;                      /* class 8N */
+    const struct instruction *instruction; /* static storage */
+    bool last_block;                       /* UPDATE: the one that ends the session */
     struct apdu_cmd apdu; /* `ne` as the instruction has it, whatever the client wrote */
 };
 

@@ -4,50 +4,20 @@
  * Source: Microsoft's MBIM extension "low level UICC access"; it has the modem
  * make the class byte from type and channel, and fetch answers that wait. */
 #include <libmbim-glib.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "glib_call.h"
 #include "modem.h"
 
 #define CHANNEL_GROUP 0x494f5453u /* marks our channels, so that a killed bridge's are found */
-#define CLOSE_MS 2000
 
 /* Statuses of the extension, which libmbim does not name. */
 #define STATUS_MS_NO_LOGICAL_CHANNELS 0x87430001u
 #define STATUS_MS_SELECT_FAILED 0x87430002u
 #define STATUS_MS_INVALID_LOGICAL_CHANNEL 0x87430003u
 
-struct mbim_transport {
-    struct transport base;
-    struct modem_address address;
-    MbimDevice *device;
-    unsigned channel; /* that we have opened; 0: none */
-    bool removed;     /* the device or the proxy has gone */
-};
-
-static struct mbim_transport *self_of(struct transport *t)
+static MbimDevice *device_of(const struct modem *m)
 {
-    return (struct mbim_transport *)(void *)t;
-}
-
-static enum iotsafe_err mbim_open(const char *address, const char *lock_dir,
-                                  struct transport **ret_transport, struct iotsafe_op *op)
-{
-    struct mbim_transport *self = calloc(1, sizeof(*self));
-
-    (void)lock_dir; /* the bridge is the only one of us on this device */
-    if (self == NULL)
-        return IOTSAFE_ERR_MEMORY;
-    if (!modem_address_parse("mbim", false, address, &self->address, op)) {
-        free(self);
-        return IOTSAFE_ERR_CONFIG;
-    }
-    self->base.ops = &transport_mbim;
-    self->base.one_device = self->base.opens_channels = true;
-    (void)snprintf(self->base.device, sizeof(self->base.device), "mbim:%s", self->address.path);
-    *ret_transport = &self->base;
-    return IOTSAFE_OK;
+    return MBIM_DEVICE(m->device);
 }
 
 /* ----------------------------------------------------------------- messages */
@@ -71,21 +41,21 @@ static const struct {
     { STATUS_MS_INVALID_LOGICAL_CHANNEL, IOTSAFE_ERR_CHANNEL_LOST, "the channel is not open" },
 };
 
-static enum iotsafe_err status_error(const struct mbim_transport *self, const char *what,
-                                     guint32 status, struct iotsafe_op *op)
+static enum iotsafe_err status_error(const struct modem *m, const char *what, guint32 status,
+                                     struct iotsafe_op *op)
 {
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
         if (statuses[i].status == status) {
-            op_set(op, "%s: %s: %s", self->base.device, what, statuses[i].text);
+            op_set(op, "%s: %s: %s", m->base.device, what, statuses[i].text);
             return statuses[i].err;
         }
-    op_set(op, "%s: %s: MBIM status %u", self->base.device, what, status);
+    op_set(op, "%s: %s: MBIM status %u", m->base.device, what, status);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
 /* Send one command and wait; `request` is consumed. On IOTSAFE_OK the caller
  * frees the response, which tells success. */
-static enum iotsafe_err command(struct mbim_transport *self, const char *what, MbimMessage *request,
+static enum iotsafe_err command(struct modem *m, const char *what, MbimMessage *request,
                                 MbimMessage **ret_response, deadline_t deadline,
                                 struct iotsafe_op *op)
 {
@@ -95,36 +65,33 @@ static enum iotsafe_err command(struct mbim_transport *self, const char *what, M
     GAsyncResult *result;
     guint32 status;
 
-    mbim_device_command(self->device, request, glib_call_seconds(call), glib_call_cancellable(call),
+    mbim_device_command(device_of(m), request, glib_call_seconds(call), glib_call_cancellable(call),
                         glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
-        response = mbim_device_command_finish(self->device, result, &error);
+        response = mbim_device_command_finish(device_of(m), result, &error);
     glib_call_end(call);
     mbim_message_unref(request);
-    if (response == NULL) {
-        if (error != NULL && g_error_matches(error, MBIM_CORE_ERROR, MBIM_CORE_ERROR_TIMEOUT))
-            g_clear_error(&error);
-        return glib_call_failure(self->base.device, what, error, op);
-    }
+    if (response == NULL)
+        return modem_unanswered(m, what, error, op);
     if (mbim_message_get_message_type(response) != MBIM_MESSAGE_TYPE_COMMAND_DONE) {
         mbim_message_unref(response);
-        op_set(op, "%s: %s: the modem reports a protocol error", self->base.device, what);
+        op_set(op, "%s: %s: the modem reports a protocol error", m->base.device, what);
         return IOTSAFE_ERR_TRANSPORT;
     }
     status = (guint32)mbim_message_command_done_get_status_code(response);
     if (status != MBIM_STATUS_ERROR_NONE) {
         mbim_message_unref(response);
-        return status_error(self, what, status, op);
+        return status_error(m, what, status, op);
     }
     *ret_response = response;
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err malformed(const struct mbim_transport *self, const char *what,
-                                  GError *error, struct iotsafe_op *op)
+static enum iotsafe_err malformed(const struct modem *m, const char *what, GError *error,
+                                  struct iotsafe_op *op)
 {
-    op_set(op, "%s: %s: malformed answer of the modem (%s)", self->base.device, what,
+    op_set(op, "%s: %s: malformed answer of the modem (%s)", m->base.device, what,
            error != NULL ? error->message : "no reason given");
     g_clear_error(&error);
     return IOTSAFE_ERR_PROTOCOL;
@@ -132,157 +99,78 @@ static enum iotsafe_err malformed(const struct mbim_transport *self, const char 
 
 /* --------------------------------------------------------------- connection */
 
-static void on_removed(MbimDevice *device, gpointer arg)
+static GObject *new_finish(GAsyncResult *result, GError **error)
 {
-    struct mbim_transport *self = arg;
+    MbimDevice *device = mbim_device_new_finish(result, error);
 
-    (void)device;
-    self->removed = true;
+    return device != NULL ? G_OBJECT(device) : NULL;
 }
 
-static enum iotsafe_err make_device(struct mbim_transport *self, deadline_t deadline,
-                                    struct iotsafe_op *op)
+static bool is_open(struct modem *m)
 {
-    GFile *file = g_file_new_for_path(self->address.path);
-    struct glib_call *call = glib_call_begin(deadline);
-    GError *error = NULL;
-    GAsyncResult *result;
-
-    mbim_device_new(file, glib_call_cancellable(call), glib_call_done, call);
-    result = glib_call_wait(call);
-    if (result != NULL)
-        self->device = mbim_device_new_finish(result, &error);
-    glib_call_end(call);
-    g_object_unref(file);
-    if (self->device == NULL) {
-        enum iotsafe_err err = glib_call_failure(self->base.device, "no such modem", error, op);
-
-        return err == IOTSAFE_ERR_TRANSPORT ? IOTSAFE_ERR_NO_SERVICE : err;
-    }
-    self->removed = false;
-    (void)g_signal_connect(self->device, MBIM_DEVICE_SIGNAL_REMOVED, G_CALLBACK(on_removed), self);
-    return IOTSAFE_OK;
+    return mbim_device_is_open(device_of(m));
 }
 
-static enum iotsafe_err open_device(struct mbim_transport *self, deadline_t deadline,
-                                    struct iotsafe_op *op)
+static enum iotsafe_err open_device(struct modem *m, deadline_t deadline, struct iotsafe_op *op)
 {
-    MbimDeviceOpenFlags flags = self->address.proxy ? MBIM_DEVICE_OPEN_FLAGS_PROXY
-                                                    : MBIM_DEVICE_OPEN_FLAGS_NONE;
+    MbimDeviceOpenFlags flags = m->address.proxy ? MBIM_DEVICE_OPEN_FLAGS_PROXY
+                                                 : MBIM_DEVICE_OPEN_FLAGS_NONE;
     struct glib_call *call = glib_call_begin(deadline);
     GError *error = NULL;
     GAsyncResult *result;
     bool opened = false;
 
-    mbim_device_open_full(self->device, flags, glib_call_seconds(call), glib_call_cancellable(call),
+    mbim_device_open_full(device_of(m), flags, glib_call_seconds(call), glib_call_cancellable(call),
                           glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
-        opened = mbim_device_open_full_finish(self->device, result, &error);
+        opened = mbim_device_open_full_finish(device_of(m), result, &error);
     glib_call_end(call);
     if (opened)
         return IOTSAFE_OK;
-    return glib_call_failure(self->base.device,
-                             self->address.proxy ? "cannot open it through mbim-proxy"
-                                                 : "cannot open it",
-                             error, op);
+    return modem_unanswered(
+        m, m->address.proxy ? "cannot open it through mbim-proxy" : "cannot open it", error, op);
 }
 
 /* With channel 0 all channels of our group: those of a bridge that was killed. */
-static void close_channels(struct mbim_transport *self, unsigned channel, deadline_t deadline)
+static void close_channels(struct modem *m, unsigned channel, deadline_t deadline)
 {
     MbimMessage *response = NULL;
     MbimMessage *request = mbim_message_ms_uicc_low_level_access_close_channel_set_new(
         channel, CHANNEL_GROUP, NULL);
 
-    self->channel = 0;
     if (request != NULL
-        && command(self, "close channel", request, &response, deadline, NULL) == IOTSAFE_OK)
+        && command(m, "close channel", request, &response, deadline, NULL) == IOTSAFE_OK)
         mbim_message_unref(response);
 }
 
-static void close_device(struct mbim_transport *self)
+static void close_device(struct modem *m)
 {
-    struct glib_call *call = glib_call_begin(deadline_in(CLOSE_MS));
+    struct glib_call *call = glib_call_begin(deadline_in(MODEM_CLOSE_MS));
     GAsyncResult *result;
 
-    mbim_device_close(self->device, glib_call_seconds(call), glib_call_cancellable(call),
+    mbim_device_close(device_of(m), glib_call_seconds(call), glib_call_cancellable(call),
                       glib_call_done, call);
     result = glib_call_wait(call);
     if (result != NULL)
-        (void)mbim_device_close_finish(self->device, result, NULL);
+        (void)mbim_device_close_finish(device_of(m), result, NULL);
     glib_call_end(call);
-    (void)mbim_device_close_force(self->device, NULL);
+    (void)mbim_device_close_force(device_of(m), NULL);
 }
 
-/* Without a word to the modem where it does not listen any more. */
-static void let_go(struct mbim_transport *self, bool orderly)
+static enum iotsafe_err mbim_start(struct modem *m, deadline_t deadline, struct iotsafe_op *op)
 {
-    if (self->device == NULL)
-        return;
-    if (orderly && !self->removed) {
-        if (self->channel != 0)
-            close_channels(self, self->channel, deadline_in(CLOSE_MS));
-        close_device(self);
-    }
-    (void)g_signal_handlers_disconnect_by_data(self->device, self);
-    g_clear_object(&self->device);
-    self->channel = 0;
-    self->base.connected = false;
-}
+    enum iotsafe_err err = open_device(m, deadline, op);
 
-static enum iotsafe_err mbim_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                     struct iotsafe_op *op)
-{
-    struct mbim_transport *self = self_of(t);
-    enum iotsafe_err err;
-
-    if (n > 0)
-        return IOTSAFE_ERR_NOT_FOUND;
-    err = make_device(self, deadline, op);
     if (err == IOTSAFE_OK)
-        err = open_device(self, deadline, op);
-    if (err != IOTSAFE_OK) {
-        let_go(self, false);
-        return err;
-    }
-    close_channels(self, 0, deadline);
-    t->connected = true;
-    return IOTSAFE_OK;
+        close_channels(m, 0, deadline);
+    return err;
 }
 
-static enum iotsafe_err mbim_acquire(struct transport *t, deadline_t deadline,
-                                     enum card_reset *ret_reset, struct iotsafe_op *op)
+static void mbim_stop(struct modem *m, bool orderly)
 {
-    struct mbim_transport *self = self_of(t);
-
-    (void)deadline;
-    *ret_reset = RESET_NONE; /* a channel that is gone shows in its next use */
-    glib_pump_run();         /* what the modem said meanwhile; perhaps that it has gone */
-    if (!self->removed && mbim_device_is_open(self->device))
-        return IOTSAFE_OK;
-    op_set(op, "%s: the modem is gone", t->device);
-    return IOTSAFE_ERR_TRANSPORT;
-}
-
-static void mbim_release(struct transport *t)
-{
-    (void)t;
-}
-
-static void mbim_disconnect(struct transport *t)
-{
-    let_go(self_of(t), true);
-}
-
-static void mbim_drop(struct transport *t)
-{
-    let_go(self_of(t), false);
-}
-
-static void mbim_close(struct transport *t)
-{
-    free(t);
+    if (orderly)
+        close_device(m);
 }
 
 /* ----------------------------------------------------------------- channels */
@@ -293,7 +181,7 @@ static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *ai
                                           struct iotsafe_op *op)
 {
     static const char what[] = "open channel";
-    struct mbim_transport *self = self_of(t);
+    struct modem *m = (struct modem *)(void *)t;
     MbimMessage *response = NULL;
     guint32 channel = 0;
     GError *error = NULL;
@@ -302,37 +190,28 @@ static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *ai
         (guint32)aid_len, aid, 0, CHANNEL_GROUP, &error);
 
     if (request == NULL)
-        return malformed(self, what, error, op);
-    err = command(self, what, request, &response, deadline, op);
+        return malformed(m, what, error, op);
+    err = command(m, what, request, &response, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     if (!mbim_message_ms_uicc_low_level_access_open_channel_response_parse(response, NULL, &channel,
                                                                            NULL, NULL, &error)
         || channel > IOTSAFE_CHANNEL_MAX) {
-        err = malformed(self, what, error, op);
+        err = malformed(m, what, error, op);
     } else if (channel == 0) { /* how some modems say what a status should */
-        err = status_error(self, what, STATUS_MS_SELECT_FAILED, op);
+        err = status_error(m, what, STATUS_MS_SELECT_FAILED, op);
     } else {
-        self->channel = channel;
-        modem_session_format(channel, ret_session);
+        modem_has_channel(m, channel, ret_session);
     }
     mbim_message_unref(response);
     return err;
 }
 
-static void mbim_close_channel(struct transport *t, const char *session, deadline_t deadline)
-{
-    unsigned channel = modem_session_parse(session);
-
-    if (channel != 0)
-        close_channels(self_of(t), channel, deadline);
-}
-
 /* --------------------------------------------------------------- exchange */
 
 /* Data and, in the first two bytes of a little-endian number, SW1 and SW2. */
-static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMessage *response,
-                               uint8_t *ret_rsp, size_t cap, size_t *ret_len, struct iotsafe_op *op)
+static enum iotsafe_err unpack(const struct modem *m, const MbimMessage *response, uint8_t *ret_rsp,
+                               size_t cap, size_t *ret_len, struct iotsafe_op *op)
 {
     const guint8 *data = NULL;
     guint32 status = 0, size = 0;
@@ -340,9 +219,9 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
 
     if (!mbim_message_ms_uicc_low_level_access_apdu_response_parse(response, &status, &size, &data,
                                                                    &error))
-        return malformed(self, "APDU", error, op);
+        return malformed(m, "APDU", error, op);
     if (cap < 2 || size > cap - 2) {
-        op_set(op, "%s: answer of %u bytes, at most %zu allowed", self->base.device, size, cap);
+        op_set(op, "%s: answer of %u bytes, at most %zu allowed", m->base.device, size, cap);
         return IOTSAFE_ERR_SPACE;
     }
     if (size != 0)
@@ -356,7 +235,7 @@ static enum iotsafe_err unpack(const struct mbim_transport *self, const MbimMess
 static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmission *tx,
                                       size_t *ret_len, struct iotsafe_op *op)
 {
-    struct mbim_transport *self = self_of(t);
+    struct modem *m = (struct modem *)(void *)t;
     unsigned channel = modem_session_parse(tx->session);
     uint8_t bytes[APDU_CMD_MAX];
     MbimMessage *request, *response = NULL;
@@ -374,25 +253,46 @@ static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmis
         (guint32)tx->cmd_len, bytes, &error);
     explicit_bzero(bytes, sizeof(bytes));
     if (request == NULL)
-        return malformed(self, "APDU", error, op);
-    err = command(self, "APDU", request, &response, tx->deadline, op);
+        return malformed(m, "APDU", error, op);
+    err = command(m, "APDU", request, &response, tx->deadline, op);
     if (err != IOTSAFE_OK)
         return err;
-    err = unpack(self, response, tx->rsp, tx->rsp_cap, ret_len, op);
+    err = unpack(m, response, tx->rsp, tx->rsp_cap, ret_len, op);
     mbim_message_unref(response);
     return err;
+}
+
+static const struct modem_kind mbim = {
+    .ops = &transport_mbim,
+    .size = sizeof(struct modem),
+    .removed_signal = MBIM_DEVICE_SIGNAL_REMOVED,
+    .core_error = mbim_core_error_quark,
+    .timeout_code = MBIM_CORE_ERROR_TIMEOUT,
+    .device_new = mbim_device_new,
+    .device_new_finish = new_finish,
+    .start = mbim_start,
+    .is_open = is_open,
+    .close_channel = close_channels,
+    .stop = mbim_stop,
+};
+
+static enum iotsafe_err mbim_open(const char *address, const char *lock_dir,
+                                  struct transport **ret_transport, struct iotsafe_op *op)
+{
+    (void)lock_dir; /* the bridge is the only one of us on this device */
+    return modem_open(&mbim, address, ret_transport, op);
 }
 
 const struct transport_ops transport_mbim = {
     .scheme = "mbim",
     .open = mbim_open,
-    .connect = mbim_connect,
-    .acquire = mbim_acquire,
-    .release = mbim_release,
+    .connect = modem_connect,
+    .acquire = modem_acquire,
+    .release = modem_release,
     .open_channel = mbim_open_channel,
-    .close_channel = mbim_close_channel,
+    .close_channel = modem_close_channel,
     .transmit = mbim_transmit,
-    .disconnect = mbim_disconnect,
-    .drop = mbim_drop,
-    .close = mbim_close,
+    .disconnect = modem_disconnect,
+    .drop = modem_drop,
+    .close = modem_close,
 };

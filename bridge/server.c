@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OUT_PATIENCE_MS 5000 /* for a client that does not read its answer */
-#define TURN_KEPT_MS 8000    /* longer than a client pauses when it was put off */
+#define OUT_PATIENCE_MS 5000   /* for a client that does not read its answer */
+#define FRAME_PATIENCE_MS 2000 /* for the rest of a frame that has begun */
+#define ACCEPTS_MAX 16         /* at once: who connects and hangs up again must not keep us */
+#define TURN_KEPT_MS 8000      /* longer than a client pauses when it was put off */
 #define PUMP_FDS_MAX 16
 #define FDS_MAX (2 + CLIENTS_MAX + PUMP_FDS_MAX)
 
@@ -30,35 +32,138 @@ void server_drop(struct client *c)
     c->ready = false;
 }
 
+static void release(struct client *c)
+{
+    virtual_clear(&c->card);
+    explicit_bzero(c, sizeof(*c));
+    c->fd = -1;
+}
+
 static void reap(struct server *s)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *c = &s->clients[i];
 
-        if (!c->used || c->fd >= 0 || c == s->serving)
-            continue;
-        virtual_clear(&c->card);
-        explicit_bzero(c, sizeof(*c));
-        c->fd = -1;
+        if (c->used && c->fd < 0 && c != s->serving)
+            release(c);
     }
 }
 
-static void accept_client(struct server *s)
+/* ------------------------------------------------------------------- places */
+
+static size_t count_of(const struct server *s, uid_t uid)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        n += s->clients[i].used && s->clients[i].uid == uid;
+    return n;
+}
+
+/* Who has most places, the newcomer's included; if others have as many, the newcomer. */
+static uid_t greediest(const struct server *s, uid_t newcomer)
+{
+    size_t most = count_of(s, newcomer) + 1;
+    uid_t uid = newcomer;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        size_t n = s->clients[i].used ? count_of(s, s->clients[i].uid) : 0;
+
+        if (n > most) {
+            most = n;
+            uid = s->clients[i].uid;
+        }
+    }
+    return uid;
+}
+
+/* How much a client loses with its place; the least goes first. */
+enum loss { LOSS_NONE, LOSS_ANSWER, LOSS_TURN, LOSS_SEQUENCE };
+
+static enum loss loss_of(const struct server *s, const struct client *c)
+{
+    if (c == s->serving)
+        return LOSS_SEQUENCE;
+    if (c->ready)
+        return LOSS_TURN;
+    return c->out_len != 0 || c->card.waiting != NULL ? LOSS_ANSWER : LOSS_NONE;
+}
+
+/* The idlest connection of that user, of those that lose no more than this. */
+static struct client *idlest(struct server *s, uid_t uid, enum loss most)
+{
+    struct client *found = NULL;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+        enum loss loss = loss_of(s, c);
+
+        if (!c->used || c->uid != uid || loss > most)
+            continue;
+        if (found == NULL || loss < loss_of(s, found)
+            || (loss == loss_of(s, found) && c->active_at < found->active_at))
+            found = c;
+    }
+    return found;
+}
+
+/* A free place, or the one of a client of whoever has most. A user's own newcomer does
+ * not push aside what waits for an answer; another's does. NULL: none to be had. */
+static struct client *find_place(struct server *s, uid_t uid)
+{
+    struct client *c;
+    uid_t from;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (!s->clients[i].used)
+            return &s->clients[i];
+    from = greediest(s, uid);
+    c = idlest(s, from, from == uid ? LOSS_NONE : LOSS_TURN);
+    if (c != NULL) {
+        server_drop(c);
+        release(c);
+    }
+    return c;
+}
+
+/* As the kernel tells; (uid_t)-1, which is nobody, if it does not. */
+static uid_t uid_of(int fd)
+{
+    struct ucred peer = { .uid = (uid_t)-1 };
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.uid : (uid_t)-1;
+}
+
+static bool accept_client(struct server *s)
 {
     int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct client *c;
 
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
             s->accept_after = deadline_in(200);
-        return;
+        return false;
     }
-    for (size_t i = 0; i < CLIENTS_MAX; i++)
-        if (!s->clients[i].used) {
-            s->clients[i].used = true;
-            s->clients[i].fd = fd;
-            return;
-        }
-    (void)close(fd); /* more clients than places */
+    c = find_place(s, uid_of(fd));
+    if (c == NULL) {
+        (void)close(fd);
+        return true;
+    }
+    c->used = true;
+    c->fd = fd;
+    c->id = ++s->last_id;
+    c->uid = uid_of(fd);
+    c->active_at = now_ms();
+    return true;
+}
+
+static void accept_clients(struct server *s)
+{
+    int n = 0;
+
+    while (n < ACCEPTS_MAX && accept_client(s))
+        n++;
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -93,6 +198,7 @@ void server_reply(struct server *s, struct client *c, struct reply *reply)
     c->out_len = 2 + reply->len;
     c->out_at = 0;
     c->out_until = deadline_in(OUT_PATIENCE_MS);
+    c->active_at = now_ms();
     explicit_bzero(reply, sizeof(*reply));
     flush(c);
 }
@@ -107,6 +213,7 @@ static void take_command(struct server *s, struct client *c)
 
     explicit_bzero(c->in, sizeof(c->in));
     c->in_len = 0;
+    c->active_at = now_ms();
     if (sw != 0) {
         reply_sw(&reply, sw);
     } else if (!virtual_answer(&c->card, &c->command, &s->applet, &reply)) {
@@ -134,6 +241,8 @@ static void receive(struct server *s, struct client *c)
         server_drop(c);
         return;
     }
+    if (c->in_len == 0)
+        c->in_until = deadline_in(FRAME_PATIENCE_MS);
     c->in_len += (size_t)n;
     if (c->in_len < 2)
         return;
@@ -174,16 +283,28 @@ static void put_off(struct server *s, struct client *c)
     server_reply(s, c, &reply);
 }
 
+/* When the client's time is over, whatever it is that takes it; INT64_MAX: never. */
+static int64_t patience_ends(const struct server *s, const struct client *c)
+{
+    if (c->fd < 0)
+        return INT64_MAX;
+    if (c->out_len != 0)
+        return c->out_until;
+    if (c->in_len != 0)
+        return c->in_until;
+    return c->ready && c != s->serving ? c->ready_since + s->put_off_ms : INT64_MAX;
+}
+
 static void check_patience(struct server *s)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *c = &s->clients[i];
 
-        if (c->fd < 0)
+        if (patience_ends(s, c) > now_ms())
             continue;
-        if (c->out_len != 0 && deadline_left_ms(c->out_until) == 0)
+        if (c->out_len != 0 || c->in_len != 0)
             server_drop(c);
-        else if (c->ready && c != s->serving && now_ms() - c->ready_since >= s->put_off_ms)
+        else
             put_off(s, c);
     }
 }
@@ -209,13 +330,8 @@ static int time_to_next(const struct server *s)
     int64_t now = now_ms();
 
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
-        const struct client *c = &s->clients[i];
-        int64_t at = INT64_MAX;
+        int64_t at = patience_ends(s, &s->clients[i]);
 
-        if (c->fd >= 0 && c->out_len != 0)
-            at = c->out_until;
-        else if (c->fd >= 0 && c->ready)
-            at = c->ready_since + s->put_off_ms;
         if (at < next)
             next = at;
     }
@@ -270,8 +386,17 @@ static void turn(struct server *s, int timeout_ms)
         if (set.of[i] != NULL && set.fds[i].revents != 0)
             attend(s, set.of[i], set.fds[i].revents);
     if ((set.fds[1].revents & POLLIN) != 0)
-        accept_client(s); /* after the others: a new one must not get their events */
+        accept_clients(s); /* after the others: a new one must not get their events */
     check_patience(s);
+}
+
+/* By user, then by client. */
+static bool before(const struct server *s, const struct client *a, const struct client *b)
+{
+    uint64_t served_a = users_served(&s->users, a->uid);
+    uint64_t served_b = users_served(&s->users, b->uid);
+
+    return served_a != served_b ? served_a < served_b : a->turn < b->turn;
 }
 
 static struct client *first_in_line(struct server *s)
@@ -281,17 +406,22 @@ static struct client *first_in_line(struct server *s)
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *c = &s->clients[i];
 
-        if (c->fd >= 0 && c->ready && (first == NULL || c->turn < first->turn))
+        if (c->fd >= 0 && c->ready && (first == NULL || before(s, c, first)))
             first = c;
     }
     return first;
 }
 
-bool server_await(struct server *s, struct client *c, deadline_t deadline)
+bool server_await(struct server *s, struct client *c, int idle_ms, deadline_t deadline)
 {
-    while (c->fd >= 0 && !c->ready && !c->card.sequence_ended && !s->stopping
-           && deadline_left_ms(deadline) > 0)
-        turn(s, deadline_left_ms(deadline));
+    while (c->fd >= 0 && !c->ready && !c->card.sequences.left && !s->stopping) {
+        int64_t until = c->active_at + idle_ms;
+        int left_ms = deadline_left_ms(until < deadline ? until : deadline);
+
+        if (left_ms <= 0)
+            break;
+        turn(s, left_ms);
+    }
     return c->fd >= 0 && c->ready && !s->stopping;
 }
 
@@ -306,6 +436,7 @@ void server_run(struct server *s)
             continue;
         s->serving = c;
         c->turn_until = 0;
+        users_serve(&s->users, c->uid);
         s->serve(s, c, s->serve_arg);
         s->serving = NULL;
     }

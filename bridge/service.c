@@ -49,6 +49,17 @@ static void answer(struct job *job, uint16_t sw, size_t len)
     }
 }
 
+static void answer_anew(struct job *job)
+{
+    struct client *c = job->client;
+    struct reply reply;
+
+    job->over = true;
+    virtual_begin_anew(&c->card, &c->command, &reply);
+    if (c->fd >= 0)
+        server_reply(job->server, c, &reply);
+}
+
 /* What a client is told when no answer of the card can be had; 0: the
  * connection ends, as a reader's does when the card is pulled out, so that the
  * client tries again until its own deadline. */
@@ -80,6 +91,8 @@ static void answer_failure(struct job *job, enum iotsafe_err err)
         sw = SW_NOT_FOUND;
     if (sw == 0)
         job->hang_up = job->over = true;
+    else if (sw == SW_CHANNEL_UNSUPPORTED)
+        answer_anew(job);
     else
         answer(job, sw, 0);
 }
@@ -91,7 +104,7 @@ static void answer_broken(struct job *job)
     if (job->client->command.apdu.ins == IOTSAFE_INS_GENERATE_KEY_PAIR)
         job->hang_up = job->over = true;
     else
-        answer(job, SW_CHANNEL_UNSUPPORTED, 0);
+        answer_anew(job);
 }
 
 static void log_failure(struct service *sv, enum iotsafe_err err, const struct iotsafe_op *op)
@@ -165,7 +178,7 @@ static enum iotsafe_err open_session(const struct card_use *use, struct job *job
     if (err == IOTSAFE_OK || !session_in_the_way(job->sw))
         return err;
     close_session(use, job, wanted);
-    if (traits->left_finished
+    if (finished.ins_init != 0
         && (finished.ins_init != wanted.ins_init || finished.number != wanted.number))
         close_session(use, job, finished);
     err = exchange(use, job, &cmd->apdu);
@@ -195,25 +208,55 @@ static void finish_session(const struct card_use *use, struct job *job, struct s
     close_session(use, job, session);
 }
 
-/* After a command of a session, answered well or not, book what became of it.
- * The client has its answer already. */
-static void book_session(const struct card_use *use, struct job *job, const struct command *cmd,
-                         enum iotsafe_err err)
+/* After an UPDATE. Some applets keep a session in which one failed, unusable. */
+static void after_update(const struct card_use *use, struct job *job, const struct command *cmd,
+                         bool ok)
 {
-    const struct session session = command_session(cmd);
-    struct virtual_card *v = &job->client->card;
+    if (!ok)
+        close_session(use, job, command_session(cmd));
+    else if (cmd->last_block)
+        finish_session(use, job, command_session(cmd));
+}
 
-    if (cmd->kind == COMMAND_OPEN && err == IOTSAFE_OK)
-        virtual_add_session(v, session);
-    if (cmd->kind == COMMAND_CLOSE)
-        virtual_drop_session(v, session);
-    if (cmd->kind != COMMAND_UPDATE || (err == IOTSAFE_OK && !cmd->last_block))
-        return;
-    virtual_drop_session(v, session);
-    if (err == IOTSAFE_OK)
-        finish_session(use, job, session);
-    else
-        close_session(use, job, session); /* some applets keep it, unusable */
+/* After a command, answered well or not, book what became of it. The client has its
+ * answer already. */
+static void book(const struct card_use *use, struct job *job, const struct command *cmd,
+                 enum iotsafe_err err)
+{
+    struct client *c = job->client;
+    const struct held_session *held = sequences_session(&c->card.sequences, cmd);
+    bool ok = err == IOTSAFE_OK;
+
+    if (ok && held != NULL && cmd->last_block && cmd->instruction->sequence == SEQUENCE_PUT)
+        containers_put(&job->service->containers, &held->container, c->id);
+    sequences_book(&c->card.sequences, cmd, ok, job->sw, job->service->data, job->len);
+    if (cmd->kind == COMMAND_UPDATE)
+        after_update(use, job, cmd, ok);
+}
+
+/* A command that would work on what another client has left in a container is told to
+ * begin anew and never reaches the card. */
+static bool outdated(struct job *job)
+{
+    struct client *c = job->client;
+
+    if (!sequences_outdated(&c->card.sequences, &job->service->containers, &c->command, c->id))
+        return false;
+    answer_anew(job);
+    return true;
+}
+
+static enum iotsafe_err perform(const struct card_use *use, struct job *job)
+{
+    const struct command *cmd = &job->client->command;
+    struct containers *containers = &job->service->containers;
+    enum iotsafe_err err;
+
+    containers_before(containers, cmd, job->client->id);
+    err = cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
+    if (card_is_lost(err))
+        containers_forget(containers);
+    return err;
 }
 
 /* One command of a client that holds the card. False: the sequence is broken
@@ -223,11 +266,13 @@ static bool step(const struct card_use *use, struct job *job, enum iotsafe_err *
     const struct command *cmd = &job->client->command;
     enum iotsafe_err err;
 
+    if (outdated(job))
+        return true;
     job->deadline = deadline_in(time_for(job->service, cmd));
-    err = cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
+    err = perform(use, job);
     if (card_is_lost(err)) {
         answer_broken(job);
-        job->client->card.n_sessions = 0;
+        sequences_break(&job->client->card.sequences); /* the card has no sessions any more */
         *ret_err = err;
         return false;
     }
@@ -235,25 +280,39 @@ static bool step(const struct card_use *use, struct job *job, enum iotsafe_err *
         answer_failure(job, err);
     else
         answer(job, job->sw, job->len);
-    book_session(use, job, cmd, err);
+    book(use, job, cmd, err);
     return true;
 }
 
-/* Hold the card for the client while it has a session open. */
+static void close_left(const struct card_use *use, struct job *job)
+{
+    struct session session;
+
+    while (sequences_take_left(&job->client->card.sequences, &session))
+        close_session(use, job, session);
+}
+
+/* Hold the card for the client while what it does belongs together; then put right
+ * what it leaves. */
 static enum iotsafe_err follow(const struct card_use *use, struct job *job)
 {
     struct client *c = job->client;
-    struct virtual_card *v = &c->card;
+    struct sequences *seq = &c->card.sequences;
     deadline_t longest = deadline_in(job->service->generate_ms);
     enum iotsafe_err err = IOTSAFE_OK;
 
-    while (v->n_sessions > 0 && !job->hang_up
-           && server_await(job->server, c, deadline_min(longest, IDLE_MS)))
-        if (!step(use, job, &err))
+    while (sequences_hold(seq) && !job->hang_up) {
+        if (server_await(job->server, c, IDLE_MS, longest)) {
+            if (!step(use, job, &err))
+                break;
+        } else if (!seq->left || c->fd < 0) {
             break;
-    while (v->n_sessions > 0)
-        close_session(use, job, v->sessions[--v->n_sessions]);
-    v->sequence_ended = false;
+        }
+        close_left(use, job);
+    }
+    for (size_t i = 0; i < seq->n_open; i++)
+        close_session(use, job, seq->open[i].session);
+    sequences_break(seq);
     return err;
 }
 
@@ -294,17 +353,19 @@ static enum iotsafe_err run_job(const struct card_use *use, void *arg)
         return IOTSAFE_OK;
     }
     if (!channel_still_fits(job)) {
-        answer(job, SW_CHANNEL_UNSUPPORTED, 0);
+        answer_anew(job);
         return IOTSAFE_OK;
     }
-    err = cmd->kind == COMMAND_OPEN ? open_session(use, job, cmd) : exchange(use, job, &cmd->apdu);
+    if (outdated(job))
+        return IOTSAFE_OK;
+    err = perform(use, job);
     if (cmd->apdu.ins == IOTSAFE_INS_GENERATE_KEY_PAIR && err != IOTSAFE_OK
         && (job->begun || (card_is_lost(err) && err != IOTSAFE_ERR_CHANNEL_LOST)))
         job->hang_up = job->over = true; /* there may be a new key: let the client look */
     if (job->sw == 0 || channel_in_doubt(err, job->sw))
         return err;
     answer(job, job->sw, job->len);
-    book_session(use, job, cmd, err);
+    book(use, job, cmd, err);
     return follow(use, job);
 }
 
@@ -327,7 +388,7 @@ void service_run(struct server *s, struct client *c, void *arg)
         answer(&job, job.sw, job.len);
     else if (!job.over)
         answer_failure(&job, err);
-    c->card.n_sessions = 0;
+    sequences_break(&c->card.sequences);
     explicit_bzero(job.service->data, sizeof(job.service->data));
     if (job.hang_up)
         server_drop(c);

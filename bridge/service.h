@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client's turn on the card: one command, or a sequence of a session's
- * commands from INIT to the last UPDATE, during which the card is held for this
- * client. Repairs come from card_run(); this knows which of them a client may
- * not notice, and makes every applet look as if it closed its sessions itself. */
+/* A client's turn on the card: one command, or a sequence of commands that belong
+ * together (sequence.h), during which the card is held for this client. Repairs come from
+ * card_run(); this knows which of them a client may not notice, and makes every applet look as if
+ * it closed its sessions itself. */
 #ifndef BRIDGE_SERVICE_H
 #define BRIDGE_SERVICE_H
 
@@ -17,6 +17,7 @@ struct service {
     int exchange_ms;         /* for one answer of the card */
     int generate_ms;         /* for a command that makes a key; the longest sequence */
     struct session finished; /* the last one that was left to the applet to close */
+    struct containers containers;
     char last_failure[512];
     int64_t last_failure_at;
     uint8_t data[SERVICE_DATA_MAX]; /* of the answer that is just being given */

@@ -85,50 +85,39 @@ void virtual_clear(struct virtual_card *v)
     memset(v, 0, sizeof(*v));
 }
 
-/* ----------------------------------------------------------------- sessions */
-
-static size_t find_session(const struct virtual_card *v, struct session session)
-{
-    size_t i = 0;
-
-    while (
-        i < v->n_sessions
-        && (v->sessions[i].ins_init != session.ins_init || v->sessions[i].number != session.number))
-        i++;
-    return i;
-}
-
-bool virtual_has_session(const struct virtual_card *v, struct session session)
-{
-    return find_session(v, session) < v->n_sessions;
-}
-
-void virtual_add_session(struct virtual_card *v, struct session session)
-{
-    if (v->n_sessions < VIRTUAL_SESSIONS)
-        v->sessions[v->n_sessions++] = session;
-}
-
-void virtual_drop_session(struct virtual_card *v, struct session session)
-{
-    size_t i = find_session(v, session);
-
-    if (i < v->n_sessions)
-        v->sessions[i] = v->sessions[--v->n_sessions];
-}
-
 /* ----------------------------------------------------------------- channels */
+
+/* One that is free, else one that the client was told is not open. 0: none. */
+static uint8_t find_channel(const struct virtual_card *v)
+{
+    uint8_t given_up = 0;
+
+    for (uint8_t i = 1; i < VIRTUAL_CHANNELS; i++) {
+        if (!v->channels[i].open)
+            return i;
+        if (v->channels[i].given_up)
+            given_up = i;
+    }
+    return given_up;
+}
+
+static void close_channel(struct virtual_card *v, uint8_t channel)
+{
+    memset(&v->channels[channel], 0, sizeof(v->channels[channel]));
+    sequences_leave(&v->sequences, channel);
+}
 
 static void open_channel(struct virtual_card *v, struct reply *ret)
 {
-    for (uint8_t i = 1; i < VIRTUAL_CHANNELS; i++)
-        if (!v->channels[i].open) {
-            v->channels[i].open = true;
-            v->channels[i].selected = false;
-            reply_data(ret, &i, 1, SW_OK);
-            return;
-        }
-    reply_sw(ret, SW_FUNCTION_UNSUPPORTED);
+    uint8_t channel = find_channel(v);
+
+    if (channel == 0) {
+        reply_sw(ret, SW_FUNCTION_UNSUPPORTED);
+        return;
+    }
+    close_channel(v, channel);
+    v->channels[channel].open = true;
+    reply_data(ret, &channel, 1, SW_OK);
 }
 
 static bool channel_is_open(const struct virtual_card *v, uint8_t channel)
@@ -152,8 +141,7 @@ static void manage_channel(struct virtual_card *v, const struct command *cmd, st
     } else if (!channel_is_open(v, which)) {
         reply_sw(ret, SW_CHANNEL_UNSUPPORTED);
     } else {
-        v->channels[which].open = v->channels[which].selected = false;
-        v->sequence_ended = v->n_sessions > 0;
+        close_channel(v, which);
         reply_sw(ret, SW_OK);
     }
 }
@@ -189,8 +177,8 @@ static bool select_applet(struct virtual_card *v, const struct command *cmd,
 {
     struct aid wanted = virtual_aid_of(cmd);
 
-    v->sequence_ended = v->n_sessions > 0;
-    v->channels[cmd->channel].selected = false;
+    sequences_leave(&v->sequences, cmd->channel);
+    v->channels[cmd->channel].selected = v->channels[cmd->channel].given_up = false;
     if (cmd->apdu.p1 != 0x04 || (cmd->apdu.p2 & 0xf3) != 0) {
         reply_sw(ret, SW_WRONG_P1P2);
     } else if (wanted.len == 0) {
@@ -208,29 +196,47 @@ static bool select_applet(struct virtual_card *v, const struct command *cmd,
 
 /* ----------------------------------------------------------------- decision */
 
-/* A command of the applet; true if it must not or need not reach the card. */
-static bool answer_applet(const struct virtual_card *v, const struct command *cmd,
-                          struct reply *ret)
+void virtual_begin_anew(struct virtual_card *v, const struct command *cmd, struct reply *ret)
 {
-    bool ours = virtual_has_session(v, command_session(cmd));
+    sequences_restart(&v->sequences, cmd);
+    v->channels[cmd->channel].given_up = true;
+    reply_sw(ret, SW_CHANNEL_UNSUPPORTED);
+}
 
+/* A command of a session. */
+static bool answer_session(const struct virtual_card *v, const struct command *cmd,
+                           struct reply *ret)
+{
+    const struct sequences *seq = &v->sequences;
+
+    switch (cmd->kind) {
+    case COMMAND_OPEN:
+        reply_sw(ret, SW_CONDITIONS); /* open already, or too many */
+        return sequences_occupied(seq, command_session(cmd)) || seq->n_open == SEQUENCE_SESSIONS;
+    case COMMAND_UPDATE:
+        reply_sw(ret, SW_CONDITIONS);
+        return sequences_session(seq, cmd) == NULL;
+    case COMMAND_CLOSE:
+        reply_sw(ret, SW_OK); /* the bridge has closed it long ago */
+        return sequences_session(seq, cmd) == NULL;
+    default:
+        return false;
+    }
+}
+
+/* A command of the applet; true if it must not or need not reach the card. */
+static bool answer_applet(struct virtual_card *v, const struct command *cmd, struct reply *ret)
+{
     if (!v->channels[cmd->channel].selected) {
         reply_sw(ret, SW_INS_UNKNOWN);
         return true;
     }
-    switch (cmd->kind) {
-    case COMMAND_OPEN:
-        reply_sw(ret, SW_CONDITIONS); /* open already, or too many */
-        return ours || v->n_sessions == VIRTUAL_SESSIONS;
-    case COMMAND_UPDATE:
-        reply_sw(ret, SW_CONDITIONS);
-        return !ours;
-    case COMMAND_CLOSE:
-        reply_sw(ret, SW_OK); /* the bridge has closed it long ago */
-        return !ours;
-    default:
-        return false;
+    if (sequences_late(&v->sequences, cmd)) {
+        virtual_begin_anew(v, cmd, ret);
+        return true;
     }
+    v->channels[cmd->channel].given_up = false;
+    return answer_session(v, cmd, ret);
 }
 
 bool virtual_answer(struct virtual_card *v, const struct command *cmd, const struct aid *applet,

@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The card as one client sees it: its logical channels, which of them have the
- * applet selected, the rest of an answer that waits for GET RESPONSE, and the
- * sessions that it has open. Decides what can be answered without the card.
+ * applet selected, the rest of an answer that waits for GET RESPONSE, and what it
+ * has under way. Decides what can be answered without the card.
  * No I/O. */
 #ifndef BRIDGE_VIRTUAL_H
 #define BRIDGE_VIRTUAL_H
 
-#include "command.h"
-#include "session.h"
+#include "channel.h"
+#include "sequence.h"
 
 #define VIRTUAL_CHANNELS 4 /* the basic one, which nobody gets, and three */
-#define VIRTUAL_SESSIONS 8
 
 struct virtual_card {
     struct {
         bool open, selected;
+        bool given_up;  /* 6881 was given on it: its client takes another, perhaps */
         struct aid aid; /* as the client selected it */
     } channels[VIRTUAL_CHANNELS];
     uint8_t *waiting; /* owned; the rest of an answer, or NULL */
     size_t waiting_len, waiting_at;
     uint16_t waiting_sw; /* comes with its last byte */
     uint8_t waiting_channel;
-    struct session sessions[VIRTUAL_SESSIONS]; /* on the card, of this client */
-    size_t n_sessions;
-    bool sequence_ended; /* the client has left its sessions: close them */
+    struct sequences sequences;
 };
 
 /** What a client gets: data and status word. */
@@ -61,15 +59,8 @@ void reply_sw(struct reply *ret, uint16_t sw);
 void virtual_reply(struct virtual_card *v, const struct command *cmd, const uint8_t *data,
                    size_t len, uint16_t sw, struct reply *ret);
 
-/** The session that a command is about. */
-static inline struct session command_session(const struct command *cmd)
-{
-    return (struct session){ cmd->ins_init, cmd->apdu.p2 };
-}
-
-/** The sessions as commands open and end them. */
-bool virtual_has_session(const struct virtual_card *v, struct session session);
-void virtual_add_session(struct virtual_card *v, struct session session);
-void virtual_drop_session(struct virtual_card *v, struct session session);
+/** Put the status word that makes a client open a channel anew and begin again. That
+ *  channel is given to it again if all are taken. */
+void virtual_begin_anew(struct virtual_card *v, const struct command *cmd, struct reply *ret);
 
 #endif

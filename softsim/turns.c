@@ -193,6 +193,8 @@ static enum sequence sequence_after(const struct turns *t, const struct row *row
     enum sequence next = row == NULL ? SEQUENCE_NONE : sequence_by(row, was, rsp, len);
     bool foreign = row == NULL || row->sequence != was;
 
+    if (was == SEQUENCE_USE && row != NULL && row->step == STEP_LIST)
+        return was; /* read on the way to the use of the key, which is still to come */
     return next == SEQUENCE_NONE && foreign ? was : next;
 }
 

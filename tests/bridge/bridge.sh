@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # iotsafe-bridge as its users meet it: stock programs with the module in front, a
 # software SIM, a reader, and modems of both kinds behind it.
+LONG=${IOTSAFE_TEST_LONG:-} # before lib.sh forgets all settings of ours
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need openssl setpriv
@@ -80,6 +81,63 @@ handshake() { # SIM VERSION KEY CERTIFICATE
 same_list() {
 	run mod "$TOOL" --json list && cp "$OUT" "$T/by-bridge" || return 1
 	run tool sim --json list && cmp "$OUT" "$T/by-bridge"
+}
+
+# -------------------------------------------------------- what belongs together
+
+# How much; all of it with IOTSAFE_TEST_LONG.
+AGREEMENTS=60 LISTS=5
+[ -z "$LONG" ] || AGREEMENTS=500 LISTS=50
+
+# all_of PID...: wait for all of them.
+all_of() {
+	local pid status=0
+	for pid; do wait "$pid" || status=1; done
+	return "$status"
+}
+
+agreements() {
+	local i
+	local -a pids=()
+	run mod "$TOOL" keygen iotsafe://label=spare-1 || return 1
+	for i in 1 2 3 4 5 6 7 8; do
+		: >"$T/agree$i.log"
+		spawn "agree$i" env "${module_env[@]}" "$FAKES/agree" "$AGREEMENTS" 'iotsafe://label=spare-1;type=private'
+		pids+=("$SPAWNED")
+	done
+	all_of "${pids[@]}"
+	equal "$(cat "$T"/agree?.log | grep -c "^$AGREEMENTS right, 0 wrong, 0 failed$")" 8 'processes with right secrets only'
+}
+
+# A list in some 30 answers, and processes that do nothing but read it.
+whole_lists() {
+	local i
+	local -a pids=()
+	mkdir "$T/many" && "$SOFTSIM" init --store "$T/many/store" --profile gsma-strict --set list_page=25 \
+		>"$T/many.log" 2>&1 && start_sim many || return 1
+	for i in 1 2 3 4 5 6 7; do
+		echo "$i" >"$T/note" && admin many put-file "note-$i" "$T/note" >"$T/put.log" || return 1
+	done
+	start_bridge lists "$(socket_of many)" && through lists || return 1
+	run tool many --json list && cp "$OUT" "$T/whole" || return 1
+	for i in 1 2 3 4 5 6 7 8; do
+		list_again_and_again "$i" >"$T/lister$i.log" 2>&1 &
+		pids+=("$!")
+	done
+	all_of "${pids[@]}" || return 1
+	[ "$(grep -c '"cmd":"..CB0101' "$T/many/exchanges.json")" -gt $((160 * LISTS)) ] || {
+		echo 'the list has too few pages to tell anything'
+		return 1
+	}
+	through bridge
+	end "${PID_OF[lists]}" && stop many
+}
+
+list_again_and_again() { # NUMBER
+	local i
+	for ((i = 0; i < LISTS; i++)); do
+		mod "$TOOL" --json list >"$T/list$1" && cmp "$T/list$1" "$T/whole" || return 1
+	done
 }
 
 # ------------------------------------------------------------------- faults
@@ -392,6 +450,8 @@ it 'TLS 1.2, key and certificate by label' handshake sim 1.2 "$key" iotsafe://la
 it 'TLS 1.3, key and certificate by label' handshake sim 1.3 "$key" iotsafe://label=client-cert
 it 'TLS 1.3, key-reference file' handshake sim 1.3 "$T/pem/client-key.pem" "$T/pem/client.pem"
 it 'the list of objects is the same as without the bridge' same_list
+it "ECDH on one key: 8 processes, $AGREEMENTS secrets each, all right" agreements
+it "a list in many answers: 8 processes, $LISTS lists each, all whole" whole_lists
 it 'programs killed in the middle of signatures: the next one signs' killed_at_work
 it 'the bridge killed and started again: programs go on' restarted
 it 'no bridge: one clear error; a dead socket is replaced' dead

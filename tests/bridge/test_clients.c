@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -60,7 +61,7 @@ Test(clients, one_waits_until_the_sequence_of_the_other_is_over)
     GOOD(ask(a, RANDOM_4)); /* the owner may do other things */
     cr_expect_str_eq(hear(b, 100), "silent");
     GOOD(ask(a, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(b, 1000), "9000");
+    cr_expect_str_eq(hear(b, 20000), "9000");
     cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6985"); /* not in b's session */
     GOOD(ask(b, SIGN_UPDATE("01")));
     cr_expect_eq(world_stop(w), 0);
@@ -76,13 +77,13 @@ Test(clients, are_served_in_the_order_of_their_coming)
     cr_expect_str_eq(ask(owner, SIGN_INIT("01")), "9000");
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         say(fds[ARRAY_LEN(fds) - 1 - i], SIGN_INIT("01"));
-        (void)usleep(20000);
+        GOOD(ask(owner, RANDOM_4)); /* the command before is there by now */
     }
     GOOD(ask(owner, SIGN_UPDATE("01")));
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         int fd = fds[ARRAY_LEN(fds) - 1 - i];
 
-        cr_expect_str_eq(hear(fd, 1000), "9000", "client %zu", i);
+        cr_expect_str_eq(hear(fd, 20000), "9000", "client %zu", i);
         GOOD(ask(fd, SIGN_UPDATE("01")));
     }
     cr_expect_eq(world_stop(w), 0);
@@ -96,9 +97,8 @@ Test(clients, an_owner_that_falls_asleep_loses_its_session)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     cr_expect_str_eq(ask(b, SIGN_INIT("01")), "9000");
-    cr_expect(now_ms() - start >= 1800 && now_ms() - start < 5000, "after %lld ms",
-              (long long)(now_ms() - start));
-    cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6985");
+    cr_expect_geq(now_ms() - start, 1800);
+    cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6881");
     GOOD(ask(b, SIGN_UPDATE("01")));
     sign(a);
     cr_expect_eq(world_stop(w), 0);
@@ -111,13 +111,11 @@ Test(clients, an_owner_that_dies_leaves_nothing_behind)
 
     for (int i = 0; i < 3; i++) {
         int a = world_client(w);
-        int64_t start = now_ms();
 
         cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
         say(b, SIGN_INIT("01"));
         (void)close(a);
-        cr_expect_str_eq(hear(b, 5000), "9000");
-        cr_expect_lt(now_ms() - start, 1500);
+        cr_expect_str_eq(hear(b, 20000), "9000");
         GOOD(ask(b, SIGN_UPDATE("01")));
     }
     cr_expect_eq(world_stop(w), 0);
@@ -131,6 +129,8 @@ Test(clients, sessions_are_closed_on_the_card_as_soon_as_their_owner_has_gone)
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     cr_expect_eq(world_count(w, "COMPUTE SIGNATURE CLOSE"), 0);
     (void)close(a);
+    for (int i = 0; i < 500 && world_count(w, "COMPUTE SIGNATURE CLOSE") == 0; i++)
+        ;
     cr_expect_eq(world_count(w, "COMPUTE SIGNATURE CLOSE"), 1);
     cr_expect_eq(world_stop(w), 0);
 }
@@ -156,7 +156,7 @@ Test(clients, leave_a_sequence_by_closing_by_select_and_by_an_error)
         got = ask(a, ways[i].command);
         cr_expect(ways[i].answer != NULL ? strcmp(got, ways[i].answer) == 0 : got[0] == '6',
                   "%s: %s", ways[i].command, got);
-        cr_expect(ends_with(hear(b, 1000), "9000"), "way %zu", i);
+        cr_expect(ends_with(hear(b, 20000), "9000"), "way %zu", i);
         cr_expect_str_eq(ask(a, SIGN_CLOSE("01")), "9000", "way %zu", i);
         sign(b);
     }
@@ -172,7 +172,7 @@ Test(clients, nobody_keeps_the_card_for_ever)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     say(b, RANDOM_4);
-    while (now_ms() - start < 8000 && strcmp(got, "silent") == 0) {
+    while (now_ms() - start < 60000 && strcmp(got, "silent") == 0) {
         (void)ask(a, RANDOM_4); /* never idle */
         got = hear(b, 50);
         if (strcmp(got, "9300") == 0) { /* asked to come again */
@@ -182,7 +182,7 @@ Test(clients, nobody_keeps_the_card_for_ever)
     }
     cr_expect(ends_with(got, "9000"), "%s", got);
     cr_expect_geq(now_ms() - start, 2500);
-    cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6985");
+    cr_expect_str_eq(ask(a, SIGN_UPDATE("01")), "6881");
     cr_expect_eq(world_stop(w), 0);
 }
 
@@ -193,15 +193,15 @@ Test(clients, who_waits_long_is_asked_again_and_keeps_its_turn)
 
     cr_expect_str_eq(ask(a, SIGN_INIT("01")), "9000");
     say(b, SIGN_INIT("01"));
-    cr_expect_str_eq(hear(b, 3000), "9300");
+    cr_expect_str_eq(hear(b, 20000), "9300");
     say(c, SIGN_INIT("01"));
-    (void)usleep(50000);
+    GOOD(ask(a, RANDOM_4)); /* the command before is there by now */
     say(b, SIGN_INIT("01"));
-    (void)usleep(50000);
+    GOOD(ask(a, RANDOM_4));
     GOOD(ask(a, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(b, 1000), "9000", "b came first");
+    cr_expect_str_eq(hear(b, 20000), "9000", "b came first");
     GOOD(ask(b, SIGN_UPDATE("01")));
-    cr_expect_str_eq(hear(c, 1000), "9000");
+    cr_expect_str_eq(hear(c, 20000), "9000");
     cr_expect_eq(world_stop(w), 0);
 }
 
@@ -390,7 +390,7 @@ Test(clients, a_key_is_never_made_twice)
     cr_expect_str_eq(hear(a, 300), "silent");
     world_sim_down(w);
     world_sim_up(w);
-    cr_expect_str_eq(hear(a, 5000), "closed");
+    cr_expect_str_eq(hear(a, 20000), "closed");
     a = world_client(w);
     GOOD(ask(a, RANDOM_4));
     cr_expect_eq(world_count(w, "GENERATE KEY PAIR"), 0, "the command was sent again");
@@ -408,7 +408,7 @@ Test(hostile, frames_of_any_length)
     int a = world_connect(w);
 
     say_raw(a, too_long, sizeof(too_long));
-    cr_expect_str_eq(hear(a, 2000), "closed");
+    cr_expect_str_eq(hear(a, 20000), "closed");
     a = world_connect(w);
     cr_expect_str_eq(ask(a, ""), "6700");
     cr_expect_str_eq(ask(a, "81"), "6700");
@@ -457,13 +457,170 @@ Test(hostile, more_clients_than_places)
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fds[i] = world_client(w);
-    more = world_connect(w);
-    cr_expect_str_eq(hear(more, 2000), "closed");
+    sign(fds[0]);
+    more = world_client(w);
+    sign(more);
+    cr_expect_str_eq(hear(fds[1], 20000), "closed", "the idlest had to go");
     sign(fds[0]);
     sign(fds[63]);
-    (void)close(fds[5]);
-    (void)usleep(100000);
-    sign(world_client(w));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+Test(hostile, places_go_to_nobody_of_the_same_user_while_all_wait_for_the_card)
+{
+    struct world *w = world_start(NULL, NULL);
+    int fds[64], more;
+
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(fds[0], SIGN_INIT("01")), "9000");
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        say(fds[i], RANDOM_4);
+    GOOD(ask(fds[0], RANDOM_4)); /* all the others' commands are there by now */
+    more = world_connect(w);
+    cr_expect_str_eq(hear(more, 20000), "closed");
+    GOOD(ask(fds[0], SIGN_UPDATE("01")));
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        GOOD(hear(fds[i], 20000));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+Test(hostile, half_a_frame_does_not_keep_a_place)
+{
+    static const unsigned char half[] = { 0x00, 0x05, 0x81 };
+    struct world *w = world_start(NULL, NULL);
+    int good = world_client(w), bad = world_client(w);
+
+    say_raw(bad, half, sizeof(half));
+    sign(good);
+    cr_expect_str_eq(hear(bad, 20000), "closed");
+    sign(good);
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* ------------------------------------------------------------- several users */
+
+/* The other user is a process of its own; what went wrong there, its exit status tells. */
+static pid_t as_nobody(void)
+{
+    pid_t pid = fork();
+
+    cr_assert_geq(pid, 0);
+    if (pid == 0 && setresuid(65534, 65534, 65534) != 0)
+        _exit(9);
+    return pid;
+}
+
+static bool signs(int fd)
+{
+    return strcmp(ask(fd, SIGN_INIT("01")), "9000") == 0
+           && ends_with(ask(fd, SIGN_UPDATE("01")), "9000");
+}
+
+static void needs_root(void)
+{
+    if (geteuid() != 0)
+        cr_skip_test("only root can become another user");
+}
+
+static bool succeeded(pid_t pid)
+{
+    int status = 1;
+
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+Test(users, who_takes_all_places_shuts_nobody_out)
+{
+    static const unsigned char half[] = { 0x00, 0x05, 0x81 };
+    struct world *w;
+    int fds[80];
+    pid_t other;
+
+    needs_root();
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = world_connect(w);
+        if (i % 2 == 0)
+            say_raw(fds[i], half, sizeof(half));
+    }
+    other = as_nobody();
+    if (other == 0) {
+        for (int i = 0; i < 20; i++) {
+            int fd = world_client(w);
+
+            if (!signs(fd))
+                _exit(1);
+            (void)close(fd);
+        }
+        _exit(0);
+    }
+    cr_expect(succeeded(other));
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* Root's clients all wait for the card; the other user comes last and is second. */
+Test(users, many_clients_of_one_cost_another_one_turn)
+{
+    struct world *w;
+    int owner, fds[62], done[2];
+    unsigned served = 0;
+    char byte;
+    pid_t other;
+
+    needs_root();
+    cr_assert_eq(pipe(done), 0);
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    owner = world_client(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(owner, SIGN_INIT("01")), "9000");
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        say(fds[i], SIGN_INIT("01"));
+    other = as_nobody();
+    if (other == 0) {
+        int fd = world_client(w); /* needs no turn */
+
+        say(fd, SIGN_INIT("01"));
+        (void)!write(done[1], "", 1);
+        _exit(strcmp(hear(fd, 20000), "9000") == 0 && ends_with(ask(fd, SIGN_UPDATE("01")), "9000")
+                  ? 0
+                  : 1);
+    }
+    cr_assert_eq(read(done[0], &byte, 1), 1);
+    GOOD(ask(owner, RANDOM_4)); /* the other's command is there by now */
+    GOOD(ask(owner, SIGN_UPDATE("01")));
+    cr_expect(succeeded(other));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        served += strcmp(hear(fds[i], 0), "silent") != 0;
+    cr_expect_leq(served, 1);
+    cr_expect_eq(world_stop(w), 0);
+}
+
+/* Commands wait; they are not under way, and another user may have the place. */
+Test(users, a_place_is_found_where_one_user_has_all_and_all_wait)
+{
+    struct world *w;
+    int fds[64];
+    pid_t other;
+
+    needs_root();
+    w = world_start(NULL, WORDS("--mode", "666"));
+    world_open_to_all(w);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = world_client(w);
+    cr_expect_str_eq(ask(fds[0], SIGN_INIT("01")), "9000");
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        say(fds[i], RANDOM_4);
+    GOOD(ask(fds[0], RANDOM_4));
+    other = as_nobody();
+    if (other == 0) {
+        _exit(signs(world_client(w)) ? 0 : 1);
+    }
+    GOOD(ask(fds[0], SIGN_UPDATE("01")));
+    cr_expect(succeeded(other));
     cr_expect_eq(world_stop(w), 0);
 }
 
@@ -497,8 +654,8 @@ Test(hostile, a_client_that_hangs_up_while_it_waits)
         say(b, "00 70 00 00 01");
         say(b, "01 A4 04 00 07 A0000005590010");
         say(b, RANDOM_4);
-        cr_expect_str_eq(hear(b, 1000), "019000", "client %d", i);
-        cr_expect_str_eq(hear(b, 1000), "9000", "client %d", i);
+        cr_expect_str_eq(hear(b, 20000), "019000", "client %d", i);
+        cr_expect_str_eq(hear(b, 20000), "9000", "client %d", i);
         (void)usleep(5000); /* the third waits for the card */
         (void)close(b);
     }

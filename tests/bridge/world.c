@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -215,6 +216,11 @@ unsigned world_count(struct world *w, const char *name)
 }
 
 /* ---------------------------------------------------------------- clients */
+
+void world_open_to_all(struct world *w)
+{
+    cr_assert_eq(chmod(w->dir, 0711), 0);
+}
 
 int world_connect(struct world *w)
 {

@@ -19,6 +19,9 @@ struct world *world_start(const char *const *sim, const char *const *bridge);
 /** Ends all. @return the exit status of the bridge after SIGTERM; -1: a signal */
 int world_stop(struct world *w);
 
+/** Let other users come to the socket, which needs --mode as well. */
+void world_open_to_all(struct world *w);
+
 /** A connection to the bridge. */
 int world_connect(struct world *w);
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An application that agrees on secrets with a key that it names by URI, each time
+ * with a new key of the other side, and computes each secret as the other side does.
+ * Plain libcrypto: nothing in here knows iotsafe. Prints how many were right, wrong
+ * and failed.
+ */
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+#include <openssl/store.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum outcome { RIGHT, WRONG, FAILED, N_OUTCOMES };
+
+static OSSL_LIB_CTX *software;
+
+static EVP_PKEY *load(const char *uri)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex(uri, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    EVP_PKEY *key = NULL;
+
+    if (store == NULL)
+        return NULL;
+    while (key == NULL && OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) == 1
+           && !OSSL_STORE_eof(store)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+        if (info != NULL)
+            key = OSSL_STORE_INFO_get1_PKEY(info);
+        OSSL_STORE_INFO_free(info);
+    }
+    OSSL_STORE_close(store);
+    return key;
+}
+
+/* The public key alone, as another library context sees it. */
+static EVP_PKEY *public_copy(EVP_PKEY *key, OSSL_LIB_CTX *context)
+{
+    unsigned char *der = NULL;
+    int der_len = i2d_PUBKEY(key, &der);
+    const unsigned char *next = der;
+    EVP_PKEY *copy = der_len > 0 ? d2i_PUBKEY_ex(NULL, &next, der_len, context, NULL) : NULL;
+
+    OPENSSL_free(der);
+    return copy;
+}
+
+static bool derive(OSSL_LIB_CTX *context, EVP_PKEY *mine, EVP_PKEY *theirs,
+                   unsigned char ret_secret[static 64], size_t *ret_len)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(context, mine, NULL);
+    bool good = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1
+                && EVP_PKEY_derive_set_peer(ctx, theirs) == 1
+                && EVP_PKEY_derive(ctx, ret_secret, ret_len) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}
+
+static enum outcome agree(EVP_PKEY *key, EVP_PKEY *key_in_software)
+{
+    EVP_PKEY *other = EVP_PKEY_Q_keygen(software, NULL, "EC", "P-256");
+    EVP_PKEY *other_public = other != NULL ? public_copy(other, NULL) : NULL;
+    unsigned char ours[64], theirs[64];
+    size_t ours_len = sizeof(ours), theirs_len = sizeof(theirs);
+    enum outcome outcome = FAILED;
+
+    if (other_public != NULL && derive(NULL, key, other_public, ours, &ours_len)
+        && derive(software, other, key_in_software, theirs, &theirs_len))
+        outcome = ours_len == theirs_len && memcmp(ours, theirs, ours_len) == 0 ? RIGHT : WRONG;
+    EVP_PKEY_free(other_public);
+    EVP_PKEY_free(other);
+    return outcome;
+}
+
+int main(int argc, char **argv)
+{
+    long counts[N_OUTCOMES] = { 0 };
+    long n = argc == 3 ? strtol(argv[1], NULL, 10) : 0;
+    EVP_PKEY *key = NULL, *copy = NULL;
+
+    if (n <= 0) {
+        fprintf(stderr, "usage: agree COUNT URI\n");
+        return 2;
+    }
+    software = OSSL_LIB_CTX_new();
+    if (software != NULL && OSSL_PROVIDER_load(software, "default") != NULL)
+        key = load(argv[2]);
+    if (key != NULL)
+        copy = public_copy(key, software);
+    for (long i = 0; copy != NULL && i < n; i++)
+        counts[agree(key, copy)]++;
+    printf("%ld right, %ld wrong, %ld failed\n", counts[RIGHT], counts[WRONG], counts[FAILED]);
+    ERR_print_errors_fp(stderr);
+    EVP_PKEY_free(copy);
+    EVP_PKEY_free(key);
+    OSSL_LIB_CTX_free(software);
+    return counts[RIGHT] == n ? 0 : 1;
+}
