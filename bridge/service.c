@@ -182,13 +182,13 @@ static enum iotsafe_err open_session(const struct card_use *use, struct job *job
         && (finished.ins_init != wanted.ins_init || finished.number != wanted.number))
         close_session(use, job, finished);
     err = exchange(use, job, &cmd->apdu);
-    if (err == IOTSAFE_OK && traits->left_finished != 0 && !traits->close_after) {
+    if (err == IOTSAFE_OK && finished.ins_init != 0 && !traits->close_after) {
         traits->close_after = true;
         trace_note(use->channel->trace, use->channel->transport->device,
                    "learned: this applet does not close a finished session itself");
     }
     if (err == IOTSAFE_OK)
-        traits->left_finished = 0;
+        job->service->finished = (struct session){ 0 };
     return err;
 }
 
@@ -201,7 +201,6 @@ static void finish_session(const struct card_use *use, struct job *job, struct s
     struct traits *traits = &use->channel->traits;
 
     if (session.ins_init == IOTSAFE_INS_COMPUTE_SIGNATURE_INIT && !traits->close_after) {
-        traits->left_finished = session.ins_init;
         job->service->finished = session;
         return;
     }
