@@ -277,7 +277,6 @@ static const struct {
 enum reach {
     REACH_NOTHING,
     REACH_DEVICE,  /* it was there */
-    REACH_BROKEN,  /* and broke off an exchange: the card is just being exchanged? */
     REACH_CHANNEL, /* a channel was taken for granted, which nothing has confirmed */
 };
 
@@ -286,6 +285,7 @@ struct recovery {
     enum iotsafe_err err; /* that made it necessary */
     unsigned used[IOTSAFE_ERR_MAX];
     enum reach reach;
+    bool broken;       /* an exchange was broken off: the card is just being exchanged? */
     unsigned channels; /* that were opened in it */
     unsigned n_opened; /* of the channel that `used` speaks of */
     bool responded;    /* the card has given a response in this operation */
@@ -410,7 +410,7 @@ static void leave(struct iotsafe_card *card)
  * taken for granted. */
 static bool may_come_back(const struct recovery *rec, unsigned used)
 {
-    return (rec->reach == REACH_BROKEN && now_ms() < rec->grace_until)
+    return (rec->broken && now_ms() < rec->grace_until)
            || ((rec->reach == REACH_CHANNEL || rec->responded) && used == 0);
 }
 
@@ -457,8 +457,7 @@ static void pause_between(struct recovery *rec, int64_t first_ms, int64_t most_m
 static bool prepare_next(struct iotsafe_card *card, struct recovery *rec, enum iotsafe_err err,
                          deadline_t deadline)
 {
-    if (err == IOTSAFE_ERR_TRANSPORT && rec->reach == REACH_DEVICE)
-        rec->reach = REACH_BROKEN;
+    rec->broken = rec->broken || (err == IOTSAFE_ERR_TRANSPORT && rec->reach != REACH_NOTHING);
     rec->responded = rec->responded || card->channel.n_responses > 0;
     rec->err = err;
     rec->action = choose_action(card, rec, err);
