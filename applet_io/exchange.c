@@ -342,93 +342,131 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
 
 /* ----------------------------------------------------------------- asking */
 
-/* A question in one form of the class byte. */
-static enum iotsafe_err ask_as(struct channel *ch, const struct apdu_cmd *question, bool plain,
-                               enum filler filler, deadline_t deadline, struct iotsafe_op *op)
+/* What a question in one form of the class byte came to. */
+enum said { SAID_OURS, SAID_OTHER_CLASS, SAID_NO };
+
+static enum iotsafe_err ask_once(struct channel *ch, const struct apdu_cmd *question,
+                                 struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
 {
-    const struct instruction *in = instruction_of(question->ins);
+    enum iotsafe_err err = exchange_plain(ch, question, rsp, deadline, op);
+
+    if (err == IOTSAFE_OK && (rsp->sw & 0xff00) == SW_WRONG_LE) {
+        struct apdu_cmd again = *question;
+
+        again.ne = (rsp->sw & 0xff) != 0 ? (rsp->sw & 0xff) : APDU_NE_MAX;
+        err = exchange_plain(ch, &again, rsp, deadline, op);
+    }
+    if (err == IOTSAFE_OK)
+        err = collect(ch, instruction_of(question->ins), rsp, deadline, op);
+    if (err == IOTSAFE_ERR_CARD) /* a modem that refuses: it knows no such session */
+        err = IOTSAFE_ERR_CHANNEL_LOST;
+    return err;
+}
+
+/* Class and filler are those of the channel if the applet shows itself, and what they were
+ * before if not. */
+static enum iotsafe_err ask_as(struct channel *ch, const struct apdu_cmd *question, bool plain,
+                               enum filler filler, enum said *ret_said, deadline_t deadline,
+                               struct iotsafe_op *op)
+{
     const bool class_before = ch->traits.class_plain;
     const enum filler filler_before = ch->filler;
     uint8_t data[512];
     struct apdu_rsp rsp = APDU_RSP_ON(data);
     enum iotsafe_err err;
+    bool success;
 
+    *ret_said = SAID_NO;
     ch->traits.class_plain = plain;
     ch->filler = filler;
-    err = exchange_plain(ch, question, &rsp, deadline, op);
-    if (err == IOTSAFE_OK && (rsp.sw & 0xff00) == SW_WRONG_LE) {
-        struct apdu_cmd again = *question;
-
-        again.ne = (rsp.sw & 0xff) != 0 ? (rsp.sw & 0xff) : APDU_NE_MAX;
-        err = exchange_plain(ch, &again, &rsp, deadline, op);
-    }
-    if (err == IOTSAFE_OK)
-        err = collect(ch, in, &rsp, deadline, op);
-    if (err == IOTSAFE_ERR_CARD) /* a modem that refuses: it knows no such session */
-        err = IOTSAFE_ERR_CHANNEL_LOST;
-    if (err == IOTSAFE_OK && rsp.sw == SW_CHANNEL_UNSUPPORTED && filler != FILLER_CALLER) {
+    err = ask_once(ch, question, &rsp, deadline, op);
+    success = err == IOTSAFE_OK
+              && (error_from_sw(rsp.sw) == IOTSAFE_OK || (rsp.sw == SW_MORE_DATA && rsp.len != 0));
+    if (success && instruction_proves_applet(instruction_of(question->ins), plain, data, rsp.len)) {
+        channel_believe(ch, BELIEF_PROVED);
+        ch->traits.class_confirmed = true;
+        *ret_said = SAID_OURS;
+    } else if (err == IOTSAFE_OK && rsp.sw == SW_CHANNEL_UNSUPPORTED && filler != FILLER_CALLER) {
         if (!ch->transport->opens_channels)
             channel_believe(ch, BELIEF_LOST);
         op_set(op, "%s: channel %s is not open", ch->transport->device, ch->session);
         err = IOTSAFE_ERR_CHANNEL_LOST;
     } else if (err == IOTSAFE_OK) {
-        const bool success = error_from_sw(rsp.sw) == IOTSAFE_OK
-                             || (rsp.sw == SW_MORE_DATA && rsp.len != 0);
-
-        err = IOTSAFE_ERR_UNSUPPORTED;
-        ch->refused_oddly = ch->refused_oddly || (!success && !sw_is_odd(rsp.sw));
-        if (success && instruction_proves_applet(in, plain, data, rsp.len)) {
-            channel_believe(ch, BELIEF_PROVED);
-            ch->traits.class_confirmed = true;
-            err = IOTSAFE_OK;
-        }
+        if (rsp.sw == SW_CLA_UNKNOWN)
+            *ret_said = SAID_OTHER_CLASS;
+        ch->refused_oddly = ch->refused_oddly || *ret_said == SAID_OTHER_CLASS
+                            || (!success && !sw_is_odd(rsp.sw));
     }
     explicit_bzero(data, sizeof(data));
-    if (err != IOTSAFE_OK) {
+    if (*ret_said != SAID_OURS) {
         ch->traits.class_plain = class_before;
         ch->filler = filler_before;
     }
     return err;
 }
 
-/* The same question in all forms that are possible, the most likely one first. */
-static enum iotsafe_err ask_all_ways(struct channel *ch, const struct question *question,
-                                     deadline_t deadline, struct iotsafe_op *op)
+/* With the class byte filled in by the modem, and by us: the likelier way first. */
+static enum iotsafe_err ask_both_ways(struct channel *ch, const struct apdu_cmd *question,
+                                      bool plain, enum said *ret_said, deadline_t deadline,
+                                      struct iotsafe_op *op)
 {
-    const bool two_fillers = ch->transport->opens_channels && ch->number != 0;
-    const bool class_is_set = ch->default_traits.class_confirmed;
-    const bool first_class = ch->traits.class_plain;
+    const bool two = ch->transport->opens_channels && ch->number != 0;
     const enum filler first = ch->filler == FILLER_CALLER ? FILLER_CALLER : FILLER_MODEM;
     const enum filler second = first == FILLER_CALLER ? FILLER_MODEM : FILLER_CALLER;
-    enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
+    enum iotsafe_err err = ask_as(ch, question, plain, first, ret_said, deadline, op);
 
-    for (int classes = 0; classes < (class_is_set ? 1 : 2); classes++) {
-        const bool plain = first_class != (classes == 1);
+    if (err == IOTSAFE_OK && *ret_said != SAID_OURS && two)
+        err = ask_as(ch, question, plain, second, ret_said, deadline, op);
+    return err;
+}
+
+/* All questions in one class, the one first that was answered last. */
+static enum iotsafe_err ask_all(struct channel *ch, bool plain, enum said *ret_said,
+                                deadline_t deadline, struct iotsafe_op *op)
+{
+    const unsigned first = ch->traits.question;
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    *ret_said = SAID_NO;
+    for (unsigned i = 0; i < N_QUESTIONS && err == IOTSAFE_OK && *ret_said == SAID_NO; i++) {
+        const unsigned n = (first + i) % N_QUESTIONS;
+        const struct question *question = &instruction_questions[n];
 
         if (question->only_8n && plain)
             continue;
-        err = ask_as(ch, &question->cmd, plain, first, deadline, op);
-        if (err == IOTSAFE_ERR_UNSUPPORTED && two_fillers)
-            err = ask_as(ch, &question->cmd, plain, second, deadline, op);
-        if (err != IOTSAFE_ERR_UNSUPPORTED)
-            break;
+        err = ask_both_ways(ch, &question->cmd, plain, ret_said, deadline, op);
+        if (*ret_said == SAID_OURS)
+            ch->traits.question = (uint8_t)n;
     }
+    return err;
+}
+
+/* In both classes, unless the configuration says which. */
+static enum iotsafe_err ask_in_all_forms(struct channel *ch, enum said *ret_said,
+                                         deadline_t deadline, struct iotsafe_op *op)
+{
+    const bool first = ch->traits.class_plain;
+    enum iotsafe_err err = ask_all(ch, first, ret_said, deadline, op);
+
+    if (err == IOTSAFE_OK && *ret_said != SAID_OURS && !ch->default_traits.class_confirmed)
+        err = ask_all(ch, !first, ret_said, deadline, op);
     return err;
 }
 
 enum iotsafe_err exchange_ask(struct channel *ch, deadline_t deadline, struct iotsafe_op *op)
 {
-    enum iotsafe_err err = IOTSAFE_ERR_UNSUPPORTED;
+    enum said said;
+    enum iotsafe_err err;
 
     ch->refused_oddly = false;
-    for (size_t i = 0; i < 2 * N_QUESTIONS && err == IOTSAFE_ERR_UNSUPPORTED; i++) {
-        /* once more if any refusal was of the kind that passes */
-        if (i == N_QUESTIONS && !ch->refused_oddly)
-            break;
-        err = ask_all_ways(ch, &instruction_questions[i % N_QUESTIONS], deadline, op);
-    }
-    if (err == IOTSAFE_ERR_UNSUPPORTED)
+    err = ask_in_all_forms(ch, &said, deadline, op);
+    /* once more if any refusal was of the kind that passes */
+    if (err == IOTSAFE_OK && said != SAID_OURS && ch->refused_oddly)
+        err = ask_in_all_forms(ch, &said, deadline, op);
+    if (err == IOTSAFE_OK && said != SAID_OURS) {
         op_set(op, "%s: on channel %s no IoT SAFE applet shows itself", ch->transport->device,
                ch->session);
+        err = IOTSAFE_ERR_UNSUPPORTED;
+    }
     return err;
 }

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 12
+#define FIELDS 13
 
 static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
 {
     const unsigned all[FIELDS] = {
-        t->class_plain,    t->class_confirmed,  t->response_as_cmd,  (unsigned)t->le,
-        t->session,        t->close_after,      t->close_forced,     t->left_finished,
-        t->text_per_block, t->short_sig_length, t->verify_confirmed,
+        t->class_plain, t->class_confirmed, t->response_as_cmd,  (unsigned)t->le,
+        t->session,     t->close_after,     t->close_forced,     t->left_finished,
+        t->left_open,   t->text_per_block,  t->short_sig_length, t->verify_confirmed,
+        t->question,
     };
 
     memcpy(v, all, sizeof(all));
@@ -41,7 +42,7 @@ bool traits_parse(const char *text, struct traits *ret_traits)
             return false;
         text = end + 1;
     }
-    if (v[3] > APDU_LE_ALWAYS)
+    if (v[3] > APDU_LE_ALWAYS || v[12] >= N_QUESTIONS)
         return false;
     *ret_traits = (struct traits){
         .class_plain = v[0] != 0,
@@ -56,6 +57,7 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         .text_per_block = v[9] != 0,
         .short_sig_length = v[10] != 0,
         .verify_confirmed = v[11] != 0,
+        .question = (uint8_t)v[12],
     };
     return true;
 }

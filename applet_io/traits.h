@@ -5,7 +5,7 @@
 #ifndef APPLET_IO_TRAITS_H
 #define APPLET_IO_TRAITS_H
 
-#include "apdu.h"
+#include "instruction.h"
 
 struct traits {
     bool class_plain;     /* IoT SAFE commands take 0N, not 8N */
@@ -20,6 +20,7 @@ struct traits {
     bool text_per_block;   /* a long text goes as one TLV a block */
     bool short_sig_length; /* VERIFY takes tag 33 with a one-byte length */
     bool verify_confirmed; /* some signature was found good in that form */
+    uint8_t question;      /* of instruction_questions, the one that was answered last */
 };
 
 #define TRAITS_DEFAULT \
