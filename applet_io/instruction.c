@@ -79,6 +79,10 @@ bool instruction_proves_applet(const struct instruction *in, bool plain_class, c
     }
 }
 
+const uint8_t instruction_inits[N_SESSION_INITS] = { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT,
+                                                     IOTSAFE_INS_VERIFY_SIGNATURE_INIT,
+                                                     IOTSAFE_INS_PUT_PUBLIC_KEY_INIT };
+
 const struct question instruction_questions[N_QUESTIONS] = {
     { { .ins = IOTSAFE_INS_GET_DATA, .p1 = IOTSAFE_P1_APPLICATION, .ne = IOTSAFE_APP_INFO_SIZE },
       false },

@@ -59,6 +59,10 @@ const struct instruction *instruction_of(uint8_t ins);
 bool instruction_proves_applet(const struct instruction *in, bool plain_class, const uint8_t *data,
                                size_t len);
 
+/** The instructions that open a session, those first whose sessions are left more often. */
+#define N_SESSION_INITS 3
+extern const uint8_t instruction_inits[N_SESSION_INITS];
+
 /** Commands that do no harm to any application and whose answer shows whether ours gives
  *  it, the best one first. */
 struct question {

@@ -92,14 +92,10 @@ static enum iotsafe_err after_closing_known(const struct card_use *use,
 static enum iotsafe_err after_closing_all(const struct card_use *use, const struct session *session,
                                           const uint8_t *data, size_t data_len, uint16_t *ret_sw)
 {
-    static const uint8_t openers[] = { IOTSAFE_INS_COMPUTE_SIGNATURE_INIT,
-                                       IOTSAFE_INS_VERIFY_SIGNATURE_INIT,
-                                       IOTSAFE_INS_PUT_PUBLIC_KEY_INIT };
-
     use->channel->swept = true;
-    for (size_t i = 0; i < ARRAY_LEN(openers); i++)
-        if (openers[i] != session->ins_init)
-            session_close(use, &(struct session){ openers[i], session->number });
+    for (size_t i = 0; i < N_SESSION_INITS; i++)
+        if (instruction_inits[i] != session->ins_init)
+            session_close(use, &(struct session){ instruction_inits[i], session->number });
     return open_session(use, session, data, data_len, ret_sw);
 }
 
