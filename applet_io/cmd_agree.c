@@ -178,8 +178,11 @@ static enum iotsafe_err prove_by_reading(const struct card_use *use, struct agre
     for (int i = 0; i < TRIES_MAX; i++) {
         enum iotsafe_err err = put_and_compute(use, job);
 
-        if (err == IOTSAFE_OK)
+        if (err == IOTSAFE_OK) {
             err = cmd_read_point(use, &job->container, point);
+            if (iotsafe_err_is_refusal(err))
+                op_add(use->op, "; without turns the peer's key must be readable where it was put");
+        }
         if (err == IOTSAFE_OK)
             err = check_own(use, job);
         if (err != IOTSAFE_OK || memcmp(point, job->a->peer, sizeof(point)) == 0)

@@ -28,6 +28,8 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
         struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = LIST_BYTES_MAX - job->len };
         enum iotsafe_err err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
 
+        if (rsp.sw == SW_INCOMPATIBLE_FILE)
+            return IOTSAFE_ERR_UNSUPPORTED; /* how some modems filter GET DATA */
         if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
             return err;
         job->len += rsp.len;
@@ -188,7 +190,7 @@ enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
 
 /* ------------------------------------------------------------ application */
 
-/* 6981 is how some modems filter GET DATA. */
+/* 6981: the filter of a modem, as above. */
 static bool lacks_the_command(uint16_t sw)
 {
     return sw == SW_INS_UNKNOWN || sw == SW_WRONG_P1P2 || sw == SW_INCOMPATIBLE_FILE;

@@ -12,7 +12,8 @@ struct session {
     uint8_t number;   /* P2 of each command */
 };
 
-/** Status words by which INIT may say that a session is in its way. */
+/** True for a status word of INIT that a session in the way explains: one that somebody
+ *  left open, or that this applet does not close by itself. */
 bool session_in_the_way(uint16_t sw);
 
 /**
@@ -43,10 +44,6 @@ void session_end(const struct card_use *use, const struct session *session, enum
 /** True if the card still talks to us after this error, and no rest of an answer lies
  *  between us: a further command would get what belongs to the last. */
 bool session_can_close(enum iotsafe_err err);
-
-/** True if INIT was refused by a status word that a session in the way explains: one
- *  that somebody left open, or that this applet does not close by itself. */
-bool session_in_the_way(uint16_t sw);
 
 /** Close in any case; whatever the card says. */
 void session_close(const struct card_use *use, const struct session *session);

@@ -130,7 +130,7 @@ static bool card_is_lost(enum iotsafe_err err)
 {
     return err == IOTSAFE_ERR_TRANSPORT || err == IOTSAFE_ERR_TIMEOUT || err == IOTSAFE_ERR_NO_CARD
            || err == IOTSAFE_ERR_NO_SERVICE || err == IOTSAFE_ERR_NO_READER
-           || err == IOTSAFE_ERR_PROTOCOL || err == IOTSAFE_ERR_SPACE
+           || err == IOTSAFE_ERR_PROTOCOL || err == IOTSAFE_ERR_DAMAGED || err == IOTSAFE_ERR_SPACE
            || err == IOTSAFE_ERR_CHANNEL_LOST;
 }
 

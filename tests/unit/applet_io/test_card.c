@@ -228,6 +228,28 @@ Test(card, joins_the_pages_of_an_object_list)
     cr_expect_str_empty(script_card_stop(sc));
 }
 
+/* As an applet that has no list, for which callers find other ways. */
+Test(card, a_list_that_a_modem_filters_is_one_that_the_applet_lacks)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { "81 CB 01 00 00", "6981" },
+        { "81 CB 00 00 44", "6981" },
+        { "81 CB 01 00 00", "6981" },
+        { "81 84 00 00 01", "AA 9000" },
+        { "81 CB 01 00 00", "6981" },
+    };
+    struct script_card *sc = script_card_start(script, ARRAY_LEN(script));
+    struct iotsafe_card *card = script_card_connect(sc, "");
+    struct iotsafe_object *objects = NULL;
+    struct iotsafe_op op = { .text = "" };
+    size_t n = 0;
+
+    cr_expect_eq(iotsafe_list(card, &objects, &n, &op), IOTSAFE_ERR_UNSUPPORTED, "%s", op.text);
+    iotsafe_card_free(card);
+    cr_expect_str_empty(script_card_stop(sc));
+}
+
 Test(card, tells_what_the_applet_is_also_without_the_command)
 {
     static const struct exchange script[] = {
