@@ -97,7 +97,7 @@ struct transport {
     bool opens_channels; /* the device owns channels; set when connected */
     bool proved;         /* set by the channel: our applet has answered over this connection */
     const char *channel_advice; /* what to do where no logical channel can be had; NULL: nothing */
-    bool no_turns;              /* the server keeps none: see iotsafe-uri(7) */
+    bool no_turns;              /* the server keeps none: see provider-iotsafe(7) */
     bool le_never;              /* T=0: no Le behind data */
     char device[128];           /* what was reached, for messages */
     uint8_t atr[ATR_MAX];

@@ -111,7 +111,7 @@ static enum iotsafe_err socket_open(const char *address, const char *lock_dir,
     if (!parse_address(address, self)) {
         op_set(op,
                "transport \"socket:%.200s\": want socket:/path (up to %zu bytes), "
-               "socket:HOST:PORT or socket:[ADDRESS]:PORT, then ?turns=no as needed",
+               "socket:HOST:PORT or socket:[ADDRESS]:PORT, then ?turns=no|yes as needed",
                address, sizeof(self->path) - 1);
         free(self);
         return IOTSAFE_ERR_CONFIG;
