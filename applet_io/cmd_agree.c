@@ -62,7 +62,7 @@ static bool is_given(const struct iotsafe_name *name)
     return name != NULL && (name->id_len != 0 || name->label_len != 0);
 }
 
-/* The specification's tie between the two halves of a pair. Equal identifiers are none: some
+/* The specification's tie between the two keys of a pair. Equal identifiers are none: some
  * issuers give them to keys of different pairs. */
 static bool tied(const struct iotsafe_name *private_key, const struct iotsafe_object *object)
 {

@@ -91,7 +91,7 @@ static enum iotsafe_err command(struct modem *m, const char *what, MbimMessage *
 static enum iotsafe_err malformed(const struct modem *m, const char *what, GError *error,
                                   struct iotsafe_op *op)
 {
-    op_set(op, "%s: %s: malformed answer of the modem (%s)", m->base.device, what,
+    op_set(op, "%s: %s: malformed response of the modem (%s)", m->base.device, what,
            error != NULL ? error->message : "no reason given");
     g_clear_error(&error);
     return IOTSAFE_ERR_PROTOCOL;
