@@ -22,8 +22,8 @@
  * Errors: each function lists its own. Two groups are named only, since every function
  * has them that reaches a card:
  *   way     IOTSAFE_ERR_MEMORY, _TIMEOUT, _LOCK, _NO_SERVICE, _NO_READER, _NO_CARD,
- *           _NO_CHANNEL, _NO_APPLET, _TRANSPORT, _CHANNEL_LOST, _DAMAGED: the card was not reached, or
- *           not in one piece
+ *           _NO_CHANNEL, _NO_APPLET, _TRANSPORT, _CHANNEL_LOST: the card was not reached;
+ *           _DAMAGED: its response was damaged on its way each time
  *   applet  IOTSAFE_ERR_ACCESS, _CONDITIONS, _BUSY, _CHANGED, _DATA, _UNSUPPORTED,
  *           _LENGTH, _CLASS, _CARD: what its status word means, see docs/references.md;
  *           _PROTOCOL, _SPACE: its response makes no sense, or is too long;
