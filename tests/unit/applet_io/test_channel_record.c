@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "channel_record.h"
@@ -73,6 +74,14 @@ static void plant(const struct device_lock *lock, const char *ending, const char
         cr_assert_eq(chown(path, owner, (gid_t)-1), 0);
 }
 
+static uint64_t clock_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 Test(record, is_found_again_by_all_in_a_folder_of_a_group)
 {
     struct device_lock lock = lock_on(02770);
@@ -99,7 +108,8 @@ Test(record, is_found_again_by_all_in_a_folder_of_a_group)
     channel_record_drop(&lock);
     channel_record_read(&lock, &got);
     cr_expect_eq(got.generation, 0);
-    (void)usleep(20000); /* the clock must pass the planted number */
+    while (clock_ms() <= r.generation) /* it was planted ahead of the clock */
+        (void)usleep(1000);
     first = r.generation;
     cr_assert(channel_record_write(&lock, &r));
     cr_expect_geq(r.generation, first, "no generation twice");
