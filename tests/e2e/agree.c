@@ -27,8 +27,11 @@ static EVP_PKEY *load(const char *uri)
 
     if (store == NULL)
         return NULL;
-    while (key == NULL && OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) == 1
-           && !OSSL_STORE_eof(store)) {
+    if (OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) != 1) {
+        OSSL_STORE_close(store);
+        return NULL;
+    }
+    while (key == NULL && !OSSL_STORE_eof(store)) {
         OSSL_STORE_INFO *info = OSSL_STORE_load(store);
 
         if (info != NULL)
