@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # iotsafe-bridge as its users meet it: stock programs with the module in front, a
 # software SIM, a reader, and modems of both kinds behind it.
-LONG=${IOTSAFE_TEST_LONG:-} # before lib.sh forgets all settings of ours
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
 need openssl setpriv
@@ -102,7 +101,7 @@ agreements() {
 	run mod "$TOOL" keygen iotsafe://label=spare-1 || return 1
 	for i in 1 2 3 4 5 6 7 8; do
 		: >"$T/agree$i.log"
-		spawn "agree$i" env "${module_env[@]}" "$FAKES/agree" "$AGREEMENTS" 'iotsafe://label=spare-1;type=private'
+		spawn "agree$i" env "${module_env[@]}" "$HELPERS/agree" "$AGREEMENTS" 'iotsafe://label=spare-1;type=private'
 		pids+=("$SPAWNED")
 	done
 	all_of "${pids[@]}"

@@ -13,6 +13,8 @@ set -u
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 unset OPENSSL_CONF OPENSSL_MODULES LD_PRELOAD http_proxy https_proxy
+# shellcheck disable=SC2034 # the scripts choose their counts by it
+LONG=${IOTSAFE_TEST_LONG:-} # before all settings of ours are forgotten
 for name in "${!IOTSAFE_@}"; do unset "$name"; done
 
 : "${E2E_SOURCE:?run these tests with meson test}" "${E2E_BUILD:?}" "${E2E_SANITIZE:=none}"

@@ -2,7 +2,8 @@
 /* An application that agrees on secrets with a key that it names by URI, each time
  * with a new key of the other side, and computes each secret as the other side does.
  * Plain libcrypto: nothing in here knows iotsafe. Prints how many were right, wrong
- * and failed.
+ * and failed. With -r it loads the key anew after each failure, as for a key that
+ * others replace.
  */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -26,8 +27,11 @@ static EVP_PKEY *load(const char *uri)
 
     if (store == NULL)
         return NULL;
-    while (key == NULL && OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) == 1
-           && !OSSL_STORE_eof(store)) {
+    if (OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) != 1) {
+        OSSL_STORE_close(store);
+        return NULL;
+    }
+    while (key == NULL && !OSSL_STORE_eof(store)) {
         OSSL_STORE_INFO *info = OSSL_STORE_load(store);
 
         if (info != NULL)
@@ -62,7 +66,31 @@ static bool derive(OSSL_LIB_CTX *context, EVP_PKEY *mine, EVP_PKEY *theirs,
     return good;
 }
 
-static enum outcome agree(EVP_PKEY *key, EVP_PKEY *key_in_software)
+/* A key as the module has it, and its public key in software alone. */
+struct pair {
+    EVP_PKEY *key, *copy;
+};
+
+static void release(struct pair *pair)
+{
+    EVP_PKEY_free(pair->key);
+    EVP_PKEY_free(pair->copy);
+    *pair = (struct pair){ 0 };
+}
+
+static bool load_pair(const char *uri, struct pair *ret_pair)
+{
+    struct pair pair = { .key = load(uri) };
+
+    if (pair.key != NULL)
+        pair.copy = public_copy(pair.key, software);
+    if (pair.copy == NULL)
+        release(&pair);
+    *ret_pair = pair;
+    return pair.key != NULL;
+}
+
+static enum outcome agree(const struct pair *pair)
 {
     EVP_PKEY *other = EVP_PKEY_Q_keygen(software, NULL, "EC", "P-256");
     EVP_PKEY *other_public = other != NULL ? public_copy(other, NULL) : NULL;
@@ -70,8 +98,8 @@ static enum outcome agree(EVP_PKEY *key, EVP_PKEY *key_in_software)
     size_t ours_len = sizeof(ours), theirs_len = sizeof(theirs);
     enum outcome outcome = FAILED;
 
-    if (other_public != NULL && derive(NULL, key, other_public, ours, &ours_len)
-        && derive(software, other, key_in_software, theirs, &theirs_len))
+    if (other_public != NULL && derive(NULL, pair->key, other_public, ours, &ours_len)
+        && derive(software, other, pair->copy, theirs, &theirs_len))
         outcome = ours_len == theirs_len && memcmp(ours, theirs, ours_len) == 0 ? RIGHT : WRONG;
     EVP_PKEY_free(other_public);
     EVP_PKEY_free(other);
@@ -81,24 +109,34 @@ static enum outcome agree(EVP_PKEY *key, EVP_PKEY *key_in_software)
 int main(int argc, char **argv)
 {
     long counts[N_OUTCOMES] = { 0 };
-    long n = argc == 3 ? strtol(argv[1], NULL, 10) : 0;
-    EVP_PKEY *key = NULL, *copy = NULL;
+    bool reload = argc == 4 && strcmp(argv[1], "-r") == 0;
+    long n = argc == 3 + reload ? strtol(argv[1 + reload], NULL, 10) : 0;
+    struct pair pair = { 0 };
 
     if (n <= 0) {
-        fprintf(stderr, "usage: agree COUNT URI\n");
+        fprintf(stderr, "usage: agree [-r] COUNT URI\n");
         return 2;
     }
     software = OSSL_LIB_CTX_new();
-    if (software != NULL && OSSL_PROVIDER_load(software, "default") != NULL)
-        key = load(argv[2]);
-    if (key != NULL)
-        copy = public_copy(key, software);
-    for (long i = 0; copy != NULL && i < n; i++)
-        counts[agree(key, copy)]++;
+    if (software == NULL || OSSL_PROVIDER_load(software, "default") == NULL) {
+        ERR_print_errors_fp(stderr);
+        return 1;
+    }
+    for (long i = 0; i < n; i++) {
+        bool loaded = pair.key != NULL || load_pair(argv[2 + reload], &pair);
+        enum outcome outcome = loaded ? agree(&pair) : FAILED;
+
+        counts[outcome]++;
+        if (outcome != FAILED)
+            continue;
+        ERR_print_errors_fp(stderr);
+        if (!reload && !loaded)
+            break;
+        if (reload)
+            release(&pair);
+    }
     printf("%ld right, %ld wrong, %ld failed\n", counts[RIGHT], counts[WRONG], counts[FAILED]);
-    ERR_print_errors_fp(stderr);
-    EVP_PKEY_free(copy);
-    EVP_PKEY_free(key);
+    release(&pair);
     OSSL_LIB_CTX_free(software);
     return counts[RIGHT] == n ? 0 : 1;
 }
