@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -207,7 +208,11 @@ static void describe_holder(int fd, const char *what, struct iotsafe_op *op)
             name[strcspn(name, "\n")] = '\0';
         (void)fclose(comm);
     }
-    op_set(op, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        op_set(op, "a child of process %ld, which has ended, holds %s; find it with fuser", pid,
+               what);
+    else
+        op_set(op, "process %ld (%s) holds %s", pid, name[0] != '\0' ? name : "unknown", what);
 }
 
 /* Unlock before closing: a child forked meanwhile has the same open file, and would

@@ -77,6 +77,37 @@ Test(device_lock, ends_with_a_killed_holder)
     device_lock_give(&lock);
 }
 
+/* As a shell that takes a lock by flock(1) and leaves it to what it starts. */
+Test(device_lock, a_holder_that_has_ended_is_not_blamed_by_number_alone)
+{
+    struct device_lock lock = lock_on("r"), other = lock_on("r");
+    struct iotsafe_op op = { .text = "" };
+    int until[2];
+    pid_t pid;
+
+    cr_assert_eq(pipe(until), 0);
+    pid = fork();
+    if (pid == 0) {
+        char byte;
+
+        if (device_lock_take(&lock, deadline_in(1000), NULL) != IOTSAFE_OK)
+            _exit(1);
+        (void)close(until[1]);
+        if (fork() == 0) {
+            ssize_t n = read(until[0], &byte, 1);
+
+            _exit(n == 0 ? 0 : 1);
+        }
+        _exit(0); /* without giving the lock back */
+    }
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    cr_expect_eq(device_lock_take(&other, deadline_in(20), &op), IOTSAFE_ERR_TIMEOUT);
+    cr_expect_not_null(strstr(op.text, "has ended"), "%s", op.text);
+    (void)close(until[1]);
+    cr_expect_eq(device_lock_take(&other, deadline_in(10000), NULL), IOTSAFE_OK);
+    device_lock_give(&other);
+}
+
 Test(device_lock, the_lock_file_is_readable_for_all_whatever_the_umask)
 {
     struct device_lock lock = lock_on("r");
