@@ -44,8 +44,8 @@ start_modem() {
 }
 
 mode() {
-	export IOTSAFE_TRANSPORT=at:$D/port?mode=$1
-	[ "$1" != auto ] || IOTSAFE_TRANSPORT=at:$D/port
+	export IOTSAFE_TRANSPORT="at:$D/port?mode=$1"
+	[ "$1" != auto ] || IOTSAFE_TRANSPORT="at:$D/port"
 }
 
 set_habits() { admin "$SIM" modem-set "$@"; }
@@ -154,9 +154,8 @@ job() { # NAME FUNCTION [ARGUMENT...]
 	shift
 	while [ "$(jobs -rp | wc -l)" -ge 16 ]; do wait -n; done
 	(
-		trap - EXIT
-		"$@"
-		echo $? >"$T/job-$name.status"
+		trap 'echo $? >"$T/job-$name.status"' EXIT
+		"$@" || exit
 		rm -f "$T/$name.log" # else each failing item shows them all
 	) >"$T/job-$name.txt" 2>&1 &
 }
@@ -233,7 +232,7 @@ line_fault() { # NAME MODE HABIT VALUES OFF
 		done
 		first=$((first + 2))
 	done
-	echo "figures: $GOOD right, $BAD clear errors"
+	printf '\n%s\n' "figures: $GOOD right, $BAD clear errors"
 	stop "$SIM"
 }
 
@@ -250,6 +249,201 @@ end_fault() {
 	note "$2: $3: $(figures "$1")"
 }
 
+# --------------------------------------------------------- a USIM beside us
+
+# What cannot be, and how it is said. A card of chance may refuse anything; without logical
+# channels that can be opened a modem gives no way to share the SIM; a list in one piece that
+# is longer than the modem's buffer cannot be had from an applet that wants the exact Le.
+declare -A impossible=(
+	[hostile]=.
+	[m33mu]='no logical channel'
+	[wolfssl]='no logical channel'
+	[sequans-quantag-1.4]='GET DATA answered 6C00'
+)
+
+try() {
+	local why=${impossible[$PROFILE]:-${impossible[$SIM]:-}}
+	right_or_error "$1" || return 1
+	[ "$RC" -ne 0 ] || return 0
+	[ -n "$why" ] && matches "$ERR" "$why" && return
+	echo "$PROFILE: $1 should have been right"
+	return 1
+}
+
+no_try_lost() {
+	admin "$SIM" counters >"$D/counters" && matches "$D/counters" \
+		'"usim":\{"pin1_tries":3,"pin2_tries":3,"puk1_tries":10,"puk2_tries":10,"tries_lost":0\}'
+}
+
+uses=(list sign generate agree put verify)
+
+# with every use, and whoever fills the class byte
+all_uses() {
+	local by use
+	for by in modem caller; do
+		set_habits "class_by=$by" || return 1
+		for use in "${uses[@]}"; do
+			if ! try "$use" || ! no_try_lost; then
+				echo "$use, class_by=$by"
+				return 1
+			fi
+		done
+	done
+}
+
+# Another program that opens two channels and has the USIM there.
+neighbour() {
+	local fd line='' i
+	exec {fd}<>"$D/port" && stty -F "$D/port" raw -echo || return 1
+	for i in 1 2; do
+		printf 'AT+CSIM=10,"0070000001"\r' >&"$fd"
+		until [[ $line == OK* || $line == *ERROR* ]]; do read -r -t "$PATIENCE" line <&"$fd" || return 1; done
+		line=
+	done
+	exec {fd}>&-
+}
+
+# plant WHAT FILLER: in the place of the record that our programs have left.
+plant() {
+	local record
+	record=$(echo "$D"/lock/*.channel2)
+	[ -f "$D/record" ] || cp "$record" "$D/record" || return 1
+	rm -f "$record"
+	case $1 in
+	garbage) head -c 300 /dev/urandom >"$record" ;;
+	endless) head -c 100000 /dev/zero | tr '\0' 1 >"$record" ;;
+	empty) : >"$record" ;;
+	link) ln -s "$D/record" "$record" ;;
+	*) awk -v "session=$1" -v "filler=$2" '{ $2 += 5; $3 = session; $6 = filler; print }' \
+		OFMT=%.0f CONVFMT=%.0f "$D/record" >"$record" ;;
+	esac
+}
+
+neighbours_untouched() { # FIRST-LINE of the log that counts
+	[ "$PROFILE" != hostile ] || return 0 # where a reset may have ended them
+	tail -n "+$1" "$D/exchanges.json" >"$D/since"
+	lacks "$D/since" '"cmd":".[12]A404' && lacks "$D/since" '"cmd":"..7080(01|02)'
+}
+
+planted=(0 1 2 3 7 19 garbage endless link)
+[ -z "$LONG" ] || planted=({0..19} garbage endless empty link)
+
+# A record that lies or is stale, and a USIM on the channel that it names.
+stale_records() {
+	local by what filler=0 i=0 from
+	for by in modem caller; do
+		set_habits "class_by=$by" || return 1
+		for what in "${planted[@]}"; do
+			i=$((i + 1))
+			filler=$(((filler + 1) % 3))
+			admin "$SIM" reset && plant "$what" "$filler" && neighbour || return 1
+			from=$(($(wc -l <"$D/exchanges.json") + 1))
+			if ! try "${uses[i % 6]}" || ! no_try_lost || ! neighbours_untouched "$from"; then
+				echo "${uses[i % 6]}, class_by=$by, record of $what, filler $filler"
+				tail -n "+$from" "$D/exchanges.json" | cut -c 1-150
+				return 1
+			fi
+		done
+	done
+}
+
+# Another profile of an eSIM, with the record of the one before.
+switched() {
+	local use
+	[ -d "$D/second" ] || cp -r "$D/store" "$D/second" || return 1
+	for use in list agree put; do
+		admin "$SIM" switch "$D/second" && neighbour && try "$use" && no_try_lost || return 1
+	done
+}
+
+sequans() {
+	local use
+	set_habits like=sequans || return 1
+	for use in list certificate sign; do try "$use" && no_try_lost || return 1; done
+}
+
+as_sequans() { # NAME PROFILE
+	PROFILE=$2
+	start_modem "$1" "$2" && sequans && stop "$SIM"
+}
+
+profile() { # NAME PROFILE
+	PROFILE=$2
+	start_modem "$1" "$2" --at-set "seed=$(chance "$1" 100000)" || return 1
+	mode cgla
+	all_uses || return 1
+	[[ $2 =~ m33mu|wolfssl ]] || { stale_records && switched; } || return 1
+	printf '\n%s\n' "figures: $GOOD right, $BAD clear errors"
+	stop "$SIM"
+}
+
+# An applet that has no list: everything is found by its label alone.
+labels_only() {
+	local use
+	PROFILE=labels
+	start_modem labels gsma-strict --set getdata=off || return 1
+	# which container is for the peer's key cannot be asked for
+	sed '$a peer-key = iotsafe://label=peer-key' "$CONF/openssl.cnf" >"$D/openssl.cnf"
+	module_env=("OPENSSL_MODULES=$MODULES" "OPENSSL_CONF=$D/openssl.cnf")
+	for use in certificate sign generate agree put verify random derive; do
+		try "$use" && no_try_lost || return 1
+	done
+	op_list
+	equal "$RC" 1 'status of list' && clear_error && stop "$SIM"
+}
+
+# ------------------------------------------------------------------ a deadline
+
+op_load() {
+	run mod openssl pkey -in "$key" -pubout || return 1
+	right cmp "$OUT" "$D/pub.pem"
+}
+
+# What was begun later than the deadline of an operation whose command was left without a
+# response: that command was sent within its time.
+begun_after_deadline() { # FIRST-LINE
+	tail -n "+$1" "$D/exchanges.json" |
+		awk -F '[:,]' '/"cmd":/ { if (mute && $2 > mute + 1) n++; if (/"rsp":""/ && !mute) mute = $2 }
+			END { print n + 0 }'
+}
+
+silent() { # OPERATION
+	local n total before from struck=0 failed=0 status
+	start_modem "silent-$1" gsma-strict || return 1
+	"op_$1" || return 1
+	before=$(exchanges "$SIM")
+	must "$1" || return 1
+	total=$(($(exchanges "$SIM") - before))
+	[ "$total" -ge 1 ] || return 1
+	for ((n = 0; n < total; n++)); do
+		admin "$SIM" fault mute --skip "$n" --count 1000 || return 1
+		from=$(($(wc -l <"$D/exchanges.json") + 1))
+		IOTSAFE_TIMEOUT_MS=1000 "op_$1"
+		status=$?
+		if tail -n "+$from" "$D/exchanges.json" | grep -q '"rsp":""'; then
+			struck=$((struck + 1))
+			# 0: it had all that it needed, and closed its session in vain
+			[ "$status" -eq 0 ] || {
+				failed=$((failed + 1))
+				equal "$status" 1 status && clear_error &&
+					matches "$ERR" 'tim(e|ed) ?-?out|in time|no time|stopped answering'
+			} || return 1
+			sed 's/^/error: /' "$ERR"
+		fi
+		before=$(begun_after_deadline "$from")
+		[ "$before" -le 1 ] || {
+			echo "$before exchanges were begun after the deadline"
+			return 1
+		}
+		if ! admin "$SIM" fault clear || ! must "$1"; then
+			echo "after silence at exchange $n"
+			return 1
+		fi
+	done
+	printf '\n%s\n' "figures: silence at $struck of $total exchanges, $failed clear errors"
+	[ "$failed" -gt 0 ] && [ "$failed" -ge $((total - 1)) ] && stop "$SIM"
+}
+
 # ------------------------------------------------------------------------ run
 
 prepare() {
@@ -258,6 +452,23 @@ prepare() {
 }
 
 it 'a peer' prepare
+for operation in load sign agree; do job "silent-$operation" silent "$operation"; done
+job labels-only labels_only
+for profile in "${profiles[@]}"; do
+	job "with-$profile" profile "with-$profile" "$profile"
+	job "sequans-$profile" as_sequans "sequans-$profile" "$profile"
+done
 each_fault begin_fault
+
 each_fault end_fault
+for profile in "${profiles[@]}"; do
+	it "$profile: in a modem of Sequans" result "sequans-$profile"
+	it "$profile: no PIN loses a try" result "with-$profile"
+	note "$profile: $(figures "with-$profile")"
+done
+it 'an applet without a list' result labels-only
+for operation in load sign agree; do
+	it "$operation: the SIM falls silent, the deadline counts" result "silent-$operation"
+	note "$operation: $(figures "silent-$operation")"
+done
 done_testing
