@@ -441,7 +441,7 @@ silent() { # OPERATION
 		fi
 	done
 	printf '\n%s\n' "figures: silence at $struck of $total exchanges, $failed clear errors"
-	[ "$failed" -gt 0 ] && [ "$failed" -ge $((total - 1)) ] && stop "$SIM"
+	[ "$failed" -gt 0 ] && [ "$failed" -ge $((struck - 1)) ] && stop "$SIM"
 }
 
 # ------------------------------------------------------------------------ run
