@@ -291,12 +291,12 @@ all_uses() {
 	done
 }
 
-# Another program that opens two channels and has the USIM there.
+# Another program that opens two channels to the USIM, as a modem lends them.
 neighbour() {
 	local fd line='' i
 	exec {fd}<>"$D/port" && stty -F "$D/port" raw -echo || return 1
 	for i in 1 2; do
-		printf 'AT+CSIM=10,"0070000001"\r' >&"$fd"
+		printf 'AT+CCHO="A0000000871002"\r' >&"$fd"
 		until [[ $line == OK* || $line == *ERROR* ]]; do read -r -t "$PATIENCE" line <&"$fd" || return 1; done
 		line=
 	done
