@@ -181,7 +181,7 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
         return -2;
     n = hex_decode(p, digits, ret_bytes, cap);
     /* a modem's buffer ends at whole bytes, and the line is whole but for what is missing */
-    *ret_cut_off = n >= 0 && declared >= digits + 4 && declared % 2 == 0;
+    *ret_cut_off = n >= 0 && declared >= digits + 2 && declared % 2 == 0;
     return n >= 0 && length_fits(declared, digits) ? n : -2;
 }
 

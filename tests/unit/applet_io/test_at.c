@@ -87,6 +87,28 @@ Test(at, takes_apdus_in_all_spellings)
     }
 }
 
+/* Whole bytes are missing: a smaller Le helps. What a line lost or doubled is no such case. */
+Test(at, tells_a_response_that_was_cut_off_from_a_damaged_one)
+{
+    static const struct {
+        const char *line;
+        bool cut_off;
+    } rows[] = {
+        { "+CSIM: 8,\"ffff90\"", true }, /* one byte: 257 of which a modem holds 256 */
+        { "+CSIM: 12,\"ffff\"", true },   { "+CSIM: 8,\"ffff900\"", false },
+        { "+CSIM: 7,\"ffff90\"", false }, { "+CSIM: 4,\"ffff90\"", false },
+        { "+CSIM: 6,\"ffff90\"", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint8_t bytes[4];
+        bool cut_off;
+
+        (void)at_parse_apdu(rows[i].line, "+CSIM", bytes, sizeof(bytes), &cut_off);
+        cr_expect_eq(cut_off, rows[i].cut_off, "%s", rows[i].line);
+    }
+}
+
 /* --------------------------------------------------------- over a real pty */
 
 static char lock_folder[64];
