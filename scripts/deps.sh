@@ -68,9 +68,17 @@ apt() {
 }
 log=$(mktemp)
 echo "Installing: ${missing[*]}"
-install=(install --no-install-recommends "${missing[@]}")
+# Not every release has all of them, as clang-format-14.
+known_here() {
+	local package
+	for package in "${missing[@]}"; do
+		! apt-cache show "$package" >/dev/null 2>&1 || echo "$package"
+	done
+}
+install=(install --no-install-recommends)
 # With an old package list or none the first try fails.
-if ! apt "${install[@]}" && ! { apt update && apt "${install[@]}"; }; then
+if ! apt "${install[@]}" "${missing[@]}" &&
+	! { apt update && mapfile -t known < <(known_here) && apt "${install[@]}" "${known[@]}"; }; then
 	tail -n 20 "$log" >&2
 	mapfile -t missing < <(list_missing)
 	[ "${#missing[@]}" -eq 0 ] || explain 'Not everything could be installed'
