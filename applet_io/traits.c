@@ -30,6 +30,12 @@ void traits_format(const struct traits *t, char ret_text[static TRAITS_TEXT_MAX]
         n += snprintf(ret_text + n, (size_t)(TRAITS_TEXT_MAX - n), "%s%u", i > 0 ? "," : "", v[i]);
 }
 
+/* 0: no session is left. */
+static bool opens_a_session(unsigned long ins)
+{
+    return ins == 0 || (ins <= 0xff && instruction_of((uint8_t)ins)->ins_init == ins);
+}
+
 bool traits_parse(const char *text, struct traits *ret_traits)
 {
     unsigned long v[FIELDS];
@@ -42,7 +48,9 @@ bool traits_parse(const char *text, struct traits *ret_traits)
             return false;
         text = end + 1;
     }
-    if (v[3] > APDU_LE_ALWAYS || v[12] >= N_QUESTIONS)
+    /* a record may be another user's: no instruction is sent that it makes up */
+    if (v[3] > APDU_LE_ALWAYS || v[12] >= N_QUESTIONS || !opens_a_session(v[7])
+        || !opens_a_session(v[8]))
         return false;
     *ret_traits = (struct traits){
         .class_plain = v[0] != 0,
