@@ -271,7 +271,8 @@ static const struct {
 };
 
 #define CHANNELS_TRIED_MAX 4
-#define GRACE_MS 2000 /* readers notice an exchanged card within a second */
+#define GRACE_MS 2000         /* readers notice an exchanged card within a second */
+#define BRIEF_EXCHANGE_MS 300 /* for the first response of a card that was silent */
 
 /* How far an operation has come with the device. */
 enum reach {
@@ -289,6 +290,7 @@ struct recovery {
     unsigned channels; /* that were opened in it */
     unsigned n_opened; /* of the channel that `used` speaks of */
     bool responded;    /* the card has given a response in this operation */
+    bool heard;        /* and in its last try */
     bool confirm;      /* no device is taken without an answer of the applet any more */
     bool asked;        /* the applet's word on an assumed channel has been doubted once */
     int64_t pause_ms;
@@ -330,6 +332,8 @@ static enum iotsafe_err try_device(struct iotsafe_card *card, unsigned n, struct
     if (rec->reach < REACH_DEVICE)
         rec->reach = REACH_DEVICE;
     t->proved = false;
+    if (t->brief) /* also where connecting took long: the card can be slow to start */
+        deadline = deadline_min(deadline, BRIEF_EXCHANGE_MS);
     err = channel_ready(&card->channel, true, RESET_NONE, deadline, op);
     if (err == IOTSAFE_OK && rec->confirm)
         err = channel_confirm(&card->channel, deadline, op);
@@ -541,6 +545,41 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     return err;
 }
 
+/* -------------------------------------------------------- a card that is silent */
+
+/* One try. A card that has been silent is asked for an answer first, and gets little time for
+ * it: a server must not be stalled at each handshake. The first response ends that, so that
+ * a slow card, too, has all the time that is left. */
+static enum iotsafe_err attempt_as_heard(struct iotsafe_card *card, card_fn *fn, void *arg,
+                                         struct recovery *rec, deadline_t deadline,
+                                         struct iotsafe_op *op)
+{
+    struct transport *t = card->transport;
+    const unsigned n_before = card->channel.n_responses;
+    enum iotsafe_err err;
+
+    t->brief = card->silent;
+    t->brief_until = 0;
+    t->taken = false;
+    rec->confirm = rec->confirm || card->silent;
+    err = attempt(card, fn, arg, rec, deadline, op);
+    t->brief = false;
+    rec->heard = card->channel.n_responses != n_before;
+    if (rec->heard)
+        card->silent = false;
+    return err;
+}
+
+/* The whole time was spent, and the last try brought no word of the card. The time in which
+ * others had the device tells nothing of it. */
+static bool waited_in_vain(const struct iotsafe_card *card, const struct recovery *rec,
+                           enum iotsafe_err err, deadline_t deadline)
+{
+    return err != IOTSAFE_OK && err != IOTSAFE_ERR_LOCK && err != IOTSAFE_ERR_MEMORY && !rec->heard
+           && (err != IOTSAFE_ERR_TIMEOUT || card->transport->taken)
+           && deadline_left_ms(deadline) == 0;
+}
+
 enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, struct iotsafe_op *op)
 {
     const bool has_deadline = op != NULL && op->deadline_ms != 0;
@@ -559,8 +598,8 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
     }
     card->channel.lost_opens = card->channel.n_responses = 0;
     for (;;) {
-        err = attempt(card, fn, arg, &rec, deadline, op);
-        if (err == IOTSAFE_OK || !prepare_next(card, &rec, err, deadline))
+        err = attempt_as_heard(card, fn, arg, &rec, deadline, op);
+        if (err == IOTSAFE_OK || card->silent || !prepare_next(card, &rec, err, deadline))
             break;
         trace_note(card->trace, card->transport->device, "%s: trying again", iotsafe_strerror(err));
     }
@@ -569,6 +608,12 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
                "; %u answer(s) to the opening of a logical channel got lost: as many channels may "
                "be open for nobody until the SIM is reset",
                card->channel.lost_opens);
+    if (card->silent) {
+        op_add(op, "; tried briefly, since the SIM was silent for a whole operation");
+    } else if (waited_in_vain(card, &rec, err, deadline)) {
+        card->silent = true;
+        disconnect(card);
+    }
     turn_give(&card->turn);
     errno = saved_errno;
     return err;

@@ -22,6 +22,8 @@ struct iotsafe_card {
     struct channel channel;
     struct cache cache;
     bool answered; /* the applet has answered in this process */
+    bool silent;   /* the last operation waited in vain to its end; until the card answers, the
+                      next ones are tried briefly */
 };
 
 /** What a command may use while it runs. */

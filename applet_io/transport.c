@@ -43,6 +43,18 @@ static enum iotsafe_err open_as(const struct transport_ops *ops, const char *add
     return err;
 }
 
+#define BRIEF_CONNECT_MS 600 /* and a first exchange: less than a second */
+
+deadline_t transport_taken(struct transport *t, deadline_t deadline)
+{
+    t->taken = true;
+    if (!t->brief)
+        return deadline;
+    if (t->brief_until == 0)
+        t->brief_until = deadline_in(BRIEF_CONNECT_MS);
+    return t->brief_until < deadline ? t->brief_until : deadline;
+}
+
 enum iotsafe_err transport_open(const char *text, const char *lock_dir,
                                 struct transport **ret_transport, struct iotsafe_op *op)
 {

@@ -92,10 +92,13 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     bool connected;
-    bool one_device;     /* the address names one device: its basic channel may serve
-                            where the card has no other */
-    bool opens_channels; /* the device owns channels; set when connected */
-    bool proved;         /* set by the channel: our applet has answered over this connection */
+    bool one_device;        /* the address names one device: its basic channel may serve
+                               where the card has no other */
+    bool opens_channels;    /* the device owns channels; set when connected */
+    bool proved;            /* set by the channel: our applet has answered over this connection */
+    bool brief;             /* set by the card: the device was silent; see transport_taken() */
+    bool taken;             /* the device was ours to talk to since the card last asked for it */
+    deadline_t brief_until; /* 0: the time has not begun */
     const char *channel_advice; /* what to do where no logical channel can be had; NULL: nothing */
     bool no_turns;              /* the server keeps none: see provider-iotsafe(7) */
     bool le_never;              /* T=0: no Le behind data */
@@ -105,6 +108,12 @@ struct transport {
     struct device_lock *lock; /* beside it the record of the shared channel; NULL where a
                                  channel belongs to the connection */
 };
+
+/** To be called by `connect` and `acquire` once nobody else has the device: the time that
+ *  other programs have it does not count as its silence.
+ *  @return the deadline for what it is now asked; of a device that was silent for a whole
+ *          operation (`brief`) a short one, which begins with the first such call */
+deadline_t transport_taken(struct transport *t, deadline_t deadline);
 
 extern const struct transport_ops transport_socket;
 #ifdef HAVE_AT

@@ -172,8 +172,10 @@ static enum iotsafe_err at_connect(struct transport *t, unsigned n, deadline_t d
         return err;
     init_lock(self);
     err = device_lock_take(&self->lock, deadline, op);
-    if (err == IOTSAFE_OK)
+    if (err == IOTSAFE_OK) {
+        deadline = transport_taken(t, deadline);
         err = at_modem_begin(&self->modem, op);
+    }
     if (err == IOTSAFE_OK)
         err = at_modem_synchronise(&self->modem, deadline_min(deadline, 5000), op);
     if (err != IOTSAFE_OK)
@@ -195,8 +197,10 @@ static enum iotsafe_err at_acquire(struct transport *t, deadline_t deadline,
         return IOTSAFE_ERR_TRANSPORT;
     }
     err = device_lock_take(&self->lock, deadline, op);
-    if (err == IOTSAFE_OK)
+    if (err == IOTSAFE_OK) {
+        deadline = transport_taken(t, deadline);
         err = at_modem_begin(&self->modem, op);
+    }
     if (err == IOTSAFE_OK && at_port_skim(&self->modem.port))
         self->modem.step = AT_STEP_UNKNOWN;
     if (err == IOTSAFE_OK && self->modem.step != AT_STEP_IN)

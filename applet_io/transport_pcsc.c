@@ -209,8 +209,10 @@ static enum iotsafe_err pcsc_connect(struct transport *t, unsigned n, deadline_t
     }
     if (err == IOTSAFE_OK)
         err = device_lock_take(&self->lock, deadline, op);
-    if (err == IOTSAFE_OK)
+    if (err == IOTSAFE_OK) {
+        (void)transport_taken(t, deadline); /* how long pcscd may take is its own affair */
         err = connect_card(self, reader, op);
+    }
     if (err != IOTSAFE_OK)
         pcsc_disconnect(t);
     return err;
@@ -228,6 +230,7 @@ static enum iotsafe_err pcsc_acquire(struct transport *t, deadline_t deadline,
     *ret_reset = RESET_NONE;
     if (err != IOTSAFE_OK)
         return err;
+    (void)transport_taken(t, deadline);
     code = begin_transaction(self);
     if (code == SCARD_W_RESET_CARD) {
         *ret_reset = RESET_CERTAIN;

@@ -221,6 +221,7 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
 
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
+    deadline = transport_taken(t, deadline);
     self->fd = self->path[0] != '\0' ? connect_unix(self, deadline) : connect_tcp(self, deadline);
     if (self->fd < 0 || fstat(self->fd, &st) != 0) {
         op_set(op, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
@@ -238,7 +239,7 @@ static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline,
 {
     struct pollfd pfd = { .fd = self_of(t)->fd, .events = POLLIN };
 
-    (void)deadline;
+    (void)transport_taken(t, deadline);
     *ret_reset = RESET_NONE;
     /* between uses the line is silent: bytes or an end now belong to no command */
     if (fd_is_ours(self_of(t)) && poll(&pfd, 1, 0) == 0)

@@ -100,6 +100,7 @@ static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t
         err = device_lock_take(&self->lock, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
+    (void)transport_taken(t, deadline);
     w->reset_seen[self->client] = false;
     if (!owns_channels(w)) { /* modems do not tell it */
         static const uint8_t atr[] = { 0x3b, 0x9f, 0x96, 0x80 };
@@ -156,9 +157,9 @@ static enum fake_fault next_fault(struct fake_world *w, uint8_t ins)
     const bool is_now = w->planned && w->n_exchanges == w->at;
 
     w->n_exchanges++;
-    fake_clock_pass(FAKE_EXCHANGE_MS);
+    fake_clock_pass(w->exchange_ms);
     if (!is_now)
-        return FAKE_FAULT_NONE;
+        return w->mute ? FAKE_FAULT_MUTE : FAKE_FAULT_NONE;
     w->planned = false;
     w->hit_ins = ins;
     if (w->event != NULL)
@@ -186,7 +187,7 @@ static enum iotsafe_err fail_before(struct fake_transport *self, enum fake_fault
 {
     if (fault == FAKE_FAULT_MUTE)
         return no_response(&self->base, deadline, op);
-    if (fault == FAKE_FAULT_CUT)
+    if (fault == FAKE_FAULT_CUT && self->world->refuse_connects == 0)
         self->world->refuse_connects = 1;
     if (fault == FAKE_FAULT_CUT || fault == FAKE_FAULT_BROKEN || is_refused(self)) {
         op_set(op, "%s: the exchange failed", self->base.device);
@@ -351,7 +352,7 @@ void fake_world_remove(struct fake_world *w)
 void fake_world_begin(struct fake_world *w, enum fake_device device,
                       const struct fake_behaviour *behaviour)
 {
-    struct fake_world fresh = { .device = device };
+    struct fake_world fresh = { .device = device, .exchange_ms = FAKE_EXCHANGE_MS };
 
     memcpy(fresh.lock_dir, w->lock_dir, sizeof(fresh.lock_dir));
     *w = fresh;
