@@ -272,6 +272,7 @@ static enum iotsafe_err fill(struct at_port *port, deadline_t deadline)
             return IOTSAFE_ERR_TRANSPORT;
         port->n_pending = (size_t)n;
         port->at = 0;
+        port->heard = true;
         return IOTSAFE_OK;
     }
 }

@@ -68,6 +68,7 @@ struct at_port {
     bool overlong;        /* the line is being thrown away */
     uint8_t pending[256]; /* read from fd, not yet looked at */
     size_t n_pending, at;
+    bool heard;           /* something was read since the port was opened */
     bool response_passed; /* at_synchronise() has thrown a response of the card away */
     bool restarted;       /* a line told that modem or SIM has started anew */
     bool no_late_line;    /* set by the owner: nothing is waited for behind OK */

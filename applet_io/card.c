@@ -560,11 +560,11 @@ static enum iotsafe_err attempt_as_heard(struct iotsafe_card *card, card_fn *fn,
 
     t->brief = card->silent;
     t->brief_until = 0;
-    t->taken = false;
+    t->taken = t->stirred = false;
     rec->confirm = rec->confirm || card->silent;
     err = attempt(card, fn, arg, rec, deadline, op);
     t->brief = false;
-    rec->heard = card->channel.n_responses != n_before;
+    rec->heard = card->channel.n_responses != n_before || t->stirred;
     if (rec->heard)
         card->silent = false;
     return err;

@@ -43,7 +43,7 @@ static enum iotsafe_err open_as(const struct transport_ops *ops, const char *add
     return err;
 }
 
-#define BRIEF_CONNECT_MS 600 /* and a first exchange: less than a second */
+#define BRIEF_CONNECT_MS 700 /* and a first exchange: a second; an AT line takes 0.5 s to trust */
 
 deadline_t transport_taken(struct transport *t, deadline_t deadline)
 {

@@ -98,6 +98,7 @@ struct transport {
     bool proved;            /* set by the channel: our applet has answered over this connection */
     bool brief;             /* set by the card: the device was silent; see transport_taken() */
     bool taken;             /* the device was ours to talk to since the card last asked for it */
+    bool stirred;           /* it was asked briefly, and is alive but slower than that */
     deadline_t brief_until; /* 0: the time has not begun */
     const char *channel_advice; /* what to do where no logical channel can be had; NULL: nothing */
     bool no_turns;              /* the server keeps none: see provider-iotsafe(7) */

@@ -178,6 +178,7 @@ static enum iotsafe_err at_connect(struct transport *t, unsigned n, deadline_t d
     }
     if (err == IOTSAFE_OK)
         err = at_modem_synchronise(&self->modem, deadline_min(deadline, 5000), op);
+    t->stirred = t->brief && err == IOTSAFE_ERR_TIMEOUT && self->modem.port.heard;
     if (err != IOTSAFE_OK)
         close_port(self);
     else

@@ -88,7 +88,12 @@ static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t
 
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
-    fake_clock_pass(1);
+    if (w->connect_ms > 500 && t->brief) {
+        t->stirred = true;
+        op_set(op, "%s: slow", t->device);
+        return IOTSAFE_ERR_TIMEOUT;
+    }
+    fake_clock_pass(w->connect_ms);
     if (w->refuse_connects > 0) {
         w->refuse_connects--;
         op_set(op, "%s: no card", t->device);
@@ -352,7 +357,9 @@ void fake_world_remove(struct fake_world *w)
 void fake_world_begin(struct fake_world *w, enum fake_device device,
                       const struct fake_behaviour *behaviour)
 {
-    struct fake_world fresh = { .device = device, .exchange_ms = FAKE_EXCHANGE_MS };
+    struct fake_world fresh = { .device = device,
+                                .connect_ms = 1,
+                                .exchange_ms = FAKE_EXCHANGE_MS };
 
     memcpy(fresh.lock_dir, w->lock_dir, sizeof(fresh.lock_dir));
     *w = fresh;

@@ -45,6 +45,7 @@ struct fake_world {
     uint8_t hit_ins;               /* instruction of the exchange that the plan met */
     unsigned lost_opens;           /* channels that were opened with nobody told so */
     unsigned refuse_connects;      /* so many fail, as if the card were out */
+    unsigned connect_ms;           /* that connecting takes; 1 at first */
     bool mute;                     /* nothing responds any more */
     unsigned exchange_ms;          /* that one exchange takes; FAKE_EXCHANGE_MS at first */
     bool reset_seen[FAKE_CLIENTS]; /* to be told at the next acquire */

@@ -129,6 +129,11 @@ Test(silent, ends_with_the_first_response_however_slow)
     world.mute = false;
     world.exchange_ms = 290;
     expect_right();
+    world.mute = true;
+    expect_full_time();
+    world.mute = false;
+    world.connect_ms = 2000;
+    expect_right();
     end();
 }
 
