@@ -240,6 +240,13 @@ verb() { admin "$2" "$1"; } # VERB NAME
 
 out_and_in() { admin "$1" remove && admin "$1" insert; }
 
+# The machine sleeps wherever the program may be: meanwhile the SIM loses its power, and the
+# modem comes back under another device node. $worker is that of through().
+suspended() { # NAME
+	kill -STOP "$worker" && admin "$1" reset && admin "$1" modem-replug &&
+		kill -CONT "$worker"
+}
+
 # Another user of the port dies in the middle of its work: what it is owed must not reach us.
 killed_neighbour() { # NAME
 	local before
@@ -462,6 +469,7 @@ for family in "${families[@]}"; do
 	job "reset-$family" through "$family" verb reset
 	job "out-$family" through "$family" out_and_in
 	job "replug-$family" through "$family" verb modem-replug
+	job "suspend-$family" through "$family" suspended
 	job "killed-$family" through "$family" killed_neighbour
 	job "shared-$family" processes "$family"
 done
@@ -474,6 +482,7 @@ for family in "${families[@]}"; do
 	it "$family: the modem restarts while a program signs" result "reset-$family"
 	it "$family: the SIM is taken out and put in while a program signs" result "out-$family"
 	it "$family: the modem is plugged in anew while a program signs" result "replug-$family"
+	it "$family: the machine sleeps and wakes while a program signs" result "suspend-$family"
 	it "$family: a neighbour is killed at work while a program signs" result "killed-$family"
 	it "$family: 12 processes share the port and one channel" result "shared-$family"
 done
