@@ -147,10 +147,12 @@ static int not_begun(const struct isprov_signature *sig)
     return 0;
 }
 
-/* The default provider's key for verifying, or for signing with a software key. */
+/* The default provider's key for verifying, or for signing with a software key,
+ * which may lack its public part. */
 static EVP_PKEY *other_key(const struct isprov_signature *sig)
 {
-    EVP_PKEY *pkey = isprov_key_public_pkey(sig->key);
+    EVP_PKEY *pkey = isprov_key_is_on_card(sig->key) ? isprov_key_public_pkey(sig->key)
+                                                     : sig->key->soft;
 
     if (pkey == NULL)
         isprov_raise_text(sig->prov, IOTSAFE_ERR_KEY, "no public key is known to verify with");
