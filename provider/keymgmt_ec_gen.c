@@ -5,7 +5,6 @@
  * `default` has. */
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-#include <string.h>
 
 #include "card_pair.h"
 #include "crypto.h"
@@ -19,8 +18,6 @@ struct gen {
     struct iotsafe_uri container;
     char group[ISPROV_GROUP_NAME_MAX]; /* empty: that of the container */
 };
-
-#define PARAMS_MAX 8
 
 static bool set_container(struct gen *gen, const OSSL_PARAM *p)
 {
@@ -44,28 +41,19 @@ static bool set_container(struct gen *gen, const OSSL_PARAM *p)
     return gen->on_card;
 }
 
+/* The default provider takes what it knows of them. */
 int isprov_keymgmt_ec_gen_set_params(void *genctx, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct gen *gen = genctx;
-    OSSL_PARAM others[PARAMS_MAX + 1];
-    char *group = gen->group;
-    size_t n = 0;
+    const OSSL_PARAM *container = OSSL_PARAM_locate_const(params, ISPROV_PKEY_PARAM_CONTAINER);
+    const OSSL_PARAM *group = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
+    char *name = gen->group;
 
-    for (; params != NULL && params->key != NULL; params++) {
-        if (strcmp(params->key, ISPROV_PKEY_PARAM_CONTAINER) == 0) {
-            if (!set_container(gen, params))
-                return 0;
-            continue;
-        }
-        if (strcmp(params->key, OSSL_PKEY_PARAM_GROUP_NAME) == 0
-            && !OSSL_PARAM_get_utf8_string(params, &group, sizeof(gen->group)))
-            return 0;
-        if (n < PARAMS_MAX)
-            others[n++] = *params;
-    }
-    others[n] = OSSL_PARAM_construct_end();
-    return n == 0 || EVP_PKEY_CTX_set_params(gen->ctx, others) > 0;
+    return params == NULL
+           || ((container == NULL || set_container(gen, container))
+               && (group == NULL || OSSL_PARAM_get_utf8_string(group, &name, sizeof(gen->group)))
+               && EVP_PKEY_CTX_set_params(gen->ctx, params) > 0);
 }
 
 const OSSL_PARAM *isprov_keymgmt_ec_gen_settable_params(void *genctx, void *provctx)
