@@ -203,6 +203,28 @@ static bool signs_digests(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *same
     return good;
 }
 
+static const OSSL_PARAM *settable_for_signing(EVP_PKEY_CTX *pctx)
+{
+    cr_assert_gt(EVP_PKEY_sign_init(pctx), 0);
+    return EVP_PKEY_CTX_settable_params(pctx);
+}
+
+/* Options by name, as -sigopt of openssl(1) sets them. */
+static bool takes_the_same_options(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *same)
+{
+    EVP_PKEY_CTX *ours = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL);
+    EVP_PKEY_CTX *theirs = EVP_PKEY_CTX_new_from_pkey(plain.lib, same, NULL);
+    const OSSL_PARAM *here = settable_for_signing(ours), *p = settable_for_signing(theirs);
+    bool good = here != NULL && p != NULL;
+
+    for (; good && p->key != NULL; p++)
+        good = OSSL_PARAM_locate_const(here, p->key) != NULL;
+    (void)kind;
+    EVP_PKEY_CTX_free(theirs);
+    EVP_PKEY_CTX_free(ours);
+    return good;
+}
+
 static bool signs_with_pss(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *same)
 {
     EVP_MD_CTX *mctx = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
@@ -284,21 +306,29 @@ static bool encrypts(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *same)
     return good;
 }
 
+/* NULL: libcrypto has none for this kind. */
+static const char *kem_of(const struct kind *kind)
+{
+    if (is_ec(kind))
+        return OPENSSL_VERSION_NUMBER >= 0x30200000L && kind->group[0] == 'P' ? "DHKEM" : NULL;
+    return is_rsa(kind) ? "RSASVE" : NULL;
+}
+
 static bool encapsulates(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *same)
 {
+    const char *kem = kem_of(kind);
     EVP_PKEY_CTX *to, *from;
     unsigned char out[512], secret[512], back[512];
     size_t len = sizeof(out), secret_len = sizeof(secret), back_len = sizeof(back);
     bool good;
 
-    if (!is_rsa(kind))
+    if (kem == NULL)
         return true;
     to = EVP_PKEY_CTX_new_from_pkey(plain.lib, same, NULL);
     from = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL);
-    good = EVP_PKEY_encapsulate_init(to, NULL) > 0 && EVP_PKEY_CTX_set_kem_op(to, "RSASVE") > 0
+    good = EVP_PKEY_encapsulate_init(to, NULL) > 0 && EVP_PKEY_CTX_set_kem_op(to, kem) > 0
            && EVP_PKEY_encapsulate(to, out, &len, secret, &secret_len) > 0
-           && EVP_PKEY_decapsulate_init(from, NULL) > 0
-           && EVP_PKEY_CTX_set_kem_op(from, "RSASVE") > 0
+           && EVP_PKEY_decapsulate_init(from, NULL) > 0 && EVP_PKEY_CTX_set_kem_op(from, kem) > 0
            && EVP_PKEY_decapsulate(from, back, &back_len, out, len) > 0 && back_len == secret_len
            && memcmp(back, secret, secret_len) == 0;
     EVP_PKEY_CTX_free(to);
@@ -458,6 +488,7 @@ static const struct operation {
 } operations[] = {
     { "sign and verify messages", signs_messages, false, false },
     { "sign digests", signs_digests, false, false },
+    { "options", takes_the_same_options, false, false },
     { "PSS", signs_with_pss, false, false },
     { "derive", derives, false, false },
     { "encrypt and decrypt", encrypts, false, false },
@@ -615,6 +646,28 @@ Test(software, a_private_key_without_its_public_key_signs)
         EVP_PKEY_CTX_free(pctx);
         EVP_PKEY_free(key);
         OSSL_PARAM_free(params);
+        context_close(&ctx);
+    }
+}
+
+Test(software, parameters_alone_make_keys)
+{
+    for (int order = 0; order < N_ORDERS; order++) {
+        EVP_PKEY *params, *key = NULL;
+        EVP_PKEY_CTX *pctx;
+
+        context_open(&ctx, (enum order)order);
+        params = by_numbers(&kinds[1], made[1].same, EVP_PKEY_KEY_PARAMETERS);
+        cr_assert_not_null(params, "%s: %s", order_names[order], drain_errors());
+        pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, params, NULL);
+        cr_expect(EVP_PKEY_keygen_init(pctx) > 0 && EVP_PKEY_generate(pctx, &key) > 0, "%s: %s",
+                  order_names[order], drain_errors());
+        cr_expect_eq(EVP_PKEY_parameters_eq(key, made[1].same), 1);
+        cr_expect_neq(EVP_PKEY_eq(key, made[1].same), 1);
+        EXPECT_NO_ERRORS();
+        EVP_PKEY_CTX_free(pctx);
+        EVP_PKEY_free(key);
+        EVP_PKEY_free(params);
         context_close(&ctx);
     }
 }
