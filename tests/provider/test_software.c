@@ -96,7 +96,7 @@ static void teardown(void)
     OSSL_LIB_CTX_free(plain.lib);
 }
 
-TestSuite(software, .init = setup, .fini = teardown, .timeout = 240);
+TestSuite(software, .init = setup, .fini = teardown, .timeout = 600);
 
 /* ----------------------------------------------------------------------- origins */
 
