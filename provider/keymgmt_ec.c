@@ -4,7 +4,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-#include <string.h>
 
 #include "keymgmt.h"
 #include "soft_key.h"
@@ -33,7 +32,7 @@ static bool has_explicit_curve(const OSSL_PARAM params[])
     const char *encoding = NULL;
 
     return p != NULL && OSSL_PARAM_get_utf8_string_ptr(p, &encoding)
-           && strcmp(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 0;
+           && OPENSSL_strcasecmp(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 0;
 }
 
 /* libcrypto chooses us before it knows what is in a key, so that every key on a
