@@ -37,11 +37,14 @@ struct isprov_key *isprov_key_new_soft(struct isprov *prov)
     return key_new(prov);
 }
 
-void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts)
+bool isprov_key_take_soft(struct isprov_key *key, EVP_PKEY *soft)
 {
+    if (soft == NULL)
+        return false;
     EVP_PKEY_free(key->soft);
     key->soft = soft;
-    key->soft_parts = parts;
+    key->soft_parts = isprov_soft_parts(soft);
+    return true;
 }
 
 struct isprov_key *isprov_key_new_card(struct isprov *prov, enum isprov_key_kind kind,

@@ -4,13 +4,13 @@
  * There are three kinds. A card key stands for a private key on a SIM; its public
  * key is looked for (candidates.h) and may change until somebody has relied on
  * it. With card-verify a public key on a SIM can be one, too. A software key wraps a key of
- * libcrypto's default provider: domain parameters, a peer's public key, or an ephemeral pair made
- * here when this provider stands before `default`.
+ * libcrypto's default provider: domain parameters, a peer's public key, or, when this provider
+ * stands before `default`, any key that the application generates or brings in.
  *
  * Threads: objects are counted; any thread may use a card key at any time. What
  * is found out about one is published by compare-and-exchange and no lock is
  * ever held, so a child of fork() finds every key usable. A software key is
- * changed only by isprov_key_reset_soft() and keymgmt's set_params, whose
+ * changed only by isprov_key_take_soft() and keymgmt's set_params, whose
  * caller owns it alone, as with every EVP_PKEY.
  */
 #ifndef ISPROV_KEY_H
@@ -50,10 +50,11 @@ struct isprov_key {
 /** An empty software key with one reference; NULL after an error was raised. */
 struct isprov_key *isprov_key_new_soft(struct isprov *prov);
 
-/** Give a software key its contents.
- *  @param soft   owned from here on
- *  @param parts  what it has, OSSL_KEYMGMT_SELECT_... */
-void isprov_key_reset_soft(struct isprov_key *key, EVP_PKEY *soft, int parts);
+/** Give a software key its contents. All of them, generated, imported or copied,
+ *  come in here and nowhere else.
+ *  @param soft  owned from here on; NULL where it could not be made
+ *  @return false if it was not taken */
+bool isprov_key_take_soft(struct isprov_key *key, EVP_PKEY *soft);
 
 /**
  * A card key without a public key yet, with one reference.

@@ -62,9 +62,10 @@ int isprov_keymgmt_has(const void *keydata, int selection)
 }
 
 /* The parameters of an RSA key are none. */
-static bool has_contents(const struct isprov_key *key)
+static bool has_contents(const struct isprov_key *key, int selection)
 {
-    return isprov_key_is_on_card(key) ? !isprov_key_is_rsa(key) : key->soft != NULL;
+    return isprov_key_is_rsa(key) ? !isprov_key_is_on_card(key) && (selection & SELECT_PAIR) != 0
+                                  : isprov_key_is_on_card(key) || key->soft != NULL;
 }
 
 static EVP_PKEY *dup_contents(const struct isprov_key *from, int selection)
@@ -82,24 +83,31 @@ void *isprov_keymgmt_dup(const void *keydata, int selection)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_key *from = key_of(keydata), *copy;
-    const bool on_card = isprov_key_is_on_card(from);
-    EVP_PKEY *contents;
 
-    if (on_card && (selection & SELECT_PAIR) != 0)
+    if (isprov_key_is_on_card(from) && (selection & SELECT_PAIR) != 0)
         return isprov_key_ref(from);
     copy = isprov_key_new_soft(from->prov);
-    if (copy == NULL || !has_contents(from))
+    if (copy == NULL || !has_contents(from, selection)
+        || isprov_key_take_soft(copy, dup_contents(from, selection)))
         return copy;
-    contents = dup_contents(from, selection);
-    if (contents == NULL) {
-        isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
-        isprov_key_free(copy);
-        return NULL;
-    }
-    isprov_key_reset_soft(copy, contents,
-                          on_card ? OSSL_KEYMGMT_SELECT_ALL_PARAMETERS
-                                  : from->soft_parts & selection);
-    return copy;
+    isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
+    isprov_key_free(copy);
+    return NULL;
+}
+
+/* ---------------------------------------------------------- import and export */
+
+int isprov_keymgmt_import_soft(struct isprov_key *key, const char *algorithm, int selection,
+                               const OSSL_PARAM params[])
+{
+    return !isprov_key_is_on_card(key) && (key->soft_parts & SELECT_PAIR) == 0
+           && isprov_key_take_soft(key, isprov_soft_from_params(key->prov, algorithm, selection,
+                                                                params));
+}
+
+int isprov_keymgmt_export_soft(struct isprov_key *key, int selection, OSSL_CALLBACK *cb, void *arg)
+{
+    return key->soft != NULL && EVP_PKEY_export(key->soft, selection, cb, arg);
 }
 
 /* ------------------------------------------------------- comparing, validating */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the key managements of EC (keymgmt_ec.c) and RSA (keymgmt_rsa.c) share. Card
  * keys are loaded by reference from the store and the decoder; software keys come
- * from generation and import (peers' public keys), and wrap a key of the default
- * provider. A card key never shows a private part to anybody. */
+ * from generation and import, and wrap a key of the default provider, which does
+ * all work with them. A card key never shows a private part to anybody. */
 #ifndef ISPROV_KEYMGMT_H
 #define ISPROV_KEYMGMT_H
 
@@ -28,6 +28,14 @@ extern OSSL_FUNC_keymgmt_validate_fn isprov_keymgmt_validate;
     {                                                                       \
         OSSL_FUNC_KEYMGMT_VALIDATE, (void (*)(void))isprov_keymgmt_validate \
     }
+
+/** Import into a new key: all that the default provider takes.
+ *  @param algorithm  "EC" or "RSA" */
+int isprov_keymgmt_import_soft(struct isprov_key *key, const char *algorithm, int selection,
+                               const OSSL_PARAM params[]);
+
+/** Export of a software key; an empty one has nothing to give. */
+int isprov_keymgmt_export_soft(struct isprov_key *key, int selection, OSSL_CALLBACK *cb, void *arg);
 
 /** Answer a parameter if it is asked for; false if the place given does not suit. */
 bool isprov_put_int(OSSL_PARAM params[], const char *name, int value);

@@ -4,7 +4,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-#include <string.h>
 
 #include "keymgmt.h"
 #include "soft_key.h"
@@ -12,7 +11,6 @@
 static OSSL_FUNC_keymgmt_import_fn keymgmt_ec_import;
 static OSSL_FUNC_keymgmt_import_types_fn keymgmt_ec_import_types;
 static OSSL_FUNC_keymgmt_export_fn keymgmt_ec_export;
-static OSSL_FUNC_keymgmt_export_types_fn keymgmt_ec_export_types;
 static OSSL_FUNC_keymgmt_get_params_fn keymgmt_ec_get_params;
 static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_ec_gettable_params;
 static OSSL_FUNC_keymgmt_set_params_fn keymgmt_ec_set_params;
@@ -24,9 +22,6 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_ec_query_operation_name
 #define SELECT_PAIR OSSL_KEYMGMT_SELECT_KEYPAIR
 #define SELECT_DOMAIN OSSL_KEYMGMT_SELECT_DOMAIN_PARAMETERS
 
-#define PUBLIC_MAX 256 /* bytes; the largest group of libcrypto takes 145 */
-#define SCALAR_MAX 80  /* bytes; the largest takes 72 */
-
 /* ---------------------------------------------------------- import and export */
 
 /* A key whose curve came as numbers is not trusted to be on the curve that
@@ -37,83 +32,40 @@ static bool has_explicit_curve(const OSSL_PARAM params[])
     const char *encoding = NULL;
 
     return p != NULL && OSSL_PARAM_get_utf8_string_ptr(p, &encoding)
-           && strcmp(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 0;
+           && OPENSSL_strcasecmp(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) == 0;
 }
 
-/* Takes public keys and parameters on the curves of card keys, which is what
- * comparing with a card key needs. All else stays where it is, so that software
- * keys of the application are never drawn in here; and libcrypto only tries, so
- * that a refusal is silent. */
+/* libcrypto chooses us before it knows what is in a key, so that every key on a
+ * named curve has to be taken. Refusing is silent, since libcrypto only tries when
+ * it compares. */
 static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
-    struct isprov_key *key = keydata;
-    const OSSL_PARAM *group = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
-    const OSSL_PARAM *pub = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
-    const bool with_pub = (selection & SELECT_PAIR) != 0 && pub != NULL;
-    const char *name = NULL;
-    OSSL_PARAM taken[3] = { OSSL_PARAM_END, OSSL_PARAM_END, OSSL_PARAM_END };
-    int parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (with_pub ? SELECT_PUBLIC : 0);
-    EVP_PKEY *pkey;
 
-    if (isprov_key_is_on_card(key) || (key->soft_parts & SELECT_PAIR) != 0
-        || (selection & SELECT_DOMAIN) == 0
-        || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL || group == NULL
-        || has_explicit_curve(params) || !OSSL_PARAM_get_utf8_string_ptr(group, &name)
-        || isprov_type_by_group(name) == NULL)
-        return 0;
-    taken[0] = *group;
-    if (with_pub)
-        taken[1] = *pub;
-    isprov_mark(key->prov);
-    pkey = isprov_soft_from_params(key->prov, "EC", parts, taken);
-    isprov_drop(key->prov);
-    if (pkey == NULL)
-        return 0;
-    isprov_key_reset_soft(key, pkey, parts);
-    return 1;
+    return OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME) != NULL
+           && !has_explicit_curve(params)
+           && isprov_keymgmt_import_soft(keydata, "EC", selection, params);
 }
 
-/* What an export hands out. The group goes by name alone: with field and
- * coefficients beside it, certificates would get explicit parameters. */
-struct exported {
-    char group[ISPROV_GROUP_NAME_MAX];
-    uint8_t pub[PUBLIC_MAX];
-    uint8_t priv[SCALAR_MAX]; /* native byte order */
-    OSSL_PARAM params[4];
-    size_t n;
-};
-
-static bool export_pub(struct isprov_key *key, struct exported *ex)
+/* The public part. The group goes by name alone: with field and coefficients beside
+ * it, certificates would get explicit parameters. */
+static int export_card_key(struct isprov_key *key, int selection, OSSL_CALLBACK *cb, void *arg)
 {
-    const struct isprov_public_key *pub;
-    size_t len = sizeof(pub->octets);
+    const struct isprov_public_key *pub = NULL;
+    /* OSSL_PARAM has no const; nobody writes through it. */
+    char *group = (char *)(uintptr_t)key->type->group;
+    OSSL_PARAM params[3] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                             OSSL_PARAM_END, OSSL_PARAM_END };
 
-    if (isprov_key_is_on_card(key)) {
+    if ((selection & SELECT_PUBLIC) != 0) {
         pub = isprov_key_pin(key);
         if (pub == NULL)
-            return false;
-        memcpy(ex->pub, pub->octets, len);
-    } else if (!EVP_PKEY_get_octet_string_param(key->soft, OSSL_PKEY_PARAM_PUB_KEY, ex->pub,
-                                                sizeof(ex->pub), &len)) {
-        return false;
+            return 0;
+        params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+                                                      (void *)(uintptr_t)pub->octets,
+                                                      sizeof(pub->octets));
     }
-    ex->params[ex->n++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, ex->pub, len);
-    return true;
-}
-
-static bool export_priv(const struct isprov_key *key, struct exported *ex)
-{
-    size_t len = ((size_t)EVP_PKEY_get_bits(key->soft) + 7) / 8;
-    BIGNUM *priv = BN_secure_new();
-    bool good = priv != NULL && len <= sizeof(ex->priv)
-                && EVP_PKEY_get_bn_param(key->soft, OSSL_PKEY_PARAM_PRIV_KEY, &priv)
-                && BN_bn2nativepad(priv, ex->priv, (int)len) >= 0;
-
-    BN_clear_free(priv);
-    if (good)
-        ex->params[ex->n++] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, ex->priv, len);
-    return good;
+    return cb(params, arg);
 }
 
 /* A card key gives nothing for a selection with the private key, not even the
@@ -122,24 +74,12 @@ static int keymgmt_ec_export(void *keydata, int selection, OSSL_CALLBACK *cb, vo
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_key *key = keydata;
-    const bool on_card = key != NULL && isprov_key_is_on_card(key);
-    struct exported ex = { .n = 0 };
-    bool good = key != NULL && (selection & SELECT_DOMAIN) != 0
-                && !(on_card && (selection & SELECT_PRIVATE) != 0)
-                && isprov_key_group(key, ex.group);
 
-    if (good)
-        ex.params[ex.n++] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, ex.group,
-                                                             0);
-    if (good && (selection & SELECT_PUBLIC) != 0
-        && (on_card || (key->soft_parts & SELECT_PUBLIC) != 0))
-        good = export_pub(key, &ex);
-    if (good && (selection & SELECT_PRIVATE) != 0 && (key->soft_parts & SELECT_PRIVATE) != 0)
-        good = export_priv(key, &ex);
-    ex.params[ex.n] = OSSL_PARAM_construct_end();
-    good = good && cb(ex.params, arg);
-    OPENSSL_cleanse(ex.priv, sizeof(ex.priv));
-    return good;
+    if (key == NULL || (selection & SELECT_DOMAIN) == 0)
+        return 0;
+    if (!isprov_key_is_on_card(key))
+        return isprov_keymgmt_export_soft(key, selection, cb, arg);
+    return (selection & SELECT_PRIVATE) == 0 && export_card_key(key, selection, cb, arg);
 }
 
 #define TYPE_GROUP OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0)
@@ -148,17 +88,11 @@ static int keymgmt_ec_export(void *keydata, int selection, OSSL_CALLBACK *cb, vo
 
 static const OSSL_PARAM *keymgmt_ec_import_types(int selection)
 {
-    static const OSSL_PARAM group[] = { TYPE_GROUP, OSSL_PARAM_END };
-    static const OSSL_PARAM public[] = { TYPE_GROUP, TYPE_PUB, OSSL_PARAM_END };
+    static const OSSL_PARAM pair[] = { TYPE_PRIV, TYPE_PUB, TYPE_GROUP, OSSL_PARAM_END };
 
-    return (selection & SELECT_PAIR) != 0 ? public : group;
-}
-
-static const OSSL_PARAM *keymgmt_ec_export_types(int selection)
-{
-    static const OSSL_PARAM pair[] = { TYPE_GROUP, TYPE_PUB, TYPE_PRIV, OSSL_PARAM_END };
-
-    return (selection & SELECT_PRIVATE) != 0 ? pair : keymgmt_ec_import_types(selection);
+    return (selection & SELECT_PRIVATE) != 0  ? pair
+           : (selection & SELECT_PUBLIC) != 0 ? pair + 1
+                                              : pair + 2;
 }
 
 /* ------------------------------------------------------------------ parameters */
@@ -269,8 +203,7 @@ static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
     }
     if (key->soft == NULL || !EVP_PKEY_set_params(key->soft, given))
         return 0;
-    if (with_pub)
-        key->soft_parts |= SELECT_PUBLIC;
+    key->soft_parts = isprov_soft_parts(key->soft);
     return 1;
 }
 
@@ -304,7 +237,7 @@ const OSSL_DISPATCH isprov_keymgmt_ec[] = {
     { OSSL_FUNC_KEYMGMT_IMPORT, (void (*)(void))keymgmt_ec_import },
     { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (void (*)(void))keymgmt_ec_import_types },
     { OSSL_FUNC_KEYMGMT_EXPORT, (void (*)(void))keymgmt_ec_export },
-    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_ec_export_types },
+    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_ec_import_types },
     { OSSL_FUNC_KEYMGMT_GET_PARAMS, (void (*)(void))keymgmt_ec_get_params },
     { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gettable_params },
     { OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))keymgmt_ec_set_params },

@@ -5,7 +5,6 @@
  * `default` has. */
 #include <openssl/core_names.h>
 #include <openssl/params.h>
-#include <string.h>
 
 #include "card_pair.h"
 #include "crypto.h"
@@ -14,13 +13,11 @@
 struct gen {
     struct isprov *prov;
     EVP_PKEY_CTX *ctx; /* of the default provider */
-    int parts;         /* what the result will have */
+    bool pair;         /* else parameters alone */
     bool on_card;
     struct iotsafe_uri container;
     char group[ISPROV_GROUP_NAME_MAX]; /* empty: that of the container */
 };
-
-#define PARAMS_MAX 8
 
 static bool set_container(struct gen *gen, const OSSL_PARAM *p)
 {
@@ -44,28 +41,19 @@ static bool set_container(struct gen *gen, const OSSL_PARAM *p)
     return gen->on_card;
 }
 
+/* The default provider takes what it knows of them. */
 int isprov_keymgmt_ec_gen_set_params(void *genctx, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct gen *gen = genctx;
-    OSSL_PARAM others[PARAMS_MAX + 1];
-    char *group = gen->group;
-    size_t n = 0;
+    const OSSL_PARAM *container = OSSL_PARAM_locate_const(params, ISPROV_PKEY_PARAM_CONTAINER);
+    const OSSL_PARAM *group = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
+    char *name = gen->group;
 
-    for (; params != NULL && params->key != NULL; params++) {
-        if (strcmp(params->key, ISPROV_PKEY_PARAM_CONTAINER) == 0) {
-            if (!set_container(gen, params))
-                return 0;
-            continue;
-        }
-        if (strcmp(params->key, OSSL_PKEY_PARAM_GROUP_NAME) == 0
-            && !OSSL_PARAM_get_utf8_string(params, &group, sizeof(gen->group)))
-            return 0;
-        if (n < PARAMS_MAX)
-            others[n++] = *params;
-    }
-    others[n] = OSSL_PARAM_construct_end();
-    return n == 0 || EVP_PKEY_CTX_set_params(gen->ctx, others) > 0;
+    return params == NULL
+           || ((container == NULL || set_container(gen, container))
+               && (group == NULL || OSSL_PARAM_get_utf8_string(group, &name, sizeof(gen->group)))
+               && EVP_PKEY_CTX_set_params(gen->ctx, params) > 0);
 }
 
 const OSSL_PARAM *isprov_keymgmt_ec_gen_settable_params(void *genctx, void *provctx)
@@ -99,17 +87,16 @@ void *isprov_keymgmt_ec_gen_init(void *provctx, int selection, const OSSL_PARAM 
 {
     ISPROV_KEEP_ERRNO;
     struct isprov *prov = provctx;
-    const bool pair = (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0;
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     struct gen *gen = OPENSSL_zalloc(sizeof(*gen));
 
     if (libctx == NULL || gen == NULL)
         goto fail;
     gen->prov = prov;
-    gen->parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (pair ? OSSL_KEYMGMT_SELECT_KEYPAIR : 0);
+    gen->pair = (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0;
     gen->ctx = EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL);
     if (gen->ctx == NULL
-        || (pair ? EVP_PKEY_keygen_init(gen->ctx) : EVP_PKEY_paramgen_init(gen->ctx)) <= 0
+        || (gen->pair ? EVP_PKEY_keygen_init(gen->ctx) : EVP_PKEY_paramgen_init(gen->ctx)) <= 0
         || !isprov_keymgmt_ec_gen_set_params(gen, params))
         goto fail;
     return gen;
@@ -133,14 +120,12 @@ static struct isprov_key *generate_soft(struct gen *gen)
     struct isprov_key *key = isprov_key_new_soft(gen->prov);
     EVP_PKEY *pkey = NULL;
 
-    if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
-        isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
-                          "EC key generation failed; the group is missing or unknown");
-        isprov_key_free(key);
-        return NULL;
-    }
-    isprov_key_reset_soft(key, pkey, gen->parts);
-    return key;
+    if (key != NULL && EVP_PKEY_generate(gen->ctx, &pkey) > 0 && isprov_key_take_soft(key, pkey))
+        return key;
+    isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
+                      "EC key generation failed; the group is missing or unknown");
+    isprov_key_free(key);
+    return NULL;
 }
 
 /* The experimental setting `ephemeral-key` sends the pairs of its curve to the
@@ -151,7 +136,7 @@ static const struct iotsafe_uri *ephemeral_container(const struct gen *gen,
     const struct iotsafe_uri *uri = iotsafe_config_ephemeral_key(gen->prov->config);
     const struct isprov_type *type = isprov_type_by_group(gen->group);
 
-    if (uri == NULL || type == NULL || (gen->parts & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0
+    if (uri == NULL || type == NULL || !gen->pair
         || type != isprov_card_container_type(gen->prov, uri, op))
         return NULL;
     return uri;

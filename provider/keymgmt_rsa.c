@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Key management for RSA keys, see provider-keymgmt(7) and keymgmt.h. Keys on a
  * card have 2048 bits. */
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
@@ -12,7 +11,6 @@
 static OSSL_FUNC_keymgmt_import_fn keymgmt_rsa_import;
 static OSSL_FUNC_keymgmt_import_types_fn keymgmt_rsa_import_types;
 static OSSL_FUNC_keymgmt_export_fn keymgmt_rsa_export;
-static OSSL_FUNC_keymgmt_export_types_fn keymgmt_rsa_export_types;
 static OSSL_FUNC_keymgmt_get_params_fn keymgmt_rsa_get_params;
 static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_rsa_gettable_params;
 static OSSL_FUNC_keymgmt_gen_init_fn keymgmt_rsa_gen_init;
@@ -26,44 +24,13 @@ static OSSL_FUNC_keymgmt_query_operation_name_fn keymgmt_rsa_query_operation_nam
 #define SELECT_PRIVATE OSSL_KEYMGMT_SELECT_PRIVATE_KEY
 #define SELECT_PAIR OSSL_KEYMGMT_SELECT_KEYPAIR
 
-/* An RSA key has no parameters, so that it is never without any. */
-#define PARTS(parts) ((parts) | OSSL_KEYMGMT_SELECT_ALL_PARAMETERS)
-
 /* ---------------------------------------------------------- import and export */
 
-static bool is_of_card_size(const OSSL_PARAM *n)
-{
-    BIGNUM *modulus = NULL;
-    bool good = OSSL_PARAM_get_BN(n, &modulus) && BN_num_bits(modulus) == isprov_type_rsa()->bits;
-
-    BN_free(modulus);
-    return good;
-}
-
-/* Public keys of the size of card keys, as with EC: what is not needed for a
- * comparison stays where it is, without an error. */
 static int keymgmt_rsa_import(void *keydata, int selection, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
-    struct isprov_key *key = keydata;
-    const OSSL_PARAM *n = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_N);
-    const OSSL_PARAM *e = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_E);
-    OSSL_PARAM taken[3] = { OSSL_PARAM_END, OSSL_PARAM_END, OSSL_PARAM_END };
-    EVP_PKEY *pkey;
 
-    if (isprov_key_is_on_card(key) || key->soft != NULL || (selection & SELECT_PUBLIC) == 0
-        || n == NULL || e == NULL || !is_of_card_size(n)
-        || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_D) != NULL)
-        return 0;
-    taken[0] = *n;
-    taken[1] = *e;
-    isprov_mark(key->prov);
-    pkey = isprov_soft_from_params(key->prov, "RSA", EVP_PKEY_PUBLIC_KEY, taken);
-    isprov_drop(key->prov);
-    if (pkey == NULL)
-        return 0;
-    isprov_key_reset_soft(key, pkey, PARTS(SELECT_PUBLIC));
-    return 1;
+    return isprov_keymgmt_import_soft(keydata, "RSA", selection, params);
 }
 
 /* Nothing of a card key where the private key is asked for, see keymgmt_ec.c. */
@@ -76,30 +43,26 @@ static int keymgmt_rsa_export(void *keydata, int selection, OSSL_CALLBACK *cb, v
     if (key == NULL || (selection & SELECT_PUBLIC) == 0)
         return 0;
     if (!isprov_key_is_on_card(key))
-        return key->soft != NULL
-               && EVP_PKEY_export(key->soft, selection & key->soft_parts, cb, arg);
+        return isprov_keymgmt_export_soft(key, selection, cb, arg);
     if ((selection & SELECT_PRIVATE) != 0)
         return 0;
     pub = isprov_key_pin(key);
     return pub != NULL && EVP_PKEY_export(pub->pkey, EVP_PKEY_PUBLIC_KEY, cb, arg);
 }
 
-#define TYPE_N OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0)
-#define TYPE_E OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0)
-#define TYPE_D OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_D, NULL, 0)
+#define TYPE(name) OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_##name, NULL, 0)
+#define PRIVATE_TYPES \
+    TYPE(D), TYPE(FACTOR1), TYPE(FACTOR2), TYPE(EXPONENT1), TYPE(EXPONENT2), TYPE(COEFFICIENT1)
+#define N_PRIVATE_TYPES 6
+#define PUBLIC_TYPES TYPE(N), TYPE(E)
 
 static const OSSL_PARAM *keymgmt_rsa_import_types(int selection)
 {
-    static const OSSL_PARAM public[] = { TYPE_N, TYPE_E, OSSL_PARAM_END };
+    static const OSSL_PARAM pair[] = { PRIVATE_TYPES, PUBLIC_TYPES, OSSL_PARAM_END };
 
-    return (selection & SELECT_PAIR) != 0 ? public : NULL;
-}
-
-static const OSSL_PARAM *keymgmt_rsa_export_types(int selection)
-{
-    static const OSSL_PARAM pair[] = { TYPE_N, TYPE_E, TYPE_D, OSSL_PARAM_END };
-
-    return (selection & SELECT_PRIVATE) != 0 ? pair : keymgmt_rsa_import_types(selection);
+    return (selection & SELECT_PRIVATE) != 0  ? pair
+           : (selection & SELECT_PUBLIC) != 0 ? pair + N_PRIVATE_TYPES
+                                              : NULL;
 }
 
 /* ------------------------------------------------------------------ parameters */
@@ -154,9 +117,8 @@ static const OSSL_PARAM *keymgmt_rsa_gettable_params(void *provctx)
                                          OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
                                          OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST,
                                                                 NULL, 0),
-                                         TYPE_N,
-                                         TYPE_E,
-                                         TYPE_D, /* of software keys */
+                                         PUBLIC_TYPES,
+                                         PRIVATE_TYPES, /* of software keys */
                                          OSSL_PARAM_END };
 
     (void)provctx;
@@ -233,13 +195,11 @@ static void *keymgmt_rsa_gen(void *genctx, OSSL_CALLBACK *cb, void *arg)
 
     (void)cb;
     (void)arg;
-    if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
-        isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT, "RSA key generation failed");
-        isprov_key_free(key);
-        return NULL;
-    }
-    isprov_key_reset_soft(key, pkey, PARTS(SELECT_PAIR));
-    return key;
+    if (key != NULL && EVP_PKEY_generate(gen->ctx, &pkey) > 0 && isprov_key_take_soft(key, pkey))
+        return key;
+    isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT, "RSA key generation failed");
+    isprov_key_free(key);
+    return NULL;
 }
 
 static const char *keymgmt_rsa_query_operation_name(int operation)
@@ -253,7 +213,7 @@ const OSSL_DISPATCH isprov_keymgmt_rsa[] = {
     { OSSL_FUNC_KEYMGMT_IMPORT, (void (*)(void))keymgmt_rsa_import },
     { OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (void (*)(void))keymgmt_rsa_import_types },
     { OSSL_FUNC_KEYMGMT_EXPORT, (void (*)(void))keymgmt_rsa_export },
-    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_rsa_export_types },
+    { OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_rsa_import_types },
     { OSSL_FUNC_KEYMGMT_GET_PARAMS, (void (*)(void))keymgmt_rsa_get_params },
     { OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (void (*)(void))keymgmt_rsa_gettable_params },
     { OSSL_FUNC_KEYMGMT_GEN_INIT, (void (*)(void))keymgmt_rsa_gen_init },

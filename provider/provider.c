@@ -26,11 +26,18 @@ static const OSSL_ALGORITHM keymgmt[] = {
     { NULL, NULL, NULL, NULL }
 };
 
+/* clang-format off */
 static const OSSL_ALGORITHM signature[] = {
     { "ECDSA", PROPERTIES, isprov_signature_ecdsa, "IoT SAFE ECDSA" },
     { RSA_NAMES, PROPERTIES, isprov_signature_rsa, "IoT SAFE RSA signatures" },
+#ifdef ISPROV_COMPOSITE_SIGNATURES
+#define COMPOSITE(type, digest, names) \
+    { names, PROPERTIES, isprov_signature_##type##_##digest, "IoT SAFE signatures of messages" },
+    ISPROV_COMPOSITE_SIGNATURES(COMPOSITE)
+#endif
     { NULL, NULL, NULL, NULL }
 };
+/* clang-format on */
 
 static const OSSL_ALGORITHM exchange[] = { { "ECDH", PROPERTIES, isprov_exchange_ecdh,
                                              "ECDH for EC keys of this provider" },

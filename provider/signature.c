@@ -13,25 +13,12 @@
 
 static OSSL_FUNC_signature_newctx_fn signature_ecdsa_newctx;
 static OSSL_FUNC_signature_newctx_fn signature_rsa_newctx;
-static OSSL_FUNC_signature_freectx_fn signature_freectx;
-static OSSL_FUNC_signature_dupctx_fn signature_dupctx;
-static OSSL_FUNC_signature_sign_init_fn signature_sign_init;
-static OSSL_FUNC_signature_sign_fn signature_sign;
-static OSSL_FUNC_signature_verify_init_fn signature_verify_init;
-static OSSL_FUNC_signature_verify_fn signature_verify;
 static OSSL_FUNC_signature_verify_recover_init_fn signature_verify_recover_init;
 static OSSL_FUNC_signature_verify_recover_fn signature_verify_recover;
-static OSSL_FUNC_signature_digest_sign_init_fn signature_digest_sign_init;
-static OSSL_FUNC_signature_digest_sign_update_fn signature_digest_sign_update;
-static OSSL_FUNC_signature_digest_sign_final_fn signature_digest_sign_final;
-static OSSL_FUNC_signature_digest_sign_fn signature_digest_sign;
-static OSSL_FUNC_signature_digest_verify_init_fn signature_digest_verify_init;
-static OSSL_FUNC_signature_digest_verify_update_fn signature_digest_verify_update;
-static OSSL_FUNC_signature_digest_verify_final_fn signature_digest_verify_final;
 
 /* ------------------------------------------------------------ life of a context */
 
-static struct isprov_signature *signature_new(struct isprov *prov, bool rsa)
+struct isprov_signature *isprov_signature_new(struct isprov *prov, bool rsa)
 {
     struct isprov_signature *sig = OPENSSL_zalloc(sizeof(*sig));
 
@@ -50,7 +37,7 @@ static void *signature_ecdsa_newctx(void *provctx, const char *propq)
     ISPROV_KEEP_ERRNO;
 
     (void)propq;
-    return signature_new(provctx, false);
+    return isprov_signature_new(provctx, false);
 }
 
 static void *signature_rsa_newctx(void *provctx, const char *propq)
@@ -58,7 +45,7 @@ static void *signature_rsa_newctx(void *provctx, const char *propq)
     ISPROV_KEEP_ERRNO;
 
     (void)propq;
-    return signature_new(provctx, true);
+    return isprov_signature_new(provctx, true);
 }
 
 /* Everything but the key. */
@@ -68,17 +55,19 @@ static void drop_operation(struct isprov_signature *sig)
     EVP_MD_CTX_free(sig->hash);
     EVP_MD_free(sig->md);
     isprov_message_free(sig->message);
+    OPENSSL_free(sig->given);
     sig->other = NULL;
     sig->hash = NULL;
     sig->md = NULL;
     sig->message = NULL;
+    sig->given = NULL;
     sig->pss = false;
     sig->salt_len = ISPROV_ANY_SALT;
     sig->mgf1_digest[0] = '\0';
     sig->mode = ISPROV_IDLE;
 }
 
-static void signature_freectx(void *ctx)
+void isprov_signature_freectx(void *ctx)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -98,6 +87,10 @@ static bool copy_operation(struct isprov_signature *to, const struct isprov_sign
     to->pss = from->pss;
     to->salt_len = from->salt_len;
     OPENSSL_strlcpy(to->mgf1_digest, from->mgf1_digest, sizeof(to->mgf1_digest));
+    to->fixed_digest = from->fixed_digest;
+    to->given_len = from->given_len;
+    if (from->given != NULL)
+        to->given = OPENSSL_memdup(from->given, from->given_len);
     if (from->message != NULL)
         to->message = isprov_message_dup(from->message);
     if (from->hash != NULL)
@@ -107,14 +100,15 @@ static bool copy_operation(struct isprov_signature *to, const struct isprov_sign
     to->mode = from->mode;
     return (from->hash == NULL || (to->hash != NULL && EVP_MD_CTX_copy_ex(to->hash, from->hash)))
            && (from->other == NULL || to->other != NULL)
-           && (from->message == NULL || to->message != NULL);
+           && (from->message == NULL || to->message != NULL)
+           && (from->given == NULL || to->given != NULL);
 }
 
-static void *signature_dupctx(void *ctx)
+void *isprov_signature_dupctx(void *ctx)
 {
     ISPROV_KEEP_ERRNO;
     const struct isprov_signature *from = ctx;
-    struct isprov_signature *to = signature_new(from->prov, from->rsa);
+    struct isprov_signature *to = isprov_signature_new(from->prov, from->rsa);
 
     if (to == NULL)
         return NULL;
@@ -122,7 +116,7 @@ static void *signature_dupctx(void *ctx)
     if (copy_operation(to, from))
         return to;
     isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
-    signature_freectx(to);
+    isprov_signature_freectx(to);
     return NULL;
 }
 
@@ -147,10 +141,12 @@ static int not_begun(const struct isprov_signature *sig)
     return 0;
 }
 
-/* The default provider's key for verifying, or for signing with a software key. */
+/* The default provider's key for verifying, or for signing with a software key,
+ * which may lack its public part. */
 static EVP_PKEY *other_key(const struct isprov_signature *sig)
 {
-    EVP_PKEY *pkey = isprov_key_public_pkey(sig->key);
+    EVP_PKEY *pkey = isprov_key_is_on_card(sig->key) ? isprov_key_public_pkey(sig->key)
+                                                     : sig->key->soft;
 
     if (pkey == NULL)
         isprov_raise_text(sig->prov, IOTSAFE_ERR_KEY, "no public key is known to verify with");
@@ -201,7 +197,7 @@ static bool can_sign(const struct isprov_signature *sig)
     return false;
 }
 
-static int signature_sign_init(void *ctx, void *keydata, const OSSL_PARAM params[])
+int isprov_signature_sign_init(void *ctx, void *keydata, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -251,7 +247,7 @@ static bool digest_len_is_signable(const struct isprov_signature *sig, size_t le
     return !sig->rsa && iotsafe_hash_of_size(len) != 0;
 }
 
-static int signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
+int isprov_signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
                           const unsigned char *tbs, size_t tbs_len)
 {
     ISPROV_KEEP_ERRNO;
@@ -295,7 +291,7 @@ static bool begin_message(struct isprov_signature *sig, const char *name)
 }
 
 /* No card is touched here: libssl asks this way which digests a key can sign. */
-static int signature_digest_sign_init(void *ctx, const char *name, void *keydata,
+int isprov_signature_digest_sign_init(void *ctx, const char *name, void *keydata,
                                       const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
@@ -313,7 +309,7 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *keydata
     return isprov_signature_set_ctx_params(sig, params);
 }
 
-static int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t len)
+int isprov_signature_digest_sign_update(void *ctx, const unsigned char *data, size_t len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -325,7 +321,7 @@ static int signature_digest_sign_update(void *ctx, const unsigned char *data, si
     return not_begun(sig);
 }
 
-static int signature_digest_sign_final(void *ctx, unsigned char *ret_sig, size_t *ret_len,
+int isprov_signature_digest_sign_final(void *ctx, unsigned char *ret_sig, size_t *ret_len,
                                        size_t cap)
 {
     ISPROV_KEEP_ERRNO;
@@ -346,17 +342,17 @@ static int signature_digest_sign_final(void *ctx, unsigned char *ret_sig, size_t
            && sign_input(sig, &input, ret_sig, ret_len);
 }
 
-static int signature_digest_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
+int isprov_signature_digest_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
                                  const unsigned char *tbs, size_t tbs_len)
 {
-    if (ret_sig != NULL && !signature_digest_sign_update(ctx, tbs, tbs_len))
+    if (ret_sig != NULL && !isprov_signature_digest_sign_update(ctx, tbs, tbs_len))
         return 0;
-    return signature_digest_sign_final(ctx, ret_sig, ret_len, cap);
+    return isprov_signature_digest_sign_final(ctx, ret_sig, ret_len, cap);
 }
 
 /* ------------------------------------------------------------------- verifying */
 
-static int signature_verify_init(void *ctx, void *keydata, const OSSL_PARAM params[])
+int isprov_signature_verify_init(void *ctx, void *keydata, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -375,7 +371,7 @@ static int signature_verify_init(void *ctx, void *keydata, const OSSL_PARAM para
     return isprov_signature_set_ctx_params(sig, params);
 }
 
-static int signature_verify(void *ctx, const unsigned char *given, size_t given_len,
+int isprov_signature_verify(void *ctx, const unsigned char *given, size_t given_len,
                             const unsigned char *tbs, size_t tbs_len)
 {
     ISPROV_KEEP_ERRNO;
@@ -413,7 +409,7 @@ static int signature_verify_recover(void *ctx, unsigned char *ret_data, size_t *
     return EVP_PKEY_verify_recover(sig->other, ret_data, ret_len, given, given_len) > 0;
 }
 
-static int signature_digest_verify_init(void *ctx, const char *name, void *keydata,
+int isprov_signature_digest_verify_init(void *ctx, const char *name, void *keydata,
                                         const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
@@ -433,7 +429,7 @@ static int signature_digest_verify_init(void *ctx, const char *name, void *keyda
     return isprov_signature_set_ctx_params(sig, params);
 }
 
-static int signature_digest_verify_update(void *ctx, const unsigned char *data, size_t len)
+int isprov_signature_digest_verify_update(void *ctx, const unsigned char *data, size_t len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -445,7 +441,7 @@ static int signature_digest_verify_update(void *ctx, const unsigned char *data, 
     return EVP_DigestVerifyUpdate(sig->hash, data, len) > 0;
 }
 
-static int signature_digest_verify_final(void *ctx, const unsigned char *given, size_t given_len)
+int isprov_signature_digest_verify_final(void *ctx, const unsigned char *given, size_t given_len)
 {
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -465,20 +461,20 @@ static int signature_digest_verify_final(void *ctx, const unsigned char *given, 
         OSSL_FUNC_SIGNATURE_##id, (void (*)(void))function \
     }
 
-#define COMMON_ENTRIES                                                              \
-    ENTRY(FREECTX, signature_freectx), ENTRY(DUPCTX, signature_dupctx),             \
-        ENTRY(SIGN_INIT, signature_sign_init), ENTRY(SIGN, signature_sign),         \
-        ENTRY(VERIFY_INIT, signature_verify_init), ENTRY(VERIFY, signature_verify), \
-        ENTRY(DIGEST_SIGN_INIT, signature_digest_sign_init),                        \
-        ENTRY(DIGEST_SIGN_UPDATE, signature_digest_sign_update),                    \
-        ENTRY(DIGEST_SIGN_FINAL, signature_digest_sign_final),                      \
-        ENTRY(DIGEST_SIGN, signature_digest_sign),                                  \
-        ENTRY(DIGEST_VERIFY_INIT, signature_digest_verify_init),                    \
-        ENTRY(DIGEST_VERIFY_UPDATE, signature_digest_verify_update),                \
-        ENTRY(DIGEST_VERIFY_FINAL, signature_digest_verify_final),                  \
-        ENTRY(GET_CTX_PARAMS, isprov_signature_get_ctx_params),                     \
-        ENTRY(GETTABLE_CTX_PARAMS, isprov_signature_gettable_ctx_params),           \
-        ENTRY(SET_CTX_PARAMS, isprov_signature_set_ctx_params),                     \
+#define COMMON_ENTRIES                                                                            \
+    ENTRY(FREECTX, isprov_signature_freectx), ENTRY(DUPCTX, isprov_signature_dupctx),             \
+        ENTRY(SIGN_INIT, isprov_signature_sign_init), ENTRY(SIGN, isprov_signature_sign),         \
+        ENTRY(VERIFY_INIT, isprov_signature_verify_init), ENTRY(VERIFY, isprov_signature_verify), \
+        ENTRY(DIGEST_SIGN_INIT, isprov_signature_digest_sign_init),                               \
+        ENTRY(DIGEST_SIGN_UPDATE, isprov_signature_digest_sign_update),                           \
+        ENTRY(DIGEST_SIGN_FINAL, isprov_signature_digest_sign_final),                             \
+        ENTRY(DIGEST_SIGN, isprov_signature_digest_sign),                                         \
+        ENTRY(DIGEST_VERIFY_INIT, isprov_signature_digest_verify_init),                           \
+        ENTRY(DIGEST_VERIFY_UPDATE, isprov_signature_digest_verify_update),                       \
+        ENTRY(DIGEST_VERIFY_FINAL, isprov_signature_digest_verify_final),                         \
+        ENTRY(GET_CTX_PARAMS, isprov_signature_get_ctx_params),                                   \
+        ENTRY(GETTABLE_CTX_PARAMS, isprov_signature_gettable_ctx_params),                         \
+        ENTRY(SET_CTX_PARAMS, isprov_signature_set_ctx_params),                                   \
         ENTRY(SETTABLE_CTX_PARAMS, isprov_signature_settable_ctx_params)
 
 const OSSL_DISPATCH isprov_signature_ecdsa[] = { ENTRY(NEWCTX, signature_ecdsa_newctx),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of the signature operations: what signature.c and signature_params.c
- * share. See provider-signature(7). */
+/* Inside of the signature operations: what signature.c, signature_params.c and
+ * signature_composite.c share. See provider-signature(7). */
 #ifndef ISPROV_SIGNATURE_H
 #define ISPROV_SIGNATURE_H
 
@@ -38,9 +38,22 @@ struct isprov_signature {
     int salt_len;         /* bytes, or RSA_PSS_SALTLEN_... */
     char mgf1_digest[80]; /* empty: that of the message */
 
+    /* of the algorithms that name their digest; else NULL */
+    const char *fixed_digest;
+    uint8_t *given; /* the signature to verify */
+    size_t given_len;
+
     EVP_MD_CTX *hash;    /* ISPROV_OTHER_MESSAGE */
     EVP_PKEY_CTX *other; /* ISPROV_OTHER_DIGEST */
 };
+
+struct isprov_signature *isprov_signature_new(struct isprov *prov, bool rsa);
+
+/** True if messages are hashed here, and no ready digests are taken. */
+static inline bool isprov_signature_hashes(const struct isprov_signature *sig)
+{
+    return sig->message != NULL || sig->hash != NULL;
+}
 
 /** Take the digest that a card key signs with, by any of libcrypto's names.
  *  @return false after an error was raised */
@@ -49,6 +62,19 @@ bool isprov_signature_set_digest(struct isprov_signature *sig, const char *name)
 /** The scheme as it was set up; false after an error was raised. */
 bool isprov_signature_scheme(const struct isprov_signature *sig, struct isprov_scheme *ret_scheme);
 
+extern OSSL_FUNC_signature_freectx_fn isprov_signature_freectx;
+extern OSSL_FUNC_signature_dupctx_fn isprov_signature_dupctx;
+extern OSSL_FUNC_signature_sign_init_fn isprov_signature_sign_init;
+extern OSSL_FUNC_signature_sign_fn isprov_signature_sign;
+extern OSSL_FUNC_signature_verify_init_fn isprov_signature_verify_init;
+extern OSSL_FUNC_signature_verify_fn isprov_signature_verify;
+extern OSSL_FUNC_signature_digest_sign_init_fn isprov_signature_digest_sign_init;
+extern OSSL_FUNC_signature_digest_sign_update_fn isprov_signature_digest_sign_update;
+extern OSSL_FUNC_signature_digest_sign_final_fn isprov_signature_digest_sign_final;
+extern OSSL_FUNC_signature_digest_sign_fn isprov_signature_digest_sign;
+extern OSSL_FUNC_signature_digest_verify_init_fn isprov_signature_digest_verify_init;
+extern OSSL_FUNC_signature_digest_verify_update_fn isprov_signature_digest_verify_update;
+extern OSSL_FUNC_signature_digest_verify_final_fn isprov_signature_digest_verify_final;
 extern OSSL_FUNC_signature_get_ctx_params_fn isprov_signature_get_ctx_params;
 extern OSSL_FUNC_signature_gettable_ctx_params_fn isprov_signature_gettable_ctx_params;
 extern OSSL_FUNC_signature_set_ctx_params_fn isprov_signature_set_ctx_params;

@@ -241,6 +241,8 @@ const OSSL_PARAM *isprov_signature_gettable_ctx_params(void *ctx, void *provctx)
     const struct isprov_signature *sig = ctx;
 
     (void)provctx;
+    if (sig != NULL && other_ctx(sig) != NULL)
+        return EVP_PKEY_CTX_gettable_params(other_ctx(sig));
     return sig == NULL || sig->rsa ? rsa_params : params;
 }
 
@@ -387,5 +389,7 @@ const OSSL_PARAM *isprov_signature_settable_ctx_params(void *ctx, void *provctx)
     const struct isprov_signature *sig = ctx;
 
     (void)provctx;
+    if (sig != NULL && other_ctx(sig) != NULL)
+        return EVP_PKEY_CTX_settable_params(other_ctx(sig));
     return sig == NULL || sig->rsa ? rsa_params : params;
 }

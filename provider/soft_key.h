@@ -13,7 +13,10 @@
  *  @param selection  OSSL_KEYMGMT_SELECT_..., which of them to take
  *  @return EVP_PKEY_free() it; NULL on failure, as for all functions here */
 EVP_PKEY *isprov_soft_from_params(struct isprov *prov, const char *algorithm, int selection,
-                                  OSSL_PARAM params[]);
+                                  const OSSL_PARAM params[]);
+
+/** What the key has, OSSL_KEYMGMT_SELECT_...; its numbers are not copied to find out. */
+int isprov_soft_parts(const EVP_PKEY *pkey);
 
 /** An EC key that has the named group alone. */
 EVP_PKEY *isprov_soft_from_group(struct isprov *prov, const char *group);

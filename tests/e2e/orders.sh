@@ -51,8 +51,10 @@ sim_as_server() { # ORDER
 }
 
 # activate PROVIDERS ALGORITHM-SETTING: an openssl.cnf with these providers in this order.
+# The module by its path: OPENSSL_MODULES would hide OpenSSL's own ones, which Python wants.
 activate() {
-	local lines=${1// /$' = on\n'}' = on'
+	local lines='' provider
+	for provider in $1; do lines+=$provider' = on-'$provider$'\n'; done
 	cat >"$T/openssl.cnf" <<-END
 		openssl_conf = init
 		[init]
@@ -62,15 +64,35 @@ activate() {
 		$2
 		[list]
 		$lines
-		[on]
+		[on-iotsafe]
+		module = $MODULES/iotsafe.so
+		activate = 1
+		[on-default]
 		activate = 1
 	END
 }
 
 software_keys() { # PROVIDERS [ALGORITHM-SETTING]
 	activate "$1" "${2:-}"
-	OPENSSL_CONF=$T/openssl.cnf OPENSSL_MODULES=$MODULES run "$HELPERS/mixed" "$key" || return 1
+	OPENSSL_CONF=$T/openssl.cnf run "$HELPERS/mixed" "$key" || return 1
 	matches "$OUT" '^all OK$' && lacks "$OUT" 'FAILED'
+}
+
+# The same by a program in Python, which makes keys of numbers and legacy objects.
+python_keys() { # PROVIDERS [ALGORITHM-SETTING]
+	local python=/usr/bin/python3
+	have "$python" || return 77
+	if [ "$E2E_SANITIZE" != none ]; then
+		WHY='Python is no program of ours to look for errors in'
+		return 77
+	fi
+	if ! "$python" -c 'import cryptography' 2>/dev/null; then
+		WHY='python3-cryptography is not installed'
+		return 77
+	fi
+	activate "$1" "${2:-}"
+	OPENSSL_CONF=$T/openssl.cnf run patiently "$python" "$(dirname "$0")/software_keys.py" &&
+		matches "$OUT" '^all OK$'
 }
 
 # A client whose key is in software, while our module is active.
@@ -103,6 +125,10 @@ it 'software keys in the same process, default first' software_keys 'default iot
 it 'software keys in the same process, iotsafe first' software_keys 'iotsafe default'
 it 'software keys in the same process, default_properties ?provider=iotsafe' \
 	software_keys 'default iotsafe' 'default_properties = ?provider=iotsafe'
+it 'software keys in Python, default first' python_keys 'default iotsafe'
+it 'software keys in Python, iotsafe first' python_keys 'iotsafe default'
+it 'software keys in Python, default_properties ?provider=iotsafe' \
+	python_keys 'default iotsafe' 'default_properties = ?provider=iotsafe'
 it 'a TLS client with a software P-256 key' software_client EC -pkeyopt ec_paramgen_curve:P-256
 it 'a TLS client with a software P-384 key' software_client EC -pkeyopt ec_paramgen_curve:P-384
 it 'a TLS client with a software RSA key' software_client RSA

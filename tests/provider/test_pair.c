@@ -137,16 +137,24 @@ static EVP_PKEY *public_of(EVP_PKEY *key)
     return public;
 }
 
-static bool derive(EVP_PKEY *mine, EVP_PKEY *theirs, const OSSL_PARAM *params,
-                   unsigned char *secret, size_t *len)
+static bool derive_with(EVP_PKEY *mine, EVP_PKEY *peer, const OSSL_PARAM *params,
+                        unsigned char *secret, size_t *len)
 {
-    EVP_PKEY *peer = public_of(theirs);
     EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, mine, NULL);
     bool good = EVP_PKEY_derive_init_ex(pctx, params) > 0
                 && EVP_PKEY_derive_set_peer(pctx, peer) > 0
                 && EVP_PKEY_derive(pctx, secret, len) > 0;
 
     EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
+static bool derive(EVP_PKEY *mine, EVP_PKEY *theirs, const OSSL_PARAM *params,
+                   unsigned char *secret, size_t *len)
+{
+    EVP_PKEY *peer = public_of(theirs);
+    bool good = derive_with(mine, peer, params, secret, len);
+
     EVP_PKEY_free(peer);
     return good;
 }
@@ -180,6 +188,24 @@ Test(pair, agrees_with_a_peer_in_software_with_and_without_a_kdf)
         }
         cr_expect_arr_eq(out[0], out[1], want);
     }
+    EXPECT_NO_ERRORS();
+    EVP_PKEY_free(theirs);
+    EVP_PKEY_free(mine);
+    end();
+}
+
+Test(pair, agrees_with_a_peer_that_has_its_private_key_in_it)
+{
+    unsigned char out[2][32];
+    size_t len[2] = { sizeof(out[0]), sizeof(out[1]) };
+    EVP_PKEY *mine, *theirs;
+
+    begin("");
+    mine = generate(SPARE, NULL);
+    theirs = soft_key(ctx.lib, "EC", "P-256");
+    cr_assert(derive_with(mine, theirs, NULL, out[0], &len[0]), "%s", drain_errors());
+    cr_assert(derive(theirs, mine, NULL, out[1], &len[1]), "%s", drain_errors());
+    cr_expect_arr_eq(out[0], out[1], sizeof(out[0]));
     EXPECT_NO_ERRORS();
     EVP_PKEY_free(theirs);
     EVP_PKEY_free(mine);
