@@ -325,6 +325,64 @@ Test(store, among_certificates_of_a_key_the_valid_one_then_name_then_end_decide)
     EXPECT_NO_ERRORS();
 }
 
+/* What a search by subject gives; its names are all the same. */
+static int count_of_subject(const char *uri, const X509_NAME *subject)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex(uri, ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_SEARCH *search = OSSL_STORE_SEARCH_by_name((X509_NAME *)(uintptr_t)subject);
+    int n = 0;
+
+    cr_assert(OSSL_STORE_supports_search(store, OSSL_STORE_SEARCH_BY_NAME));
+    cr_assert(OSSL_STORE_find(store, search), "%s", drain_errors());
+    while (!OSSL_STORE_eof(store)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+        if (info == NULL)
+            continue;
+        cr_expect_eq(OSSL_STORE_INFO_get_type(info), CERTS);
+        cr_expect_eq(X509_NAME_cmp(X509_get_subject_name(OSSL_STORE_INFO_get0_CERT(info)), subject),
+                     0);
+        OSSL_STORE_INFO_free(info);
+        n++;
+    }
+    OSSL_STORE_SEARCH_free(search);
+    OSSL_STORE_close(store);
+    return n;
+}
+
+Test(store, a_search_by_subject_gives_certificates_of_that_subject_alone)
+{
+    X509 *leaf = sim_cert(&sim, plain.lib, "client-cert.pem");
+    X509 *ca = sim_cert(&sim, plain.lib, "ca.pem");
+    X509 *const chain[] = { leaf, ca };
+    X509_NAME *nobody = X509_NAME_new();
+
+    put_file("chain", write_certs("chain.der", chain, 2, false), "");
+    cr_expect_eq(count_of_subject("iotsafe://", X509_get_subject_name(ca)), 2);
+    cr_expect_eq(count_of_subject("iotsafe://type=cert", X509_get_subject_name(leaf)), 2);
+    cr_expect_eq(count_of_subject("iotsafe://label=chain", X509_get_subject_name(ca)), 1);
+    cr_expect_eq(count_of_subject("iotsafe://label=client-key", X509_get_subject_name(leaf)), 1);
+    cr_expect_eq(count_of_subject("iotsafe://label=client-key", X509_get_subject_name(ca)), 0);
+    EXPECT_NO_ERRORS();
+    cr_expect_eq(count_of_subject("iotsafe://", nobody), 0);
+    X509_NAME_free(nobody);
+    X509_free(leaf);
+    X509_free(ca);
+}
+
+/* Nothing is given where the answer would not be what was searched for. */
+Test(store, other_searches_are_refused)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL,
+                                               NULL);
+    OSSL_STORE_SEARCH *search = OSSL_STORE_SEARCH_by_alias("client-cert");
+
+    cr_expect_not(OSSL_STORE_supports_search(store, OSSL_STORE_SEARCH_BY_ALIAS));
+    cr_expect_not(OSSL_STORE_find(store, search));
+    OSSL_STORE_SEARCH_free(search);
+    OSSL_STORE_close(store);
+}
+
 Test(store, a_key_without_a_certificate_says_so)
 {
     sim_admin(&sim, "delete file client-cert");
