@@ -34,6 +34,19 @@ static void parse_der(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t
     } while (p < end && take_der(certs, libctx, &p, (size_t)(end - p)));
 }
 
+/* Labels that OpenSSL takes for a certificate. Behind a trusted one stand its
+ * settings for OpenSSL, which nobody on a SIM may make: they are left out. */
+static bool is_cert_label(const char *label)
+{
+    static const char *const labels[] = { PEM_STRING_X509, PEM_STRING_X509_OLD,
+                                          PEM_STRING_X509_TRUSTED };
+
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+        if (strcmp(label, labels[i]) == 0)
+            return true;
+    return false;
+}
+
 static void parse_pem(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len)
 {
     BIO *bio = BIO_new_mem_buf(data, (int)len);
@@ -45,7 +58,7 @@ static void parse_pem(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t
 
     while (more && PEM_read_bio(bio, &label, &header, &der, &der_len)) {
         p = der;
-        more = strcmp(label, PEM_STRING_X509) != 0 || take_der(certs, libctx, &p, (size_t)der_len);
+        more = !is_cert_label(label) || take_der(certs, libctx, &p, (size_t)der_len);
         OPENSSL_free(label);
         OPENSSL_free(header);
         OPENSSL_free(der);

@@ -185,6 +185,30 @@ Test(cert, of_several_leaves_of_one_key_the_valid_one_that_ends_last_leads)
     X509_free(foreign);
 }
 
+Test(cert, the_old_and_the_trusted_pem_label_are_taken)
+{
+    static const char *const labels[] = { PEM_STRING_X509_OLD, PEM_STRING_X509_TRUSTED };
+    unsigned char *der = NULL;
+    int len;
+
+    cr_assert(
+        X509_alias_set1(leaf, (const unsigned char *)"a leaf", -1)); /* trust data behind it */
+    len = i2d_X509_AUX(leaf, &der);
+    cr_assert_gt(len, 0);
+    for (size_t i = 0; i < 2; i++) {
+        BIO *bio = BIO_new(BIO_s_mem());
+        char *text;
+
+        cr_assert_gt(PEM_write_bio(bio, labels[i], "", der, len), 0);
+        n_bytes = (size_t)BIO_get_mem_data(bio, &text);
+        memcpy(bytes, text, n_bytes);
+        BIO_free(bio);
+        add_pem(middle);
+        cr_expect_str_eq(names(n_bytes), "leaf middle", "%s", labels[i]);
+    }
+    OPENSSL_free(der);
+}
+
 Test(cert, none_in_other_contents)
 {
     cr_expect_str_eq(names(0), "");
