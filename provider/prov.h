@@ -44,7 +44,10 @@ extern const OSSL_DISPATCH isprov_store[];
 extern const OSSL_DISPATCH isprov_decoder_pem[];
 extern const OSSL_DISPATCH isprov_decoder_der[];
 extern const OSSL_DISPATCH isprov_encoder_text[];
-extern const OSSL_DISPATCH isprov_encoder_pem[];
+extern const OSSL_DISPATCH isprov_encoder_private_pem[];
+extern const OSSL_DISPATCH isprov_encoder_private_der[];
+extern const OSSL_DISPATCH isprov_encoder_public_pem[];
+extern const OSSL_DISPATCH isprov_encoder_public_der[];
 
 /** Parameter of EC key generation: the URI of a container on a card, UTF-8. */
 #define ISPROV_PKEY_PARAM_CONTAINER "container"

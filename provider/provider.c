@@ -61,11 +61,23 @@ static const OSSL_ALGORITHM decoder[] = {
 
 static const OSSL_ALGORITHM encoder[] = {
     { EC_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "EC keys as text" },
-    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
+    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_private_pem,
       "IoT SAFE keys as key-reference files" },
+    { EC_NAMES, PROPERTIES ",output=der,structure=PrivateKeyInfo", isprov_encoder_private_der,
+      "Software EC keys" },
+    { EC_NAMES, PROPERTIES ",output=pem,structure=SubjectPublicKeyInfo", isprov_encoder_public_pem,
+      "Public EC keys" },
+    { EC_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
+      "Public EC keys" },
     { RSA_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "RSA keys as text" },
-    { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
+    { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_private_pem,
       "IoT SAFE keys as key-reference files" },
+    { RSA_NAMES, PROPERTIES ",output=der,structure=PrivateKeyInfo", isprov_encoder_private_der,
+      "Software RSA keys" },
+    { RSA_NAMES, PROPERTIES ",output=pem,structure=SubjectPublicKeyInfo", isprov_encoder_public_pem,
+      "Public RSA keys" },
+    { RSA_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
+      "Public RSA keys" },
     { NULL, NULL, NULL, NULL }
 };
 
