@@ -6,6 +6,7 @@
 #include <openssl/params.h>
 #include <string.h>
 
+#include "assume_fips.h"
 #include "keymgmt.h"
 #include "soft_key.h"
 
@@ -56,6 +57,8 @@ static int keymgmt_ec_import(void *keydata, int selection, const OSSL_PARAM para
     int parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS | (with_pub ? SELECT_PUBLIC : 0);
     EVP_PKEY *pkey;
 
+    if (!isprov_takes_software_keys(key->prov))
+        return 0;
     if (isprov_key_is_on_card(key) || (key->soft_parts & SELECT_PAIR) != 0
         || (selection & SELECT_DOMAIN) == 0
         || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) != NULL || group == NULL

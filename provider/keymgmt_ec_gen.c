@@ -7,6 +7,7 @@
 #include <openssl/params.h>
 #include <string.h>
 
+#include "assume_fips.h"
 #include "card_pair.h"
 #include "crypto.h"
 #include "key.h"
@@ -130,9 +131,13 @@ int isprov_keymgmt_ec_gen_set_template(void *genctx, void *template)
 
 static struct isprov_key *generate_soft(struct gen *gen)
 {
-    struct isprov_key *key = isprov_key_new_soft(gen->prov);
+    const bool pair = (gen->parts & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0;
+    struct isprov_key *key;
     EVP_PKEY *pkey = NULL;
 
+    if (pair && !isprov_may_generate(gen->prov))
+        return NULL;
+    key = isprov_key_new_soft(gen->prov);
     if (key == NULL || EVP_PKEY_generate(gen->ctx, &pkey) <= 0) {
         isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,
                           "EC key generation failed; the group is missing or unknown");

@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "assume_fips.h"
 #include "crypto.h"
 #include "keymgmt.h"
 #include "soft_key.h"
@@ -51,6 +52,8 @@ static int keymgmt_rsa_import(void *keydata, int selection, const OSSL_PARAM par
     OSSL_PARAM taken[3] = { OSSL_PARAM_END, OSSL_PARAM_END, OSSL_PARAM_END };
     EVP_PKEY *pkey;
 
+    if (!isprov_takes_software_keys(key->prov))
+        return 0;
     if (isprov_key_is_on_card(key) || key->soft != NULL || (selection & SELECT_PUBLIC) == 0
         || n == NULL || e == NULL || !is_of_card_size(n)
         || OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_D) != NULL)
@@ -210,7 +213,7 @@ static void *keymgmt_rsa_gen_init(void *provctx, int selection, const OSSL_PARAM
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     struct gen *gen;
 
-    if (libctx == NULL || (selection & SELECT_PAIR) == 0)
+    if (libctx == NULL || (selection & SELECT_PAIR) == 0 || !isprov_may_generate(prov))
         return NULL;
     gen = OPENSSL_zalloc(sizeof(*gen));
     if (gen == NULL)

@@ -18,6 +18,7 @@ struct isprov {
     _Atomic(struct isprov_card_slot *) cards; /* see cards.h */
     struct iotsafe_config *config;
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
+    OSSL_ALGORITHM *fips[OSSL_OP__HIGHEST + 1]; /* by operation, see assume_fips.h; else NULL */
 };
 
 /**

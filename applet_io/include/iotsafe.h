@@ -151,6 +151,7 @@ struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg);
 bool iotsafe_config_card_verify(const struct iotsafe_config *cfg);
+bool iotsafe_config_assume_fips(const struct iotsafe_config *cfg);
 
 /** URIs of containers: for the peer's point in a key agreement, and for the
  *  ephemeral keys of TLS. NULL where none is set; valid as long as `cfg`. */
