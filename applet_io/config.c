@@ -115,6 +115,11 @@ static const char *set_card_verify(struct iotsafe_config *cfg, const char *value
     return set_bool(&cfg->card_verify, value);
 }
 
+static const char *set_assume_fips(struct iotsafe_config *cfg, const char *value)
+{
+    return set_bool(&cfg->assume_fips, value);
+}
+
 /* The URI of one container. */
 static const char *set_container(struct iotsafe_uri *field, bool *given, const char *value)
 {
@@ -156,6 +161,7 @@ static const struct setting {
     { "verify-signature", "IOTSAFE_VERIFY_SIGNATURE", "yes", set_verify_signature },
     { "key-references", NULL, "yes", set_key_references },
     { "card-verify", NULL, "no", set_card_verify },
+    { "assume-fips", NULL, "no", set_assume_fips },
     { "lock-dir", "IOTSAFE_LOCK_DIR", "/run/iotsafe", set_lock_dir },
     { "peer-key", NULL, NULL, set_peer_key },
     { "ephemeral-key", NULL, NULL, set_ephemeral_key },
@@ -221,6 +227,11 @@ bool iotsafe_config_key_references(const struct iotsafe_config *cfg)
 bool iotsafe_config_card_verify(const struct iotsafe_config *cfg)
 {
     return cfg->card_verify;
+}
+
+bool iotsafe_config_assume_fips(const struct iotsafe_config *cfg)
+{
+    return cfg->assume_fips;
 }
 
 const struct iotsafe_uri *iotsafe_config_peer_key(const struct iotsafe_config *cfg)

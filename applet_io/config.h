@@ -15,7 +15,7 @@ struct iotsafe_config {
     size_t n_aids;
     struct traits traits; /* from quirks */
     int timeout_ms;
-    bool verify_signature, key_references, card_verify;
+    bool verify_signature, key_references, card_verify, assume_fips;
     struct iotsafe_uri peer_key, ephemeral_key;
     bool has_peer_key, has_ephemeral_key;
     struct iotsafe_op error; /* the first bad value; empty: none */

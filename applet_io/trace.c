@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -39,21 +40,55 @@ bool trace_setting_valid(const char *setting)
            || (strncmp(setting, "pcap:", 5) == 0 && setting[5] != '\0');
 }
 
+/* Why a file that is there already is no place for a trace; NULL: it is one. What others
+ * may write to, they may have laid there: for us to fill up, or for us to believe. */
+static const char *unfit(const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        return "it is not a regular file";
+    if (st->st_uid != geteuid() && st->st_uid != 0)
+        return "it belongs to another user";
+    if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "others than its owner may write to it";
+    return st->st_nlink != 1 ? "it has more than one name (hard links)" : NULL;
+}
+
+/* A trace that is not written fails no operation, so that its reader would wait in vain:
+ * standard error tells it, once in a process. */
+static void refuse(const char *path, const char *why)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    struct iotsafe_op line;
+    ssize_t n;
+
+    if (atomic_flag_test_and_set(&told))
+        return;
+    op_set(&line, "iotsafe: no trace is written to %.200s: %s", path, why);
+    n = dprintf(STDERR_FILENO, "%s\n", line.text);
+    (void)n;
+}
+
 /* Descriptor to append to, -1 for none. *ret_new tells a file just made. */
 static int open_trace(const char *path, bool *ret_new)
 {
     const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const char *why = NULL;
     struct stat st;
     int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
 
     *ret_new = fd >= 0;
     if (fd < 0 && errno == EEXIST)
         fd = open(path, flags);
-    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+    if (fd < 0)
+        why = errno == ELOOP ? "it is a symbolic link" : strerror(errno);
+    else if (!*ret_new)
+        why = fstat(fd, &st) != 0 ? strerror(errno) : unfit(&st);
+    if (why == NULL)
+        return fd;
+    refuse(path, why);
+    if (fd >= 0)
         (void)close(fd);
-        return -1;
-    }
-    return fd;
+    return -1;
 }
 
 static void write_text(const char *setting, const char *text, size_t len)
@@ -269,6 +304,7 @@ void trace_note(const char *setting, const char *device, const char *format, ...
     va_start(args, format);
     (void)vsnprintf(remark.text, sizeof(remark.text), format, args);
     va_end(args);
+    iotsafe_text_clean(remark.text);
     n = put_stamp(text, sizeof(text), device);
     n += (size_t)snprintf(text + n, sizeof(text) - n, "-- %s\n", remark.text);
     write_text(setting, text, n);

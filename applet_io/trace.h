@@ -11,8 +11,9 @@
 bool trace_setting_valid(const char *setting);
 
 /**
- * Write one exchange. Opens the file for each line: append, mode 0600, no
- * symbolic links, nothing in set-user-id programs. Keeps errno.
+ * Write one exchange. Opens the file for each line: append, mode 0600; a file that
+ * is there already only if it is a regular one of our user or root with one name,
+ * to which nobody else may write. Nothing in set-user-id programs. Keeps errno.
  *
  * @param setting  the configured text; NULL or "" writes nothing
  * @param device   what the transport reached

@@ -20,13 +20,60 @@ void sleep_ms(int64_t ms, deadline_t deadline)
         ;
 }
 
+bool iotsafe_char_is_harmless(uint32_t point)
+{
+    static const struct {
+        uint32_t first, last;
+    } harmful[] = {
+        { 0x0000, 0x001f }, { 0x007f, 0x009f }, /* controls */
+        { 0x00ad, 0x00ad }, { 0x061c, 0x061c }, /* soft hyphen, Arabic letter mark */
+        { 0x200b, 0x200f }, { 0x2028, 0x202e }, /* zero width, line ends, direction */
+        { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, /* invisible operators, byte order mark */
+        { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(harmful); i++)
+        if (point >= harmful[i].first && point <= harmful[i].last)
+            return false;
+    return true;
+}
+
+/* Length of the well-formed UTF-8 character at the start of a text and its code point;
+ * 0 if there is none. */
+static size_t first_char(const uint8_t *text, uint32_t *ret_point)
+{
+    const size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+    *ret_point = n == 1 ? text[0] : text[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((text[i] & 0xc0) != 0x80) /* the end of the text, too */
+            return 0;
+        *ret_point = *ret_point << 6 | (text[i] & 0x3f);
+    }
+    return utf8_valid(text, n) ? n : 0;
+}
+
+void iotsafe_text_clean(char *text)
+{
+    uint8_t *p = (uint8_t *)text;
+
+    while (*p != '\0') {
+        uint32_t point = 0;
+        size_t n = first_char(p, &point);
+
+        if (n == 0 || !iotsafe_char_is_harmless(point)) {
+            n = n == 0 ? 1 : n;
+            memset(p, '?', n);
+        }
+        p += n;
+    }
+}
+
 __attribute__((format(printf, 3, 0))) static void op_vadd(struct iotsafe_op *op, size_t at,
                                                           const char *format, va_list args)
 {
     (void)vsnprintf(op->text + at, sizeof(op->text) - at, format, args);
-    for (char *p = op->text + at; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    iotsafe_text_clean(op->text + at);
 }
 
 void op_set(struct iotsafe_op *op, const char *format, ...)

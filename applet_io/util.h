@@ -48,7 +48,7 @@ static inline deadline_t deadline_min(deadline_t deadline, int64_t ms)
 /** Sleep, but not past the deadline. */
 void sleep_ms(int64_t ms, deadline_t deadline);
 
-/** Write a failure's text, replacing control characters; NULL op accepted. */
+/** Write a failure's text, cleaned as by iotsafe_text_clean(); NULL op accepted. */
 __attribute__((format(printf, 2, 3))) void op_set(struct iotsafe_op *op, const char *format, ...);
 /** Append to a failure's text. */
 __attribute__((format(printf, 2, 3))) void op_add(struct iotsafe_op *op, const char *format, ...);

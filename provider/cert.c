@@ -5,7 +5,6 @@
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdbool.h>
 #include <string.h>
 
 static bool is_padding(uint8_t byte)
@@ -35,6 +34,19 @@ static void parse_der(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t
     } while (p < end && take_der(certs, libctx, &p, (size_t)(end - p)));
 }
 
+/* Labels that OpenSSL takes for a certificate. Behind a trusted one stand its
+ * settings for OpenSSL, which nobody on a SIM may make: they are left out. */
+static bool is_cert_label(const char *label)
+{
+    static const char *const labels[] = { PEM_STRING_X509, PEM_STRING_X509_OLD,
+                                          PEM_STRING_X509_TRUSTED };
+
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+        if (strcmp(label, labels[i]) == 0)
+            return true;
+    return false;
+}
+
 static void parse_pem(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t *data, size_t len)
 {
     BIO *bio = BIO_new_mem_buf(data, (int)len);
@@ -46,7 +58,7 @@ static void parse_pem(STACK_OF(X509) *certs, OSSL_LIB_CTX *libctx, const uint8_t
 
     while (more && PEM_read_bio(bio, &label, &header, &der, &der_len)) {
         p = der;
-        more = strcmp(label, PEM_STRING_X509) != 0 || take_der(certs, libctx, &p, (size_t)der_len);
+        more = !is_cert_label(label) || take_der(certs, libctx, &p, (size_t)der_len);
         OPENSSL_free(label);
         OPENSSL_free(header);
         OPENSSL_free(der);
@@ -59,19 +71,48 @@ static bool is_issuer_of(const X509 *issuer, const X509 *cert)
     return X509_NAME_cmp(X509_get_subject_name(issuer), X509_get_issuer_name(cert)) == 0;
 }
 
-/* The position at or behind `from` of a certificate that issued none of the
- * others; `from` if each issued another one. */
-static int find_leaf(const STACK_OF(X509) *certs, int from)
+bool isprov_cert_is_valid_now(const X509 *cert)
 {
-    for (int i = from; i < sk_X509_num(certs); i++) {
-        bool is_issuer = false;
+    /* Each comparison gives 0 for a time that is none. */
+    return X509_cmp_time(X509_get0_notBefore(cert), NULL) < 0
+           && X509_cmp_time(X509_get0_notAfter(cert), NULL) > 0;
+}
 
-        for (int j = from; j < sk_X509_num(certs) && !is_issuer; j++)
-            is_issuer = j != i && is_issuer_of(sk_X509_value(certs, i), sk_X509_value(certs, j));
-        if (!is_issuer)
-            return i;
-    }
-    return from;
+bool isprov_cert_ends_later(const X509 *a, const X509 *b)
+{
+    return ASN1_TIME_compare(X509_get0_notAfter(a), X509_get0_notAfter(b)) == 1;
+}
+
+static bool issued_another(const STACK_OF(X509) *certs, int i)
+{
+    for (int j = 0; j < sk_X509_num(certs); j++)
+        if (j != i && is_issuer_of(sk_X509_value(certs, i), sk_X509_value(certs, j)))
+            return true;
+    return false;
+}
+
+/* True if `other` is another certificate of the same key, and the better one. */
+static bool renews(const X509 *other, const X509 *cert)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(cert), *other_key = X509_get0_pubkey(other);
+    const bool valid = isprov_cert_is_valid_now(cert);
+
+    if (key == NULL || other_key == NULL || EVP_PKEY_eq(key, other_key) != 1)
+        return false;
+    return isprov_cert_is_valid_now(other) != valid ? !valid : isprov_cert_ends_later(other, cert);
+}
+
+/* The position of a certificate that issued none of the others; 0 if each issued
+ * another one. */
+static int find_leaf(const STACK_OF(X509) *certs)
+{
+    int leaf = -1;
+
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        if (!issued_another(certs, i)
+            && (leaf < 0 || renews(sk_X509_value(certs, i), sk_X509_value(certs, leaf))))
+            leaf = i;
+    return leaf < 0 ? 0 : leaf;
 }
 
 static int find_issuer(const STACK_OF(X509) *certs, int from, const X509 *cert)
@@ -92,7 +133,7 @@ static void move_to(STACK_OF(X509) *certs, int from, int to)
 
 static void order_chain(STACK_OF(X509) *certs)
 {
-    int next = sk_X509_num(certs) > 1 ? find_leaf(certs, 0) : -1;
+    int next = sk_X509_num(certs) > 1 ? find_leaf(certs) : -1;
 
     for (int at = 0; next >= 0; at++) {
         move_to(certs, next, at);

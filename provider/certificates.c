@@ -39,16 +39,15 @@ enum iotsafe_err isprov_file_certs(struct isprov *prov, struct iotsafe_card *car
     return IOTSAFE_OK;
 }
 
-/* How well a file suits as that of a key, best first. Only the order of reading depends
- * on it, since what the list tells of usage is a hint. */
-enum file_rank { FILE_OF_LABEL, FILE_OF_ID, FILE_OTHER, FILE_FOR_DATA, N_FILE_RANKS };
+/* How a file is named beside a key, likeliest first. Files of one class are read
+ * together, and the next class only while none of them is valid now. */
+enum file_class { FILE_OF_NAME, FILE_OTHER, FILE_FOR_DATA, N_FILE_CLASSES };
 
-static enum file_rank file_rank(const struct iotsafe_object *file, const struct iotsafe_name *key)
+static enum file_class file_class(const struct iotsafe_object *file, const struct iotsafe_name *key)
 {
-    if (iotsafe_name_same_label(&file->name, key))
-        return FILE_OF_LABEL;
-    if (iotsafe_name_same_id(&file->name, key))
-        return FILE_OF_ID;
+    if (iotsafe_name_same_label(&file->name, key) || iotsafe_name_same_id(&file->name, key))
+        return FILE_OF_NAME;
+    /* What the list tells of usage is a hint: it only puts the file behind others. */
     return (file->told & IOTSAFE_TOLD_FILE_USAGE) != 0 && file->file_usage == IOTSAFE_FILE_GENERAL
                ? FILE_FOR_DATA
                : FILE_OTHER;
@@ -62,30 +61,82 @@ static bool is_cert_of(const struct isprov *prov, const X509 *cert,
     return pkey != NULL && isprov_public_key_eq(prov, pub, pkey);
 }
 
-/* The certificates of the first file whose leaf holds that key. */
+/* The best certificates of a key so far. */
+struct best {
+    STACK_OF(X509) *certs; /* NULL: none */
+    enum file_class class;
+    bool valid; /* the first one, now */
+};
+
+/* As iotsafe-uri(7) has it: valid now, then equal label or id, then which ends last. */
+static bool is_better(const struct best *a, const struct best *b)
+{
+    const bool a_named = a->class == FILE_OF_NAME, b_named = b->class == FILE_OF_NAME;
+
+    if (b->certs == NULL)
+        return true;
+    if (a->valid != b->valid)
+        return a->valid;
+    if (a_named != b_named)
+        return a_named;
+    return isprov_cert_ends_later(sk_X509_value(a->certs, 0), sk_X509_value(b->certs, 0));
+}
+
+/* Keeps the better one and frees the other. */
+static void put_forward(struct best *best, struct best other)
+{
+    STACK_OF(X509) *worse = other.certs;
+
+    if (is_better(&other, best)) {
+        worse = best->certs;
+        *best = other;
+    }
+    sk_X509_pop_free(worse, X509_free);
+}
+
+/* What the file has, if its leaf holds that key. */
+static enum iotsafe_err look_into_file(const struct isprov_candidates *it,
+                                       const struct iotsafe_object *file,
+                                       const struct isprov_public_key *pub, struct best *best,
+                                       struct iotsafe_op *op)
+{
+    struct best found = { .class = file_class(file, &it->name) };
+    enum iotsafe_err err = isprov_file_certs(it->prov, it->card, file, &found.certs, op);
+    const X509 *leaf;
+
+    if (err != IOTSAFE_OK)
+        return iotsafe_err_is_refusal(err) ? IOTSAFE_OK : err;
+    leaf = sk_X509_value(found.certs, 0);
+    found.valid = isprov_cert_is_valid_now(leaf);
+    if (is_cert_of(it->prov, leaf, pub))
+        put_forward(best, found);
+    else
+        sk_X509_pop_free(found.certs, X509_free);
+    return IOTSAFE_OK;
+}
+
+/* The certificates of the file whose leaf holds that key, of the best one of those.
+ * What was found already and is valid now is given although others cannot be read. */
 static enum iotsafe_err find_cert_of_public_key(const struct isprov_candidates *it,
                                                 const struct isprov_public_key *pub,
                                                 STACK_OF(X509) **ret_certs, struct iotsafe_op *op)
 {
-    enum iotsafe_err err;
+    struct best best = { .certs = NULL };
+    enum iotsafe_err err = IOTSAFE_OK;
 
-    for (enum file_rank rank = 0; rank < N_FILE_RANKS; rank++)
-        for (size_t i = 0; i < it->n_objects; i++) {
+    for (enum file_class rank = 0; rank < N_FILE_CLASSES && !best.valid; rank++)
+        for (size_t i = 0; err == IOTSAFE_OK && i < it->n_objects; i++) {
             const struct iotsafe_object *file = &it->objects[i];
-            STACK_OF(X509) *certs = NULL;
 
-            if (file->kind != IOTSAFE_FILE || file_rank(file, &it->name) != rank)
-                continue;
-            err = isprov_file_certs(it->prov, it->card, file, &certs, op);
-            if (err != IOTSAFE_OK && !iotsafe_err_is_refusal(err))
-                return err;
-            if (err == IOTSAFE_OK && is_cert_of(it->prov, sk_X509_value(certs, 0), pub)) {
-                *ret_certs = certs;
-                return IOTSAFE_OK;
-            }
-            sk_X509_pop_free(certs, X509_free);
+            if (file->kind == IOTSAFE_FILE && file_class(file, &it->name) == rank)
+                err = look_into_file(it, file, pub, &best, op);
         }
-    return IOTSAFE_ERR_NOT_FOUND;
+    if (err != IOTSAFE_OK && !best.valid) {
+        sk_X509_pop_free(best.certs, X509_free);
+        return err;
+    }
+    *ret_certs = best.certs;
+    return best.certs != NULL ? IOTSAFE_OK : IOTSAFE_ERR_NOT_FOUND;
 }
 
 static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *card,

@@ -22,7 +22,8 @@ IOTSAFE_NODISCARD enum iotsafe_err isprov_file_certs(struct isprov *prov, struct
 /**
  * The certificates that a name stands for: those of the file so named, else those
  * of the file whose first certificate holds the public key of the private key so
- * named, preferring equal label or identifier.
+ * named. Of several such files: one that is valid now, then equal label or
+ * identifier, then the one that ends last.
  * @param ret_certs  as above
  * @retval IOTSAFE_ERR_NOT_FOUND  neither
  */

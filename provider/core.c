@@ -98,6 +98,7 @@ void isprov_op_set(struct iotsafe_op *op, const char *format, ...)
     va_start(args, format);
     vsnprintf(op->text, sizeof(op->text), format, args);
     va_end(args);
+    iotsafe_text_clean(op->text); /* perhaps of a key file or a card */
 }
 
 void isprov_mark(const struct isprov *prov)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoders for keys of this provider, see provider-encoder(7): text, and PEM
- * where a program asks for the PKCS #8 form of a private key. A card key then
- * becomes a key-reference file, so that what programs write they can read again.
+/* Encoders for keys of this provider, see provider-encoder(7): text; the public
+ * key, for which a library context may have nobody else; and PEM where a program
+ * asks for the PKCS #8 form of a private key. A card key then becomes a
+ * key-reference file, so that what programs write they can read again. As DER it
+ * has no form: that there is an encoder at all is for the error.
  *
  * libcrypto tries the encoders of a key's own provider and no others, so that
  * software keys must be served here, too: by the default provider. */
@@ -13,6 +15,7 @@
 
 #include "crypto.h"
 #include "key.h"
+#include "keymgmt.h"
 #include "keyref.h"
 
 static OSSL_FUNC_encoder_newctx_fn encoder_newctx;
@@ -21,8 +24,12 @@ static OSSL_FUNC_encoder_settable_ctx_params_fn encoder_settable_ctx_params;
 static OSSL_FUNC_encoder_set_ctx_params_fn encoder_set_ctx_params;
 static OSSL_FUNC_encoder_does_selection_fn encoder_text_does_selection;
 static OSSL_FUNC_encoder_encode_fn encoder_text_encode;
-static OSSL_FUNC_encoder_does_selection_fn encoder_pem_does_selection;
-static OSSL_FUNC_encoder_encode_fn encoder_pem_encode;
+static OSSL_FUNC_encoder_does_selection_fn encoder_private_does_selection;
+static OSSL_FUNC_encoder_encode_fn encoder_private_pem_encode;
+static OSSL_FUNC_encoder_encode_fn encoder_private_der_encode;
+static OSSL_FUNC_encoder_does_selection_fn encoder_public_does_selection;
+static OSSL_FUNC_encoder_encode_fn encoder_public_pem_encode;
+static OSSL_FUNC_encoder_encode_fn encoder_public_der_encode;
 
 #define SELECT_PRIVATE OSSL_KEYMGMT_SELECT_PRIVATE_KEY
 #define SELECT_PUBLIC OSSL_KEYMGMT_SELECT_PUBLIC_KEY
@@ -190,9 +197,9 @@ static int encoder_text_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *o
     return good > 0;
 }
 
-/* -------------------------------------------------------------------------- PEM */
+/* ------------------------------------------------------------------ private keys */
 
-static int encoder_pem_does_selection(void *provctx, int selection)
+static int encoder_private_does_selection(void *provctx, int selection)
 {
     (void)provctx;
     return selection == 0 || (selection & SELECT_PRIVATE) != 0;
@@ -233,9 +240,9 @@ static int ask_passphrase(char *buf, int size, int writing, void *arg)
     return (int)len;
 }
 
-static int encoder_pem_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
-                              const OSSL_PARAM abstract[], int selection,
-                              OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+static int encoder_private_pem_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
+                                      const OSSL_PARAM abstract[], int selection,
+                                      OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
 {
     ISPROV_KEEP_ERRNO;
     struct encoder *enc = ctx;
@@ -257,6 +264,87 @@ static int encoder_pem_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *ob
     return good > 0;
 }
 
+static int encoder_private_der_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
+                                      const OSSL_PARAM abstract[], int selection,
+                                      OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct encoder *enc = ctx;
+    const struct isprov_key *key = object;
+    struct passphrase ask = { .cb = pw_cb, .arg = pw_arg };
+    BIO *out;
+    int good = 0;
+
+    (void)selection;
+    if (key == NULL || abstract != NULL)
+        return 0;
+    if (isprov_key_is_on_card(key)) {
+        isprov_raise_text(enc->prov, IOTSAFE_ERR_UNSUPPORTED,
+                          "%s: the private key is on the SIM and cannot leave it; written as PEM "
+                          "it becomes a key-reference file",
+                          isprov_key_name(key).text);
+        return 0;
+    }
+    out = isprov_bio(enc->prov, core_out);
+    if (out != NULL && key->soft != NULL)
+        good = i2d_PKCS8PrivateKey_bio(out, key->soft, enc->cipher, NULL, 0, ask_passphrase, &ask);
+    BIO_free(out);
+    return good > 0;
+}
+
+/* ------------------------------------------------------------------- public keys */
+
+static int encoder_public_does_selection(void *provctx, int selection)
+{
+    (void)provctx;
+    return selection == 0 || (selection & (SELECT_PRIVATE | SELECT_PUBLIC)) == SELECT_PUBLIC;
+}
+
+static EVP_PKEY *public_pkey(struct isprov_key *key)
+{
+    if (isprov_key_is_on_card(key) && isprov_pin_or_raise(key) == NULL)
+        return NULL;
+    return isprov_key_public_pkey(key);
+}
+
+static int write_public(struct encoder *enc, OSSL_CORE_BIO *core_out, struct isprov_key *key,
+                        int (*write)(BIO *, const EVP_PKEY *))
+{
+    EVP_PKEY *pkey = public_pkey(key);
+    BIO *out = pkey != NULL ? isprov_bio(enc->prov, core_out) : NULL;
+    int good = out != NULL && write(out, pkey) > 0;
+
+    BIO_free(out);
+    return good;
+}
+
+static int encoder_public_pem_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
+                                     const OSSL_PARAM abstract[], int selection,
+                                     OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = (struct isprov_key *)(uintptr_t)object; /* may get pinned */
+
+    (void)selection;
+    (void)pw_cb;
+    (void)pw_arg;
+    return key != NULL && abstract == NULL
+           && write_public(ctx, core_out, key, PEM_write_bio_PUBKEY);
+}
+
+static int encoder_public_der_encode(void *ctx, OSSL_CORE_BIO *core_out, const void *object,
+                                     const OSSL_PARAM abstract[], int selection,
+                                     OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    struct isprov_key *key = (struct isprov_key *)(uintptr_t)object; /* may get pinned */
+
+    (void)selection;
+    (void)pw_cb;
+    (void)pw_arg;
+    return key != NULL && abstract == NULL && write_public(ctx, core_out, key, i2d_PUBKEY_bio);
+}
+
 const OSSL_DISPATCH isprov_encoder_text[] = {
     { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
     { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
@@ -265,12 +353,38 @@ const OSSL_DISPATCH isprov_encoder_text[] = {
     { 0, NULL }
 };
 
-const OSSL_DISPATCH isprov_encoder_pem[] = {
+const OSSL_DISPATCH isprov_encoder_private_pem[] = {
     { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
     { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
     { OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, (void (*)(void))encoder_settable_ctx_params },
     { OSSL_FUNC_ENCODER_SET_CTX_PARAMS, (void (*)(void))encoder_set_ctx_params },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_pem_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_pem_encode },
+    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_private_does_selection },
+    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_private_pem_encode },
+    { 0, NULL }
+};
+
+const OSSL_DISPATCH isprov_encoder_private_der[] = {
+    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
+    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
+    { OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, (void (*)(void))encoder_settable_ctx_params },
+    { OSSL_FUNC_ENCODER_SET_CTX_PARAMS, (void (*)(void))encoder_set_ctx_params },
+    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_private_does_selection },
+    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_private_der_encode },
+    { 0, NULL }
+};
+
+const OSSL_DISPATCH isprov_encoder_public_pem[] = {
+    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
+    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
+    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_public_does_selection },
+    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_public_pem_encode },
+    { 0, NULL }
+};
+
+const OSSL_DISPATCH isprov_encoder_public_der[] = {
+    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
+    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
+    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_public_does_selection },
+    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_public_der_encode },
     { 0, NULL }
 };

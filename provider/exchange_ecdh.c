@@ -168,12 +168,30 @@ static bool run_kdf(struct exchange *ex, const uint8_t *secret, uint8_t *ret_out
     return good;
 }
 
+/* The secret never lies on the stack of the program: a secure heap, where it has one,
+ * is locked in memory. */
+static bool agree_on_card(struct exchange *ex, uint8_t *ret_out, size_t len, struct iotsafe_op *op)
+{
+    uint8_t *secret = OPENSSL_secure_malloc(IOTSAFE_SHARED_SECRET_SIZE);
+    bool good;
+
+    if (secret == NULL) {
+        isprov_raise(ex->prov, IOTSAFE_ERR_MEMORY, NULL);
+        return false;
+    }
+    good = isprov_card_key_agree(ex->key, ex->peer, secret, op);
+    if (good && ex->kdf.wanted)
+        good = run_kdf(ex, secret, ret_out);
+    else if (good)
+        memcpy(ret_out, secret, len);
+    OPENSSL_secure_clear_free(secret, IOTSAFE_SHARED_SECRET_SIZE);
+    return good;
+}
+
 static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *ret_len, size_t cap)
 {
     const size_t len = ex->kdf.wanted ? ex->kdf.out_len : IOTSAFE_SHARED_SECRET_SIZE;
     struct iotsafe_op op = isprov_op_begin(ex->prov);
-    uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE];
-    int good;
 
     if (ret_out == NULL) {
         *ret_len = len;
@@ -187,15 +205,10 @@ static int derive_on_card(struct exchange *ex, unsigned char *ret_out, size_t *r
                                            : "the key derivation lacks a length or a digest");
         return 0;
     }
-    good = isprov_card_key_agree(ex->key, ex->peer, secret, &op);
-    if (good && ex->kdf.wanted)
-        good = run_kdf(ex, secret, ret_out);
-    else if (good)
-        memcpy(ret_out, secret, len);
-    OPENSSL_cleanse(secret, sizeof(secret));
-    if (good)
-        *ret_len = len;
-    return good;
+    if (!agree_on_card(ex, ret_out, len, &op))
+        return 0;
+    *ret_len = len;
+    return 1;
 }
 
 static int exchange_ecdh_derive(void *ctx, unsigned char *secret, size_t *ret_len, size_t cap)

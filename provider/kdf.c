@@ -333,14 +333,16 @@ static enum iotsafe_err finish_hkdf(struct kdf *kdf, uint8_t *prk, uint8_t *ret_
     return IOTSAFE_ERR_ARGUMENT;
 }
 
+#define PRK_MAX 64 /* bytes, of SHA-512 */
+
 static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
     struct kdf *kdf = ctx;
     struct iotsafe_op op = isprov_op_begin(kdf->prov);
     struct iotsafe_card *card = NULL;
-    uint8_t prk[64];
-    enum iotsafe_err err = begin(kdf, params, &card, &op);
+    uint8_t *prk = OPENSSL_secure_malloc(PRK_MAX);
+    enum iotsafe_err err = prk != NULL ? begin(kdf, params, &card, &op) : IOTSAFE_ERR_MEMORY;
     const size_t prk_len = iotsafe_hash_size(kdf->hash);
 
     if (err == IOTSAFE_OK
@@ -353,7 +355,7 @@ static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const 
                                    kdf->hash, prk, &op);
     if (err == IOTSAFE_OK)
         err = finish_hkdf(kdf, prk, ret_key, len, &op);
-    OPENSSL_cleanse(prk, sizeof(prk));
+    OPENSSL_secure_clear_free(prk, PRK_MAX);
     iotsafe_card_free(card);
     return end(kdf, err, &op);
 }

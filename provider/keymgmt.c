@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "assume_fips.h"
 #include "card_key.h"
 #include "soft_key.h"
 
@@ -100,7 +101,8 @@ void *isprov_keymgmt_dup(const void *keydata, int selection)
 int isprov_keymgmt_import_soft(struct isprov_key *key, const char *algorithm, int selection,
                                const OSSL_PARAM params[])
 {
-    return !isprov_key_is_on_card(key) && (key->soft_parts & SELECT_PAIR) == 0
+    return isprov_takes_software_keys(key->prov) && !isprov_key_is_on_card(key)
+           && (key->soft_parts & SELECT_PAIR) == 0
            && isprov_key_take_soft(key, isprov_soft_from_params(key->prov, algorithm, selection,
                                                                 params));
 }

@@ -136,6 +136,40 @@ static bool put_point(struct isprov_key *key, OSSL_PARAM params[])
            && put_number(y, pub->octets + 1 + field_len, field_len);
 }
 
+/* What describes a curve in numbers: as the default provider tells it of a named one. */
+static const char *const curve_params[] = {
+    OSSL_PKEY_PARAM_EC_FIELD_TYPE, OSSL_PKEY_PARAM_EC_P,         OSSL_PKEY_PARAM_EC_A,
+    OSSL_PKEY_PARAM_EC_B,          OSSL_PKEY_PARAM_EC_GENERATOR, OSSL_PKEY_PARAM_EC_ORDER,
+    OSSL_PKEY_PARAM_EC_COFACTOR,   OSSL_PKEY_PARAM_EC_SEED,
+};
+#define N_CURVE_PARAMS (sizeof(curve_params) / sizeof(curve_params[0]))
+
+/* The curve, made only if it is asked for. */
+static bool put_curve(const struct isprov_key *key, OSSL_PARAM params[])
+{
+    OSSL_PARAM *wanted[N_CURVE_PARAMS], asked[N_CURVE_PARAMS + 1];
+    EVP_PKEY *curve;
+    size_t n = 0;
+    bool good;
+
+    for (size_t i = 0; i < N_CURVE_PARAMS; i++) {
+        wanted[n] = OSSL_PARAM_locate(params, curve_params[i]);
+        if (wanted[n] != NULL) {
+            asked[n] = *wanted[n];
+            n++;
+        }
+    }
+    if (n == 0)
+        return true;
+    asked[n] = OSSL_PARAM_construct_end();
+    curve = isprov_soft_from_group(key->prov, key->type->group);
+    good = curve != NULL && EVP_PKEY_get_params(curve, asked);
+    for (size_t i = 0; i < n; i++)
+        wanted[i]->return_size = asked[i].return_size;
+    EVP_PKEY_free(curve);
+    return good;
+}
+
 static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
 {
     ISPROV_KEEP_ERRNO;
@@ -155,7 +189,7 @@ static int keymgmt_ec_get_params(void *keydata, OSSL_PARAM params[])
            && isprov_put_text(params, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP)
            && isprov_put_text(params, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
                               OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED)
-           && put_point(key, params);
+           && put_curve(key, params) && put_point(key, params);
 }
 
 static const OSSL_PARAM *keymgmt_ec_gettable_params(void *provctx)
@@ -174,6 +208,14 @@ static const OSSL_PARAM *keymgmt_ec_gettable_params(void *provctx)
         TYPE_PUB,
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_X, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_Y, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_FIELD_TYPE, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_P, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_A, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_B, NULL, 0),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_EC_GENERATOR, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_ORDER, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_COFACTOR, NULL, 0),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_EC_SEED, NULL, 0),
         TYPE_PRIV, /* of software keys */
         OSSL_PARAM_END
     };

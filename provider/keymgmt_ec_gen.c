@@ -6,6 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "assume_fips.h"
 #include "card_pair.h"
 #include "crypto.h"
 #include "key.h"
@@ -117,9 +118,12 @@ int isprov_keymgmt_ec_gen_set_template(void *genctx, void *template)
 
 static struct isprov_key *generate_soft(struct gen *gen)
 {
-    struct isprov_key *key = isprov_key_new_soft(gen->prov);
+    struct isprov_key *key;
     EVP_PKEY *pkey = NULL;
 
+    if (gen->pair && !isprov_may_generate(gen->prov))
+        return NULL;
+    key = isprov_key_new_soft(gen->prov);
     if (key != NULL && EVP_PKEY_generate(gen->ctx, &pkey) > 0 && isprov_key_take_soft(key, pkey))
         return key;
     isprov_raise_text(gen->prov, IOTSAFE_ERR_ARGUMENT,

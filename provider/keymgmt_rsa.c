@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "assume_fips.h"
 #include "crypto.h"
 #include "keymgmt.h"
 #include "soft_key.h"
@@ -172,7 +173,7 @@ static void *keymgmt_rsa_gen_init(void *provctx, int selection, const OSSL_PARAM
     OSSL_LIB_CTX *libctx = isprov_libctx(prov);
     struct gen *gen;
 
-    if (libctx == NULL || (selection & SELECT_PAIR) == 0)
+    if (libctx == NULL || (selection & SELECT_PAIR) == 0 || !isprov_may_generate(prov))
         return NULL;
     gen = OPENSSL_zalloc(sizeof(*gen));
     if (gen == NULL)

@@ -18,6 +18,7 @@ struct isprov {
     _Atomic(struct isprov_card_slot *) cards; /* see cards.h */
     struct iotsafe_config *config;
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
+    OSSL_ALGORITHM *fips[OSSL_OP__HIGHEST + 1]; /* by operation, see assume_fips.h; else NULL */
 };
 
 /**
@@ -58,7 +59,10 @@ extern const OSSL_DISPATCH isprov_store[];
 extern const OSSL_DISPATCH isprov_decoder_pem[];
 extern const OSSL_DISPATCH isprov_decoder_der[];
 extern const OSSL_DISPATCH isprov_encoder_text[];
-extern const OSSL_DISPATCH isprov_encoder_pem[];
+extern const OSSL_DISPATCH isprov_encoder_private_pem[];
+extern const OSSL_DISPATCH isprov_encoder_private_der[];
+extern const OSSL_DISPATCH isprov_encoder_public_pem[];
+extern const OSSL_DISPATCH isprov_encoder_public_der[];
 
 /** Parameter of EC key generation: the URI of a container on a card, UTF-8. */
 #define ISPROV_PKEY_PARAM_CONTAINER "container"

@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include "assume_fips.h"
 #include "cards.h"
 #include "crypto.h"
 #include "isprov.h"
@@ -68,18 +69,28 @@ static const OSSL_ALGORITHM decoder[] = {
 
 static const OSSL_ALGORITHM encoder[] = {
     { EC_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "EC keys as text" },
-    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
+    { EC_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_private_pem,
       "IoT SAFE keys as key-reference files" },
+    { EC_NAMES, PROPERTIES ",output=der,structure=PrivateKeyInfo", isprov_encoder_private_der,
+      "Software EC keys" },
+    { EC_NAMES, PROPERTIES ",output=pem,structure=SubjectPublicKeyInfo", isprov_encoder_public_pem,
+      "Public EC keys" },
+    { EC_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
+      "Public EC keys" },
     { RSA_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "RSA keys as text" },
-    { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_pem,
+    { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_private_pem,
       "IoT SAFE keys as key-reference files" },
+    { RSA_NAMES, PROPERTIES ",output=der,structure=PrivateKeyInfo", isprov_encoder_private_der,
+      "Software RSA keys" },
+    { RSA_NAMES, PROPERTIES ",output=pem,structure=SubjectPublicKeyInfo", isprov_encoder_public_pem,
+      "Public RSA keys" },
+    { RSA_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
+      "Public RSA keys" },
     { NULL, NULL, NULL, NULL }
 };
 
-static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_cache)
+static const OSSL_ALGORITHM *table_of(int operation)
 {
-    (void)provctx;
-    *no_cache = 0;
     switch (operation) {
     case OSSL_OP_KEYMGMT:
         return keymgmt;
@@ -100,6 +111,28 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
     default:
         return NULL;
     }
+}
+
+static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_cache)
+{
+    const struct isprov *prov = provctx;
+    const OSSL_ALGORITHM *table = table_of(operation);
+
+    *no_cache = 0;
+    return table != NULL && iotsafe_config_assume_fips(prov->config) ? prov->fips[operation]
+                                                                     : table;
+}
+
+static bool make_fips_tables(struct isprov *prov)
+{
+    for (int i = 0; i <= OSSL_OP__HIGHEST && iotsafe_config_assume_fips(prov->config); i++) {
+        if (table_of(i) == NULL)
+            continue;
+        prov->fips[i] = isprov_assume_fips(table_of(i));
+        if (prov->fips[i] == NULL)
+            return false;
+    }
+    return true;
 }
 
 static const OSSL_PARAM *provider_gettable_params(void *provctx)
@@ -145,8 +178,7 @@ static const OSSL_ITEM *provider_get_reason_strings(void *provctx)
 static int provider_get_capabilities(void *provctx, const char *capability, OSSL_CALLBACK *cb,
                                      void *arg)
 {
-    (void)provctx;
-    if (OPENSSL_strcasecmp(capability, "TLS-GROUP") == 0)
+    if (OPENSSL_strcasecmp(capability, "TLS-GROUP") == 0 && isprov_takes_software_keys(provctx))
         return isprov_tls_groups(cb, arg);
     return 1;
 }
@@ -158,6 +190,8 @@ static void provider_teardown(void *provctx)
 
     isprov_cards_free(prov);
     isprov_crypto_free(atomic_load(&prov->crypto));
+    for (int i = 0; i <= OSSL_OP__HIGHEST; i++)
+        OPENSSL_free(prov->fips[i]);
     OSSL_LIB_CTX_free(prov->bio_ctx);
     iotsafe_config_free(prov->config);
     OPENSSL_free(prov);
@@ -203,7 +237,7 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
     atomic_init(&prov->cards, NULL);
     prov->bio_ctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
     prov->config = iotsafe_config_new(lookup_setting, prov);
-    if (prov->bio_ctx == NULL || prov->config == NULL) {
+    if (prov->bio_ctx == NULL || prov->config == NULL || !make_fips_tables(prov)) {
         provider_teardown(prov);
         return 0;
     }

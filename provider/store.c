@@ -8,6 +8,7 @@
 #include <openssl/core_object.h>
 #include <openssl/params.h>
 #include <openssl/store.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,8 @@ struct store {
     enum iotsafe_err uri_err; /* a malformed URI is reported by the first load */
     struct iotsafe_op uri_op;
     struct iotsafe_uri uri;
-    int expect; /* OSSL_STORE_INFO_..., 0: anything */
+    int expect;         /* OSSL_STORE_INFO_..., 0: anything */
+    X509_NAME *subject; /* of the certificates searched for; NULL: no search */
 
     bool begun, ended;
     struct iotsafe_card *card;
@@ -71,6 +73,7 @@ static int store_close(void *ctx)
     struct store *store = ctx;
 
     sk_X509_pop_free(store->certs, X509_free);
+    X509_NAME_free(store->subject);
     OPENSSL_free(store->items);
     iotsafe_card_free(store->card);
     OPENSSL_free(store);
@@ -80,18 +83,51 @@ static int store_close(void *ctx)
 static const OSSL_PARAM *store_settable_ctx_params(void *provctx)
 {
     static const OSSL_PARAM params[] = { OSSL_PARAM_int(OSSL_STORE_PARAM_EXPECT, NULL),
+                                         OSSL_PARAM_octet_string(OSSL_STORE_PARAM_SUBJECT, NULL, 0),
                                          OSSL_PARAM_END };
 
     (void)provctx;
     return params;
 }
 
+/* A search that cannot be had is refused: all there is would be no answer to it. */
+static bool has_other_criterion(const OSSL_PARAM params[])
+{
+    static const char *const others[] = { OSSL_STORE_PARAM_ISSUER, OSSL_STORE_PARAM_SERIAL,
+                                          OSSL_STORE_PARAM_FINGERPRINT, OSSL_STORE_PARAM_ALIAS };
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (OSSL_PARAM_locate_const(params, others[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* The DER form of a name. */
+static int set_subject(struct store *store, const OSSL_PARAM *p)
+{
+    const void *bytes = NULL;
+    const unsigned char *der;
+    size_t len = 0;
+
+    if (!OSSL_PARAM_get_octet_string_ptr(p, &bytes, &len) || len > LONG_MAX)
+        return 0;
+    der = bytes;
+    X509_NAME_free(store->subject);
+    store->subject = d2i_X509_NAME(NULL, &der, (long)len);
+    return store->subject != NULL;
+}
+
 static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 {
+    ISPROV_KEEP_ERRNO;
     struct store *store = ctx;
-    const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_EXPECT);
+    const OSSL_PARAM *expect = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_EXPECT);
+    const OSSL_PARAM *subject = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_SUBJECT);
 
-    return p == NULL || OSSL_PARAM_get_int(p, &store->expect);
+    if (has_other_criterion(params))
+        return 0;
+    return (expect == NULL || OSSL_PARAM_get_int(expect, &store->expect))
+           && (subject == NULL || set_subject(store, subject));
 }
 
 /* ---------------------------------------------------- what there will be to give */
@@ -106,16 +142,19 @@ static const struct {
     { OSSL_STORE_INFO_CERT, IOTSAFE_URI_CERT, "a certificate" },
 };
 
-/* What the URI and the program together ask for. */
+/* What the URI and the program together ask for. A search is for certificates. */
 static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing,
                                     enum iotsafe_uri_type *ret_type, struct iotsafe_op *op)
 {
-    *ret_nothing = false;
+    const int expect = store->expect == 0 && store->subject != NULL ? OSSL_STORE_INFO_CERT
+                                                                    : store->expect;
+
+    *ret_nothing = store->subject != NULL && expect != OSSL_STORE_INFO_CERT;
     *ret_type = store->uri.type;
-    if (store->expect == 0)
+    if (expect == 0 || *ret_nothing)
         return IOTSAFE_OK;
     for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
-        if (expectations[i].expect != store->expect)
+        if (expectations[i].expect != expect)
             continue;
         *ret_type = expectations[i].type;
         if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
@@ -445,6 +484,15 @@ static enum iotsafe_err read_certs(const struct store *store, const struct item 
                : isprov_named_certs(store->prov, store->card, &item->object.name, ret_certs, op);
 }
 
+/* Leaves those of the subject that is searched for. */
+static void sort_out(const struct store *store)
+{
+    for (int i = sk_X509_num(store->certs) - 1; i >= 0 && store->subject != NULL; i--)
+        if (X509_NAME_cmp(X509_get_subject_name(sk_X509_value(store->certs, i)), store->subject)
+            != 0)
+            X509_free(sk_X509_delete(store->certs, i));
+}
+
 static enum outcome give_certs(struct store *store, const struct item *item,
                                const struct receiver *to, struct iotsafe_op *op)
 {
@@ -457,7 +505,8 @@ static enum outcome give_certs(struct store *store, const struct item *item,
         return not_had(store, item, err, op);
     sk_X509_free(store->certs);
     store->certs = certs;
-    return give_next_cert(store, to);
+    sort_out(store);
+    return sk_X509_num(certs) > 0 ? give_next_cert(store, to) : SKIPPED;
 }
 
 static enum outcome give(struct store *store, const struct receiver *to, struct iotsafe_op *op)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "iotsafe.h"
 #include "report.h"
 
 /* ---- stdout ---- */
@@ -109,25 +110,6 @@ static size_t utf8_next(const uint8_t *bytes, size_t len, uint32_t *ret_point)
     return n;
 }
 
-/* Characters that act on a terminal, or deceive the reader of a line. */
-static const struct {
-    uint32_t first, last;
-} unprintable[] = {
-    { 0x0000, 0x001f }, { 0x007f, 0x009f }, /* controls */
-    { 0x00ad, 0x00ad }, { 0x061c, 0x061c }, /* soft hyphen, Arabic letter mark */
-    { 0x200b, 0x200f }, { 0x2028, 0x202e }, /* zero width, line ends, direction */
-    { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, /* invisible operators, byte order mark */
-    { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
-};
-
-static bool is_printable(uint32_t point)
-{
-    for (size_t i = 0; i < sizeof(unprintable) / sizeof(unprintable[0]); i++)
-        if (point >= unprintable[i].first && point <= unprintable[i].last)
-            return false;
-    return true;
-}
-
 char *text_escape(const char *bytes, size_t len)
 {
     const uint8_t *in = (const uint8_t *)bytes;
@@ -139,7 +121,7 @@ char *text_escape(const char *bytes, size_t len)
         uint32_t point = 0;
         size_t n = utf8_next(in, len, &point);
 
-        if (n != 0 && is_printable(point) && point != '\\') {
+        if (n != 0 && iotsafe_char_is_harmless(point) && point != '\\') {
             memcpy(out, in, n);
             out += n;
         } else {
@@ -160,7 +142,9 @@ bool text_is_harmless(const uint8_t *bytes, size_t len)
         uint32_t point = 0;
         size_t n = utf8_next(bytes, len, &point);
 
-        if (n == 0 || (!is_printable(point) && point != '\n' && point != '\t' && point != '\r'))
+        if (n == 0
+            || (!iotsafe_char_is_harmless(point) && point != '\n' && point != '\t'
+                && point != '\r'))
             return false;
         bytes += n;
         len -= n;

@@ -88,6 +88,14 @@ enum iotsafe_err {
 /** Short text for an error, without the particulars. Static storage. */
 const char *iotsafe_strerror(enum iotsafe_err err);
 
+/** True unless the Unicode character acts on a terminal or deceives the reader of a
+ *  line: controls of C0 and C1, writing direction, what is invisible. */
+bool iotsafe_char_is_harmless(uint32_t point);
+
+/** Replaces other characters of a text, and bytes that are no UTF-8, by question
+ *  marks. Labels of a card get into messages, and those to a terminal. */
+void iotsafe_text_clean(char *text);
+
 /**
  * Was the card reached, and just gave nothing of use under that name? Then another
  * name, another object or another way may still do. False for IOTSAFE_OK, and for
@@ -151,6 +159,7 @@ struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg);
 bool iotsafe_config_card_verify(const struct iotsafe_config *cfg);
+bool iotsafe_config_assume_fips(const struct iotsafe_config *cfg);
 
 /** URIs of containers: for the peer's point in a key agreement, and for the
  *  ephemeral keys of TLS. NULL where none is set; valid as long as `cfg`. */

@@ -87,7 +87,7 @@ for profile in "${profiles[@]}"; do
 			cold "$profile" 6 's_client, key reference and certificate file' \
 			s_client "$profile" "$T/$profile/pem/client-key.pem" "$T/$profile/pem/client.pem"
 		it "$profile, $via: s_client with key and certificate by URI" \
-			cold "$profile" 24 's_client, key and certificate by URI' \
+			cold "$profile" 26 's_client, key and certificate by URI' \
 			s_client "$profile" "$key" 'iotsafe://label=client-key;type=cert'
 	done
 	unset IOTSAFE_AID

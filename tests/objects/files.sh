@@ -115,6 +115,14 @@ chain_of_key() {
 	put sim "$T/content" && certs_are sim iotsafe://label=my-key "$T/leaf.crt" "$T/middle.crt" "$T/ca.crt"
 }
 
+# OpenSSL asks for each issuer by its subject, and ends at the first thing that is no certificate.
+ca_store() {
+	again sim
+	cat "$T/middle.der" "$T/ca.der" >"$T/content"
+	put sim "$T/content" || return 1
+	run ssl sim verify -CAstore iotsafe:// "$T/leaf.crt" && run ssl sim verify -CAstore iotsafe://type=cert "$T/leaf.crt"
+}
+
 chain_with_rubbish() {
 	again sim
 	{ cat "$T/leaf.der" && printf '\x30\x82\x01\x00rubbish'; } >"$T/content"
@@ -191,6 +199,7 @@ it 'certificates of 700 bytes and 8 KiB, nothing behind them' padded sim
 it 'PEM in a file, with text, CR LF and padding around it' pem_in_file
 it 'a chain in a file, DER and PEM, in any order: leaf first' chains
 it 'a chain is found by its key' chain_of_key
+it 'the whole SIM is a store of CA certificates' ca_store
 it 'rubbish behind a certificate does not hide it' chain_with_rubbish
 it 'a file that holds no certificate says so' no_certificate
 it 'an empty file' empty_file

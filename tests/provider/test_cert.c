@@ -75,7 +75,7 @@ static const char *names(size_t len)
     return text;
 }
 
-static EVP_PKEY *key;
+static EVP_PKEY *key, *other_key;
 static X509 *leaf, *middle, *root, *other;
 
 static void setup(void)
@@ -84,7 +84,8 @@ static void setup(void)
     leaf = make_cert("leaf", "middle", key);
     middle = make_cert("middle", "root", key);
     root = make_cert("root", "root", key);
-    other = make_cert("other", "elsewhere", key);
+    other_key = EVP_EC_gen("P-256");
+    other = make_cert("other", "elsewhere", other_key);
     n_bytes = 0;
 }
 
@@ -94,6 +95,7 @@ static void teardown(void)
     X509_free(middle);
     X509_free(root);
     X509_free(other);
+    EVP_PKEY_free(other_key);
     EVP_PKEY_free(key);
 }
 
@@ -146,6 +148,65 @@ Test(cert, pem_with_text_around_it)
     add_pem(leaf);
     add_fill(0x00, 20);
     cr_expect_str_eq(names(n_bytes), "leaf middle");
+}
+
+/* The dates of a leaf, in seconds from now. */
+static X509 *make_leaf(const char *subject, EVP_PKEY *of, long begin, long end)
+{
+    X509 *cert = make_cert(subject, "middle", of);
+
+    cr_assert(X509_gmtime_adj(X509_getm_notBefore(cert), begin) != NULL
+              && X509_gmtime_adj(X509_getm_notAfter(cert), end) != NULL
+              && X509_sign(cert, of, EVP_sha256()));
+    return cert;
+}
+
+Test(cert, of_several_leaves_of_one_key_the_valid_one_that_ends_last_leads)
+{
+    X509 *past = make_leaf("past", key, -7200, -3600);
+    X509 *future = make_leaf("future", key, 3600, 99999);
+    X509 *now = make_leaf("now", key, -3600, 3600);
+    X509 *longer = make_leaf("longer", key, -3600, 7200);
+    X509 *foreign = make_leaf("foreign", other_key, -3600, 99999);
+
+    add_der(past);
+    add_der(middle);
+    add_der(future);
+    cr_expect_str_eq(names(n_bytes), "future middle past");
+    add_der(now);
+    cr_expect_str_eq(names(n_bytes), "now middle past future");
+    add_der(longer);
+    add_der(foreign);
+    cr_expect_str_eq(names(n_bytes), "longer middle past future now foreign");
+    X509_free(past);
+    X509_free(future);
+    X509_free(now);
+    X509_free(longer);
+    X509_free(foreign);
+}
+
+Test(cert, the_old_and_the_trusted_pem_label_are_taken)
+{
+    static const char *const labels[] = { PEM_STRING_X509_OLD, PEM_STRING_X509_TRUSTED };
+    unsigned char *der = NULL;
+    int len;
+
+    cr_assert(
+        X509_alias_set1(leaf, (const unsigned char *)"a leaf", -1)); /* trust data behind it */
+    len = i2d_X509_AUX(leaf, &der);
+    cr_assert_gt(len, 0);
+    for (size_t i = 0; i < 2; i++) {
+        BIO *bio = BIO_new(BIO_s_mem());
+        char *text;
+
+        cr_assert_gt(PEM_write_bio(bio, labels[i], "", der, len), 0);
+        n_bytes = (size_t)BIO_get_mem_data(bio, &text);
+        memcpy(bytes, text, n_bytes);
+        BIO_free(bio);
+        add_pem(middle);
+        cr_expect_str_eq(names(n_bytes), "leaf middle", "%s", labels[i]);
+    }
+    OPENSSL_free(der);
 }
 
 Test(cert, none_in_other_contents)

@@ -3,6 +3,7 @@
  * a private key. */
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -138,16 +139,66 @@ Test(encoder, the_public_key_is_written_by_default)
     EVP_PKEY_free(key);
 }
 
-Test(encoder, other_forms_of_the_private_key_fail_without_a_trace_of_it)
+/* As other runtimes have it, for the keys behind one URI. */
+Test(encoder, the_public_key_is_written_where_this_provider_is_alone)
+{
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    EVP_PKEY *beside = load_key(ctx.lib, CLIENT_KEY), *key;
+    unsigned char *der = NULL, *expected = NULL;
+    int len = i2d_PUBKEY(beside, &expected);
+    BIO *bio = BIO_new(BIO_s_mem());
+    OSSL_PROVIDER *prov;
+    EVP_PKEY *again;
+
+    cr_assert(OSSL_PROVIDER_set_default_search_path(lib, getenv("IOTSAFE_MODULE_DIR")));
+    prov = OSSL_PROVIDER_load(lib, "iotsafe");
+    key = load_key(lib, CLIENT_KEY);
+    cr_assert_not_null(key, "%s", drain_errors());
+    cr_assert_eq(len, 91);
+    cr_expect_eq(i2d_PUBKEY(key, &der), 91, "%s", drain_errors());
+    cr_assert_not_null(der);
+    cr_expect_arr_eq(der, expected, 91);
+    cr_expect(PEM_write_bio_PUBKEY(bio, key), "%s", drain_errors());
+    again = PEM_read_bio_PUBKEY_ex(bio, NULL, NULL, NULL, ctx.lib, NULL);
+    cr_expect_eq(EVP_PKEY_eq(beside, again), 1);
+    EXPECT_NO_ERRORS();
+    BIO_free(bio);
+    OPENSSL_free(der);
+    OPENSSL_free(expected);
+    EVP_PKEY_free(again);
+    EVP_PKEY_free(beside);
+    EVP_PKEY_free(key);
+    OSSL_PROVIDER_unload(prov);
+    OSSL_LIB_CTX_free(lib);
+}
+
+Test(encoder, without_a_public_key_its_writing_fails_with_a_reason)
+{
+    unsigned char *der = NULL;
+    EVP_PKEY *key;
+
+    sim_admin(&sim, "delete public client-key");
+    sim_admin(&sim, "delete file client-cert");
+    key = load_key(ctx.lib, CLIENT_KEY);
+    cr_assert_not_null(key, "%s", drain_errors());
+    cr_expect_leq(i2d_PUBKEY(key, &der), 0);
+    EXPECT_ERROR("gives no public key");
+    EVP_PKEY_free(key);
+}
+
+Test(encoder, other_forms_of_the_private_key_fail_and_say_why)
 {
     EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY);
     BIO *bio = BIO_new(BIO_s_mem());
     unsigned char *der = NULL;
 
     cr_expect_leq(i2d_PrivateKey(key, &der), 0);
+    EXPECT_ERROR("label=client-key;type=private: the private key is on the SIM and cannot leave");
     cr_expect_leq(i2d_PKCS8PrivateKey_bio(bio, key, NULL, NULL, 0, NULL, NULL), 0);
+    EXPECT_ERROR("cannot leave");
+    cr_expect_null(EVP_PKEY2PKCS8(key));
+    EXPECT_ERROR("cannot leave");
     cr_expect_eq(BIO_pending(bio), 0);
-    ERR_clear_error();
     BIO_free(bio);
     EVP_PKEY_free(key);
 }
@@ -164,6 +215,20 @@ Test(encoder, before_default_software_keys_are_written_as_default_does)
               == 0);
     cr_expect(strncmp(printed(EVP_PKEY_print_public, key), "Public-Key: (256 bit)\npub:\n", 27)
               == 0);
+    for (int encrypted = 0; encrypted < 2; encrypted++) {
+        BIO *bio = BIO_new(BIO_s_mem());
+
+        cr_assert(i2d_PKCS8PrivateKey_bio(bio, key, encrypted ? EVP_aes_256_cbc() : NULL,
+                                          encrypted ? pass : NULL,
+                                          encrypted ? (int)strlen(pass) : 0, NULL, NULL),
+                  "%s", drain_errors());
+        again = encrypted ? d2i_PKCS8PrivateKey_bio(bio, NULL, NULL, pass)
+                          : d2i_PrivateKey_ex_bio(bio, NULL, ctx.lib, NULL);
+        cr_assert_not_null(again, "%s", drain_errors());
+        cr_expect_eq(EVP_PKEY_eq(key, again), 1);
+        EVP_PKEY_free(again);
+        BIO_free(bio);
+    }
     for (int encrypted = 0; encrypted < 2; encrypted++) {
         BIO *bio = BIO_new(BIO_s_mem());
 

@@ -98,6 +98,29 @@ Test(kdf, hkdf_is_that_of_software)
         }
 }
 
+/* The secret lies in the program's secure heap, where it has one: without room there it
+ * is not fetched at all. */
+Test(kdf, hkdf_keeps_its_secret_in_the_secure_heap)
+{
+    struct question q = { "SHA256", "EXTRACT_ONLY", "salt", 4, "", 0 };
+    void *filled[256];
+    size_t n = 0;
+    unsigned char out[32];
+
+    cr_assert(CRYPTO_secure_malloc_init(4096, 32));
+    while (n < 256 && (filled[n] = OPENSSL_secure_malloc(32)) != NULL)
+        n++;
+    cr_assert_lt(n, 256);
+    ERR_clear_error();
+    cr_expect_not(derive("IOTSAFE-HKDF", PSK, strlen(PSK), &q, out, 32));
+    EXPECT_ERROR("out of memory");
+    cr_expect_eq(sim_exchanges(&sim, "COMPUTE HKDF"), 0);
+    while (n > 0)
+        OPENSSL_secure_free(filled[--n]);
+    expect_same("IOTSAFE-HKDF", "HKDF", &q, 32);
+    cr_expect_eq(CRYPTO_secure_used(), 0);
+}
+
 Test(kdf, hkdf_extract_alone_is_that_of_software)
 {
     struct question q = { "SHA256", "EXTRACT_ONLY", "salt", 4, "", 0 };

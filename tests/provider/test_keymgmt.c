@@ -90,6 +90,44 @@ Test(keymgmt, coordinates_and_encodings_agree)
     EVP_PKEY_free(key);
 }
 
+/* Of a key of the SIM and one of the default provider. */
+Test(keymgmt, its_curve_is_told_in_numbers_as_default_tells_it)
+{
+    static const char *const numbers[] = { OSSL_PKEY_PARAM_EC_P, OSSL_PKEY_PARAM_EC_A,
+                                           OSSL_PKEY_PARAM_EC_B, OSSL_PKEY_PARAM_EC_ORDER,
+                                           OSSL_PKEY_PARAM_EC_COFACTOR };
+    static const char *const octets[] = { OSSL_PKEY_PARAM_EC_GENERATOR, OSSL_PKEY_PARAM_EC_SEED };
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY), *soft = soft_key(ctx.lib, "EC", "P-256");
+    char field[2][40];
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        BIGNUM *ours = NULL, *theirs = NULL;
+
+        cr_expect(EVP_PKEY_get_bn_param(key, numbers[i], &ours), "%s", numbers[i]);
+        cr_assert(EVP_PKEY_get_bn_param(soft, numbers[i], &theirs));
+        cr_expect(ours != NULL && BN_cmp(ours, theirs) == 0, "%s", numbers[i]);
+        BN_free(ours);
+        BN_free(theirs);
+    }
+    for (size_t i = 0; i < sizeof(octets) / sizeof(octets[0]); i++) {
+        unsigned char ours[80], theirs[80];
+        size_t ours_len = 0, theirs_len = 0;
+
+        cr_expect(EVP_PKEY_get_octet_string_param(key, octets[i], ours, sizeof(ours), &ours_len));
+        cr_assert(
+            EVP_PKEY_get_octet_string_param(soft, octets[i], theirs, sizeof(theirs), &theirs_len));
+        cr_assert_eq(ours_len, theirs_len, "%s", octets[i]);
+        cr_expect_arr_eq(ours, theirs, theirs_len, "%s", octets[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        cr_expect(EVP_PKEY_get_utf8_string_param(i == 0 ? key : soft, OSSL_PKEY_PARAM_EC_FIELD_TYPE,
+                                                 field[i], sizeof(field[i]), NULL));
+    cr_expect_str_eq(field[0], field[1]);
+    EXPECT_NO_ERRORS();
+    EVP_PKEY_free(soft);
+    EVP_PKEY_free(key);
+}
+
 Test(keymgmt, gives_no_private_part_to_anybody)
 {
     EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY);

@@ -212,6 +212,35 @@ Test(pair, agrees_with_a_peer_that_has_its_private_key_in_it)
     end();
 }
 
+/* Without room there the secret is not fetched at all. */
+Test(pair, keeps_an_agreed_secret_in_the_secure_heap)
+{
+    EVP_PKEY *mine, *theirs;
+    unsigned char secret[32];
+    size_t n = 0, len = sizeof(secret);
+    void *filled[256];
+
+    begin("");
+    mine = generate(SPARE, NULL);
+    theirs = soft_key(ctx.lib, "EC", "P-256");
+    cr_assert(CRYPTO_secure_malloc_init(4096, 32));
+    while (n < 256 && (filled[n] = OPENSSL_secure_malloc(32)) != NULL)
+        n++;
+    cr_assert_lt(n, 256);
+    ERR_clear_error();
+    cr_expect_not(derive(mine, theirs, NULL, secret, &len));
+    EXPECT_ERROR("out of memory");
+    cr_expect_eq(sim_exchanges(&sim, "COMPUTE DH"), 0);
+    while (n > 0)
+        OPENSSL_secure_free(filled[--n]);
+    len = sizeof(secret);
+    cr_expect(derive(mine, theirs, NULL, secret, &len), "%s", drain_errors());
+    EVP_PKEY_free(theirs);
+    EVP_PKEY_free(mine);
+    cr_expect_eq(CRYPTO_secure_used(), 0);
+    end();
+}
+
 Test(pair, that_may_not_agree_says_so)
 {
     EVP_PKEY *mine, *theirs;

@@ -271,6 +271,118 @@ Test(store, the_certificate_of_a_key_is_found_by_its_public_key_in_any_file)
     X509_free(leaf);
 }
 
+/* A certificate of the client's key, with dates in seconds from now, in a file. */
+static void put_dated(const char *file, const char *more, int serial, long begin, long end)
+{
+    EVP_PKEY *key = load_key(ctx.lib, CLIENT_KEY), *issuer = soft_key(plain.lib, "EC", "P-256");
+    X509 *cert = self_signed(plain.lib, issuer, "SHA256");
+
+    cr_assert(ASN1_INTEGER_set(X509_get_serialNumber(cert), serial)
+              && X509_gmtime_adj(X509_getm_notBefore(cert), begin) != NULL
+              && X509_gmtime_adj(X509_getm_notAfter(cert), end) != NULL
+              && X509_set_pubkey(cert, key) && X509_sign(cert, issuer, EVP_sha256()) > 0);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(issuer);
+    put_file(file, write_certs("dated.der", &cert, 1, false), more);
+    X509_free(cert);
+}
+
+/* The serial number of the certificate that the name of the key gives. */
+static long serial_of_key(void)
+{
+    X509 *cert = load_cert(ctx.lib, "iotsafe://label=client-key;type=cert");
+    long serial;
+
+    cr_assert_not_null(cert, "%s", drain_errors());
+    serial = ASN1_INTEGER_get(X509_get0_serialNumber(cert));
+    X509_free(cert);
+    return serial;
+}
+
+/* Each certificate that comes is better than all before. */
+Test(store, among_certificates_of_a_key_the_valid_one_then_name_then_end_decide)
+{
+    static const struct {
+        const char *file, *more;
+        long begin, end;
+    } files[] = {
+        { "one", "", -9000, -7000 },                /* past */
+        { "two", "", 7000, 9000 },                  /* to come: ends later */
+        { "three", " --id 01", -9000, -8000 },      /* past, with the key's identifier */
+        { "four", " --usage general", -9000, 100 }, /* valid now, whatever the file is for */
+        { "five", "", -9000, 3000 },
+        { "six", "", -9000, 4000 },
+        { "three", "", -9000, 2000 }, /* the identifier before the longer time */
+    };
+
+    sim_admin(&sim, "delete file client-cert");
+    for (int i = 0; i < (int)(sizeof(files) / sizeof(files[0])); i++) {
+        put_dated(files[i].file, files[i].more, 100 + i, files[i].begin, files[i].end);
+        cr_expect_eq(serial_of_key(), 100 + i, "of %s: %ld", files[i].file, serial_of_key());
+    }
+    put_dated("seven", "", 200, -9000, 1000); /* not better */
+    cr_expect_eq(serial_of_key(), 106);
+    EXPECT_NO_ERRORS();
+}
+
+/* What a search by subject gives; its names are all the same. */
+static int count_of_subject(const char *uri, const X509_NAME *subject)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex(uri, ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+    OSSL_STORE_SEARCH *search = OSSL_STORE_SEARCH_by_name((X509_NAME *)(uintptr_t)subject);
+    int n = 0;
+
+    cr_assert(OSSL_STORE_supports_search(store, OSSL_STORE_SEARCH_BY_NAME));
+    cr_assert(OSSL_STORE_find(store, search), "%s", drain_errors());
+    while (!OSSL_STORE_eof(store)) {
+        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
+
+        if (info == NULL)
+            continue;
+        cr_expect_eq(OSSL_STORE_INFO_get_type(info), CERTS);
+        cr_expect_eq(X509_NAME_cmp(X509_get_subject_name(OSSL_STORE_INFO_get0_CERT(info)), subject),
+                     0);
+        OSSL_STORE_INFO_free(info);
+        n++;
+    }
+    OSSL_STORE_SEARCH_free(search);
+    OSSL_STORE_close(store);
+    return n;
+}
+
+Test(store, a_search_by_subject_gives_certificates_of_that_subject_alone)
+{
+    X509 *leaf = sim_cert(&sim, plain.lib, "client-cert.pem");
+    X509 *ca = sim_cert(&sim, plain.lib, "ca.pem");
+    X509 *const chain[] = { leaf, ca };
+    X509_NAME *nobody = X509_NAME_new();
+
+    put_file("chain", write_certs("chain.der", chain, 2, false), "");
+    cr_expect_eq(count_of_subject("iotsafe://", X509_get_subject_name(ca)), 2);
+    cr_expect_eq(count_of_subject("iotsafe://type=cert", X509_get_subject_name(leaf)), 2);
+    cr_expect_eq(count_of_subject("iotsafe://label=chain", X509_get_subject_name(ca)), 1);
+    cr_expect_eq(count_of_subject("iotsafe://label=client-key", X509_get_subject_name(leaf)), 1);
+    cr_expect_eq(count_of_subject("iotsafe://label=client-key", X509_get_subject_name(ca)), 0);
+    EXPECT_NO_ERRORS();
+    cr_expect_eq(count_of_subject("iotsafe://", nobody), 0);
+    X509_NAME_free(nobody);
+    X509_free(leaf);
+    X509_free(ca);
+}
+
+/* Nothing is given where the answer would not be what was searched for. */
+Test(store, other_searches_are_refused)
+{
+    OSSL_STORE_CTX *store = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL,
+                                               NULL);
+    OSSL_STORE_SEARCH *search = OSSL_STORE_SEARCH_by_alias("client-cert");
+
+    cr_expect_not(OSSL_STORE_supports_search(store, OSSL_STORE_SEARCH_BY_ALIAS));
+    cr_expect_not(OSSL_STORE_find(store, search));
+    OSSL_STORE_SEARCH_free(search);
+    OSSL_STORE_close(store);
+}
+
 Test(store, a_key_without_a_certificate_says_so)
 {
     sim_admin(&sim, "delete file client-cert");

@@ -70,6 +70,7 @@ static const char *const bad[][2] = {
     { "peer-key", "iotsafe://" },
     { "ephemeral-key", "label" },
     { "card-verify", "1" },
+    { "assume-fips", "true" },
     { "lock-dir", "relative" },
     { "key-references", "" },
 };

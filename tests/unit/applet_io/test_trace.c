@@ -106,3 +106,144 @@ Test(trace, follows_no_symbolic_link_and_keeps_errno)
     cr_assert_eq(stat(victim, &st), 0);
     cr_expect_eq(st.st_size, 0);
 }
+
+/* What is on standard error while a line is traced; the trace's own size in *ret_size. */
+static const char *told_on_stderr(const char *to, off_t *ret_size)
+{
+    static const uint8_t bytes[] = { 0x81, 0xcd, 0, 0, 0 };
+    static char text[1024];
+    char path[128];
+    struct stat st = { .st_size = -1 };
+    int saved = dup(STDERR_FILENO), fd;
+
+    (void)snprintf(path, sizeof(path), "%s/stderr", folder);
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    (void)dup2(fd, STDERR_FILENO);
+    for (int i = 0; i < 2; i++)
+        trace_exchange(to, "dev", 0xcd, bytes, sizeof(bytes), bytes, sizeof(bytes), 0);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    (void)close(fd);
+    slurp(path, text, sizeof(text));
+    (void)stat(to + 5, &st);
+    *ret_size = st.st_size;
+    return text;
+}
+
+/* How an existing file is spoiled, and what is said of it. */
+static void lay_fine(const char *path)
+{
+    (void)close(open(path, O_WRONLY | O_CREAT, 0644));
+}
+
+static void lay_for_group(const char *path)
+{
+    lay_fine(path);
+    (void)chmod(path, 0660);
+}
+
+static void lay_for_all(const char *path)
+{
+    lay_fine(path);
+    (void)chmod(path, 0602);
+}
+
+static void lay_two_names(const char *path)
+{
+    char other[160];
+
+    lay_fine(path);
+    (void)snprintf(other, sizeof(other), "%s.other", path);
+    cr_assert_eq(link(path, other), 0);
+}
+
+static void lay_link(const char *path)
+{
+    cr_assert_eq(symlink("stderr", path), 0);
+}
+
+static void lay_folder(const char *path)
+{
+    cr_assert_eq(mkdir(path, 0700), 0);
+}
+
+/* A reader has it open, so that writing could begin. */
+static int reader = -1;
+
+static void lay_fifo(const char *path)
+{
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void lay_foreign(const char *path)
+{
+    lay_fine(path);
+    (void)chmod(path, 0644);
+    if (geteuid() != 0 || chown(path, 4711, 4711) != 0)
+        cr_skip_test("needs root");
+}
+
+static void expect_refused(void (*lay)(const char *), const char *why)
+{
+    off_t before, after;
+    struct stat st;
+    const char *text;
+
+    lay(setting + 5);
+    cr_assert_eq(lstat(setting + 5, &st), 0);
+    before = st.st_size;
+    text = told_on_stderr(setting, &after);
+    cr_expect_not_null(strstr(text, setting + 5), "%s", text);
+    cr_expect_not_null(strstr(text, why), "%s", text);
+    cr_expect_eq(strchr(text, '\n'), text + strlen(text) - 1, "not one line: %s", text);
+    cr_assert_eq(lstat(setting + 5, &st), 0);
+    cr_expect_eq(st.st_size, before);
+}
+
+Test(trace, a_file_of_ours_is_appended_to_in_silence)
+{
+    off_t size;
+
+    lay_fine(setting + 5);
+    cr_expect_str_empty(told_on_stderr(setting, &size));
+    cr_expect_gt(size, 0);
+}
+
+Test(trace, refuses_a_file_that_its_group_may_write_to)
+{
+    expect_refused(lay_for_group, "others than its owner");
+}
+
+Test(trace, refuses_a_file_that_all_may_write_to)
+{
+    expect_refused(lay_for_all, "others than its owner");
+}
+
+Test(trace, refuses_a_file_with_two_names)
+{
+    expect_refused(lay_two_names, "hard links");
+}
+
+Test(trace, refuses_a_symbolic_link)
+{
+    expect_refused(lay_link, "symbolic link");
+}
+
+Test(trace, refuses_a_folder)
+{
+    expect_refused(lay_folder, "directory");
+}
+
+Test(trace, refuses_a_fifo)
+{
+    char byte;
+
+    expect_refused(lay_fifo, "not a regular file");
+    cr_expect_leq(read(reader, &byte, 1), 0);
+}
+
+Test(trace, refuses_a_file_of_another_user)
+{
+    expect_refused(lay_foreign, "another user");
+}

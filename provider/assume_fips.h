@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The setting `assume-fips`: our algorithms under the property fips=yes, on the
+ * administrator's word. Nothing here is validated, and without the setting nothing
+ * is offered so. */
+#ifndef ISPROV_ASSUME_FIPS_H
+#define ISPROV_ASSUME_FIPS_H
+
+#include <stdbool.h>
+
+#include "prov.h"
+
+/**
+ * The same algorithms with fips=yes added to their properties.
+ * @return OPENSSL_free() it, after its last user; NULL when out of memory
+ */
+OSSL_ALGORITHM *isprov_assume_fips(const OSSL_ALGORITHM *table);
+
+/** Are keys of the application's own imported, and others generated, in software?
+ *  Not where we pass for what works by the book, which software here does not. */
+static inline bool isprov_takes_software_keys(const struct isprov *prov)
+{
+    return !iotsafe_config_assume_fips(prov->config);
+}
+
+/** The same for a generation: if not, that is raised. */
+bool isprov_may_generate(const struct isprov *prov);
+
+#endif
