@@ -297,3 +297,46 @@ Test(process, reason_strings_are_there_for_people)
     errors = drain_errors();
     cr_expect(strstr(errors, ":iotsafe::no such object on the SIM:") != NULL, "%s", errors);
 }
+
+Test(process, reason_strings_stay_however_often_the_provider_was_loaded)
+{
+    const char *errors;
+
+    for (int i = 0; i < 300; i++) {
+        OSSL_PROVIDER *again;
+
+        cr_assert(OSSL_PROVIDER_unload(ctx.second));
+        again = OSSL_PROVIDER_load(ctx.lib, "iotsafe");
+        cr_assert_not_null(again);
+        ctx.second = again;
+    }
+    context_reload(&ctx);
+    cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
+    errors = drain_errors();
+    cr_expect(strstr(errors, ":iotsafe::no such object on the SIM:") != NULL, "%s", errors);
+}
+
+/* ---------------------------------------------------------- the end of a process */
+
+Test(process, a_key_may_be_freed_after_openssl_has_cleaned_up)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        OSSL_PROVIDER *base, *ours;
+        EVP_PKEY *key;
+        bool good;
+
+        OSSL_PROVIDER_set_default_search_path(NULL, getenv("IOTSAFE_MODULE_DIR"));
+        base = OSSL_PROVIDER_load(NULL, "default");
+        ours = OSSL_PROVIDER_load(NULL, "iotsafe");
+        key = load_key(NULL, CLIENT_KEY);
+        good = key != NULL && signs(NULL, key);
+        OSSL_PROVIDER_unload(ours);
+        OSSL_PROVIDER_unload(base);
+        OPENSSL_cleanup(); /* the key alone keeps the provider from now on */
+        EVP_PKEY_free(key);
+        _exit(good ? 0 : 1);
+    }
+    cr_expect_eq(wait_for(pid), 0);
+}
