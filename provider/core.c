@@ -115,6 +115,7 @@ void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const stru
 {
     const struct isprov_core *core = &prov->core;
 
+    iotsafe_trace_error(prov->config, err, op);
     if (core->new_error == NULL || core->vset_error == NULL)
         return;
     core->new_error(core->handle);

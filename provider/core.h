@@ -56,7 +56,7 @@ void isprov_core_reasons(struct isprov_core *core, OSSL_ITEM reasons[static IOTS
 
 /**
  * Put an error into the application's queue: reason number and text of `err`,
- * and the op's text as data.
+ * and the op's text as data. It is a line of the trace as well.
  *
  * @param err   not IOTSAFE_OK
  * @param op  NULL, or an empty text: no data

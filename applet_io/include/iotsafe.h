@@ -147,6 +147,11 @@ void iotsafe_config_free(struct iotsafe_config *cfg);
  *  calls together. */
 struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 
+/** Write an error that the caller gives out into the trace, for programs that swallow it.
+ *  @param op  NULL, or an empty text: the text of `err` alone */
+void iotsafe_trace_error(const struct iotsafe_config *cfg, enum iotsafe_err err,
+                         const struct iotsafe_op *op);
+
 /** Settings of the layers above; defaults where the value was bad. */
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -314,6 +315,29 @@ Test(process, reason_strings_stay_however_often_the_provider_was_loaded)
     cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
     errors = drain_errors();
     cr_expect(strstr(errors, ":iotsafe::no such object on the SIM:") != NULL, "%s", errors);
+}
+
+/* What a program swallows is found in the trace. */
+Test(process, every_error_that_is_raised_is_a_line_of_the_trace)
+{
+    char setting[200], line[2048], found[2048] = "";
+    FILE *file;
+
+    snprintf(setting, sizeof(setting), "file:%s", sim_path(&sim, "trace"));
+    setenv("IOTSAFE_TRACE", setting, 1);
+    context_reload(&ctx);
+    cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
+    cr_expect_null(load_key(ctx.lib, "iotsafe://colour=red"));
+    ERR_clear_error();
+    file = fopen(sim_path(&sim, "trace"), "r");
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (strstr(line, " error -- ") != NULL && strlen(found) + strlen(line) < sizeof(found))
+            strcat(found, line);
+    fclose(file);
+    cr_expect(strstr(found, " -- no such object on the SIM: no private key label=nobody") != NULL,
+              "%s", found);
+    cr_expect(strstr(found, "colour") != NULL, "%s", found);
 }
 
 /* ---------------------------------------------------------- the end of a process */
