@@ -229,6 +229,16 @@ struct iotsafe_card;
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
                                                     const char *sim, struct iotsafe_card **ret_card,
                                                     struct iotsafe_op *op);
+
+/**
+ * In place of the card that iotsafe_card_new() refused with IOTSAFE_ERR_CONFIG: every use
+ * fails with that error. For callers that can do without the SIM until then.
+ *
+ * @param why  what iotsafe_card_new() said
+ * @return NULL when out of memory
+ */
+struct iotsafe_card *iotsafe_card_new_unusable(const struct iotsafe_config *cfg,
+                                               const struct iotsafe_op *why);
 struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card);
 void iotsafe_card_free(struct iotsafe_card *card); /* NULL accepted */
 

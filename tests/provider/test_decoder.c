@@ -511,6 +511,53 @@ Test(decoder, an_unknown_label_or_a_missing_sim_reaches_the_program)
     OPENSSL_free(pem);
 }
 
+/* As with a SIM that is away: programs swallow the reason why a key does not load, but
+ * log why a handshake fails. */
+Test(decoder, with_a_public_key_inside_a_bad_setting_shows_at_the_first_use)
+{
+    static const char *const bad[][3] = {
+        { "IOTSAFE_TRANSPORT", "nonsense", "nonsense" },
+        { "IOTSAFE_QUIRKS", "cla=7", "quirks" },
+        { "IOTSAFE_AID", "A0", "aid" },
+    };
+    char *pem = good_reference(), *was = strdup(getenv("IOTSAFE_TRANSPORT")), *elsewhere;
+    EVP_PKEY *soft, *key;
+    unsigned char sig[80];
+    size_t len;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv(bad[i][0], bad[i][1], 1);
+        context_reload(&ctx);
+        key = pem_key(ctx.lib, pem, strlen(pem));
+        cr_assert_not_null(key, "%s: %s", bad[i][1], drain_errors());
+        EXPECT_NO_ERRORS();
+        cr_expect_eq(i2d_PUBKEY(key, NULL), 91);
+        for (int again = 0; again < 2; again++) {
+            len = sizeof(sig);
+            cr_expect_not(sign_message(ctx.lib, key, "SHA256", sig, &len));
+            EXPECT_ERROR(bad[i][2]);
+        }
+        EVP_PKEY_free(key);
+        cr_expect_null(load_key(ctx.lib, CLIENT_KEY));
+        EXPECT_ERROR(bad[i][2]);
+        unsetenv(bad[i][0]);
+        setenv("IOTSAFE_TRANSPORT", was, 1);
+    }
+    context_reload(&ctx);
+    soft = soft_key(ctx.lib, "EC", "P-256");
+    elsewhere = make_reference("iotsafe://label=k;sim=elsewhere", soft);
+    key = pem_key(ctx.lib, elsewhere, strlen(elsewhere));
+    cr_assert_not_null(key, "%s", drain_errors());
+    len = sizeof(sig);
+    cr_expect_not(sign_message(ctx.lib, key, "SHA256", sig, &len));
+    EXPECT_ERROR("elsewhere");
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(soft);
+    OPENSSL_free(elsewhere);
+    OPENSSL_free(pem);
+    free(was);
+}
+
 Test(decoder, turned_off_by_a_setting_it_says_so)
 {
     OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
