@@ -364,3 +364,66 @@ Test(process, a_key_may_be_freed_after_openssl_has_cleaned_up)
     }
     cr_expect_eq(wait_for(pid), 0);
 }
+
+/* Runs up to a step and ends without any clean-up, as with OpenSSL 4.0. */
+static pid_t end_after(int step)
+{
+    pid_t pid = fork();
+    OSSL_STORE_CTX *store;
+    EVP_PKEY *key;
+    bool good;
+
+    if (pid != 0)
+        return pid;
+    good = OSSL_PROVIDER_available(ctx.lib, "iotsafe") == 1;
+    if (step > 0) {
+        key = load_key(ctx.lib, CLIENT_KEY);
+        good = good && key != NULL && (step < 2 || signs(ctx.lib, key));
+    }
+    if (step > 2) {
+        store = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+        good = good && store != NULL && (step < 4 || OSSL_STORE_load(store) != NULL);
+    }
+    _exit(good ? 0 : 1);
+}
+
+static int lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    int n = 0, c;
+
+    cr_assert_not_null(file, "%s", path);
+    while ((c = getc(file)) != EOF)
+        n += c == '\n';
+    fclose(file);
+    return n;
+}
+
+/* Channel, trace and SIM are as usable afterwards as they were. */
+Test(process, a_process_that_just_ends_leaves_nothing_in_the_way)
+{
+    char setting[200];
+    int usual = 0;
+
+    snprintf(setting, sizeof(setting), "file:%s", sim_path(&sim, "trace"));
+    setenv("IOTSAFE_TRACE", setting, 1);
+    context_reload(&ctx);
+    for (int step = 0; step < 5; step++) {
+        int before, lines;
+        EVP_PKEY *key;
+
+        cr_expect_eq(wait_for(end_after(step)), 0, "step %d", step);
+        before = sim_exchanges(&sim, NULL);
+        lines = step > 0 ? lines_of(sim_path(&sim, "trace")) : 0;
+        context_reload(&ctx);
+        key = load_key(ctx.lib, CLIENT_KEY);
+        cr_expect(key != NULL && signs(ctx.lib, key), "step %d: %s", step, drain_errors());
+        EVP_PKEY_free(key);
+        context_reload(&ctx); /* closes the connection */
+        if (step == 0)
+            usual = sim_exchanges(&sim, NULL) - before;
+        cr_expect_eq(sim_exchanges(&sim, NULL) - before, usual, "step %d", step);
+        cr_expect_gt(lines_of(sim_path(&sim, "trace")), lines, "step %d", step);
+    }
+    EXPECT_NO_ERRORS();
+}
