@@ -190,6 +190,23 @@ enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg, const char *
     return err;
 }
 
+struct iotsafe_card *iotsafe_card_new_unusable(const struct iotsafe_config *cfg,
+                                               const struct iotsafe_op *why)
+{
+    struct iotsafe_card *card = calloc(1, sizeof(*card));
+
+    if (card == NULL)
+        return NULL;
+    card->refs = 1;
+    card->timeout_ms = cfg->timeout_ms;
+    card->transport_text = strdup(cfg->transport != NULL ? cfg->transport : "");
+    op_set(&card->bad_setting, "%s", why->text[0] != '\0' ? why->text : "a setting is bad");
+    if (card->transport_text != NULL)
+        return card;
+    card_destroy(card);
+    return NULL;
+}
+
 struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card)
 {
     list_lock();
@@ -224,6 +241,8 @@ const char *iotsafe_card_transport(const struct iotsafe_card *card)
 
 void iotsafe_card_forget(struct iotsafe_card *card)
 {
+    if (card->transport == NULL)
+        return;
     claim(&card->owner, renew_card, card);
     if (turn_take(&card->turn, deadline_in(card->timeout_ms)) != IOTSAFE_OK)
         return;
@@ -589,6 +608,10 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
     int saved_errno = errno;
     enum iotsafe_err err;
 
+    if (card->transport == NULL) {
+        op_set(op, "%s", card->bad_setting.text);
+        return IOTSAFE_ERR_CONFIG;
+    }
     claim(&card->owner, renew_card, card);
     err = turn_take(&card->turn, deadline);
     if (err != IOTSAFE_OK) {

@@ -15,6 +15,7 @@ struct iotsafe_card {
     char *key;                 /* settings that make two references equal */
     char *transport_text, *trace, *lock_dir;
     int timeout_ms;
+    struct iotsafe_op bad_setting; /* not empty: there is no transport, and this is why */
 
     _Atomic long owner; /* process_id() of the process that the rest belongs to */
     struct turn turn;   /* guards all below */

@@ -214,6 +214,15 @@ struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg)
     return op;
 }
 
+void iotsafe_trace_error(const struct iotsafe_config *cfg, enum iotsafe_err err,
+                         const struct iotsafe_op *op)
+{
+    const bool has_text = op != NULL && op->text[0] != '\0';
+
+    trace_note(cfg->trace, "error", "%s%s%s", iotsafe_strerror(err), has_text ? ": " : "",
+               has_text ? op->text : "");
+}
+
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg)
 {
     return cfg->verify_signature;

@@ -32,14 +32,19 @@ static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op
     return IOTSAFE_OK;
 }
 
-/* A card key that has not been looked for on the card. */
+/* A card key that has not been looked for on the card. `late`: a bad setting shows at
+ * the first use, as a SIM that is away does. */
 static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri,
-                                       struct iotsafe_op *op)
+                                       bool late, struct iotsafe_op *op)
 {
     struct iotsafe_card *card = NULL;
     struct isprov_key *key;
     enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, op);
 
+    if (err == IOTSAFE_ERR_CONFIG && late) {
+        card = iotsafe_card_new_unusable(prov->config, op);
+        err = card != NULL ? IOTSAFE_OK : IOTSAFE_ERR_MEMORY;
+    }
     if (err != IOTSAFE_OK) {
         isprov_raise(prov, err, op);
         return NULL;
@@ -52,7 +57,7 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
 struct isprov_key *isprov_card_key_open(struct isprov *prov, const struct iotsafe_uri *uri,
                                         struct iotsafe_op *op)
 {
-    struct isprov_key *key = card_key_new(prov, uri, op);
+    struct isprov_key *key = card_key_new(prov, uri, false, op);
     enum iotsafe_err err;
 
     if (key == NULL)
@@ -74,7 +79,7 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
 
     if (ref->spki == NULL)
         return isprov_card_key_open(prov, &ref->uri, op);
-    key = card_key_new(prov, &ref->uri, op);
+    key = card_key_new(prov, &ref->uri, true, op);
     if (key == NULL)
         return NULL;
     pub = isprov_public_key_of_spki(prov, ref->spki, ref->spki_len);

@@ -2,9 +2,12 @@
 /* see core.h */
 #include "core.h"
 
+#include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "prov.h"
 
@@ -53,15 +56,46 @@ const char *isprov_core_setting(const struct isprov_core *core, const char *key)
     return value;
 }
 
-void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX])
+/* The number under which register_texts() made our texts known; 0: none. */
+static int error_library;
+static CRYPTO_ONCE texts_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void register_texts(void)
 {
+    /* libcrypto keeps pointers into it to the end of the process */
+    static ERR_STRING_DATA texts[IOTSAFE_ERR_MAX + 1];
+    const int library = ERR_get_next_error_library();
+
+    if (library > ERR_LIB_MASK)
+        return; /* more than fits into a code: hundreds of providers were loaded before */
+    texts[0] = (ERR_STRING_DATA){ ERR_PACK(library, 0, 0), "iotsafe" };
+    for (int i = 1; i < IOTSAFE_ERR_MAX; i++)
+        texts[i] = (ERR_STRING_DATA){ ERR_PACK(library, 0, i),
+                                      iotsafe_strerror((enum iotsafe_err)i) };
+    if (ERR_load_strings(library, texts))
+        error_library = library;
+}
+
+/* Before 3.5; a core without a version gets the reasons as the manual says. */
+static bool frees_texts_too_late(const struct isprov_core *core)
+{
+    const char *version = isprov_core_setting(core, OSSL_PROV_PARAM_CORE_VERSION);
+
+    return version != NULL && strncmp(version, "3.", 2) == 0 && version[2] >= '0'
+           && version[2] < '5' && version[3] == '.';
+}
+
+void isprov_core_reasons(struct isprov_core *core, OSSL_ITEM reasons[static IOTSAFE_ERR_MAX])
+{
+    if (frees_texts_too_late(core) && CRYPTO_THREAD_run_once(&texts_once, register_texts))
+        core->error_library = error_library;
     for (unsigned i = 1; i < IOTSAFE_ERR_MAX; i++) {
         const char *text = iotsafe_strerror((enum iotsafe_err)i);
 
         /* OSSL_ITEM has no const; nobody writes through it. */
-        ret_reasons[i - 1] = (OSSL_ITEM){ i, (void *)(uintptr_t)text };
+        reasons[i - 1] = (OSSL_ITEM){ i, (void *)(uintptr_t)text };
     }
-    ret_reasons[IOTSAFE_ERR_MAX - 1] = (OSSL_ITEM){ 0, NULL };
+    reasons[IOTSAFE_ERR_MAX - 1] = (OSSL_ITEM){ 0, NULL };
 }
 
 /* vset_error() takes its arguments as a va_list. */
@@ -72,7 +106,7 @@ __attribute__((format(printf, 3, 4))) static void set_error(const struct isprov_
     va_list args;
 
     va_start(args, format);
-    core->vset_error(core->handle, (uint32_t)err, format, args);
+    core->vset_error(core->handle, ERR_PACK(core->error_library, 0, err), format, args);
     va_end(args);
 }
 
@@ -81,6 +115,7 @@ void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const stru
 {
     const struct isprov_core *core = &prov->core;
 
+    iotsafe_trace_error(prov->config, err, op);
     if (core->new_error == NULL || core->vset_error == NULL)
         return;
     core->new_error(core->handle);

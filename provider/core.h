@@ -25,6 +25,7 @@ struct isprov_core {
     OSSL_FUNC_core_set_error_mark_fn *set_error_mark;
     OSSL_FUNC_core_clear_last_error_mark_fn *clear_last_error_mark;
     OSSL_FUNC_core_pop_error_to_mark_fn *pop_error_to_mark;
+    int error_library; /* our own, see isprov_core_reasons(); 0: the core's number for us */
 };
 
 /** Pick the upcalls out of the core's table. Any may stay NULL: what needs a
@@ -39,14 +40,23 @@ void isprov_core_init(struct isprov_core *core, const OSSL_CORE_HANDLE *handle,
  */
 const char *isprov_core_setting(const struct isprov_core *core, const char *key);
 
-/** Fill the table of reason strings: one for each error, and an end mark. */
-void isprov_core_reasons(OSSL_ITEM ret_reasons[static IOTSAFE_ERR_MAX]);
+/**
+ * Make the texts of our errors known. Newer cores take them from the provider, as `reasons`.
+ * Before OpenSSL 3.5 the core forgets such texts when it frees the provider, under a lock
+ * that OPENSSL_cleanup() has taken away: a key that is freed after it (a global object of
+ * C++) would crash. For these cores the texts are registered once in a process, under a
+ * number of our own, and stay; the module is linked so that it is never unmapped.
+ *
+ * @param reasons  one for each error, and an end mark; to be offered to the core only if
+ *                 core->error_library is 0
+ */
+void isprov_core_reasons(struct isprov_core *core, OSSL_ITEM reasons[static IOTSAFE_ERR_MAX]);
 
 /* ------------------------------------------------------------------ errors */
 
 /**
  * Put an error into the application's queue: reason number and text of `err`,
- * and the op's text as data.
+ * and the op's text as data. It is a line of the trace as well.
  *
  * @param err   not IOTSAFE_OK
  * @param op  NULL, or an empty text: no data

@@ -40,24 +40,66 @@ static char *text_of(const char *text)
     return (char *)(uintptr_t)text;
 }
 
-/* Goes to the first PEM block and stands in front of it if it is ours. */
-static bool find_our_label(BIO *bio)
+/* Strips a byte-order mark, which libcrypto skips in PEM too, and what ends the line. */
+static const char *tidy_line(char *line, int len)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    while (len > 0 && (unsigned char)line[len - 1] <= ' ')
+        line[--len] = '\0';
+    return strncmp(line, mark, sizeof(mark) - 1) == 0 ? line + sizeof(mark) - 1 : line;
+}
+
+/* Blocks that may stand in front of the private key of a file. Any other ends the
+ * search: it may be the key that the program wants, or of a kind unknown here. */
+static bool holds_no_private_key(const char *begin)
+{
+    static const char *const blocks[] = {
+        "-----BEGIN CERTIFICATE-----",         "-----BEGIN X509 CERTIFICATE-----",
+        "-----BEGIN TRUSTED CERTIFICATE-----", "-----BEGIN X509 CRL-----",
+        "-----BEGIN EC PARAMETERS-----",       "-----BEGIN DH PARAMETERS-----",
+        "-----BEGIN X9.42 DH PARAMETERS-----", "-----BEGIN DSA PARAMETERS-----",
+    };
+
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        if (strcmp(begin, blocks[i]) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Goes to our PEM block and stands in front of it.
+ *
+ * A program that wants a private key is spared the blocks in front: libcrypto goes on
+ * to the next block by itself, but only if the oldest error in the queue, which may be
+ * the program's own, lets it. Everybody else, the store for files above all, wants
+ * those blocks: then only the first is looked at. If ours is not there the BIO stands
+ * behind the first BEGIN line, so that libcrypto goes on from there.
+ */
+static bool find_our_label(BIO *bio, int selection)
 {
     static const char begin[] = "-----BEGIN ";
     static const char ours[] = "-----BEGIN " ISPROV_KEYREF_PEM_LABEL "-----";
-    char line[LINE_MAX_BYTES];
-    int64_t start = BIO_tell(bio);
+    const bool step_over = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
+    char buffer[LINE_MAX_BYTES];
+    int64_t start = BIO_tell(bio), behind_first = -1;
     int len;
 
-    while (start >= 0 && (len = BIO_gets(bio, line, sizeof(line))) > 0) {
-        if (strncmp(line, begin, sizeof(begin) - 1) != 0) {
-            start = BIO_tell(bio);
+    while (start >= 0 && (len = BIO_gets(bio, buffer, sizeof(buffer))) > 0) {
+        const char *line = tidy_line(buffer, len);
+
+        if (strcmp(line, ours) == 0)
+            return BIO_seek(bio, (int)start) >= 0;
+        start = BIO_tell(bio);
+        if (strncmp(line, begin, sizeof(begin) - 1) != 0)
             continue;
-        }
-        while (len > 0 && (unsigned char)line[len - 1] <= ' ')
-            line[--len] = '\0';
-        return strcmp(line, ours) == 0 && BIO_seek(bio, (int)start) >= 0;
+        if (behind_first < 0)
+            behind_first = start;
+        if (!step_over || !holds_no_private_key(line))
+            break;
     }
+    if (behind_first >= 0)
+        (void)BIO_seek(bio, (int)behind_first);
     return false;
 }
 
@@ -113,10 +155,9 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     long len = 0;
     int type = OSSL_OBJECT_PKEY, good = 1;
 
-    (void)selection;
     (void)pw_cb;
     (void)pw_arg;
-    if (bio != NULL && find_our_label(bio)) {
+    if (bio != NULL && find_our_label(bio, selection)) {
         if (read_block(prov, bio, &der, &len))
             err = check_block(prov, der, (size_t)len, &op);
         else

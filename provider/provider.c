@@ -197,12 +197,13 @@ static void provider_teardown(void *provctx)
     OPENSSL_free(prov);
 }
 
+/* The first is left out for a core that must not have it, see isprov_core_reasons(). */
 static const OSSL_DISPATCH dispatch[] = {
+    { OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, (void (*)(void))provider_get_reason_strings },
     { OSSL_FUNC_PROVIDER_TEARDOWN, (void (*)(void))provider_teardown },
     { OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))provider_gettable_params },
     { OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))provider_get_params },
     { OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query_operation },
-    { OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, (void (*)(void))provider_get_reason_strings },
     { OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))provider_get_capabilities },
     { 0, NULL }
 };
@@ -232,7 +233,7 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
     if (prov == NULL)
         return 0;
     isprov_core_init(&prov->core, handle, in);
-    isprov_core_reasons(prov->reasons);
+    isprov_core_reasons(&prov->core, prov->reasons);
     atomic_init(&prov->crypto, NULL);
     atomic_init(&prov->cards, NULL);
     prov->bio_ctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
@@ -241,7 +242,7 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
         provider_teardown(prov);
         return 0;
     }
-    *out = dispatch;
+    *out = prov->core.error_library != 0 ? dispatch + 1 : dispatch;
     *provctx = prov;
     return 1;
 }

@@ -155,6 +155,11 @@ void iotsafe_config_free(struct iotsafe_config *cfg);
  *  calls together. */
 struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 
+/** Write an error that the caller gives out into the trace, for programs that swallow it.
+ *  @param op  NULL, or an empty text: the text of `err` alone */
+void iotsafe_trace_error(const struct iotsafe_config *cfg, enum iotsafe_err err,
+                         const struct iotsafe_op *op);
+
 /** Settings of the layers above; defaults where the value was bad. */
 bool iotsafe_config_verify_signature(const struct iotsafe_config *cfg);
 bool iotsafe_config_key_references(const struct iotsafe_config *cfg);
@@ -233,6 +238,16 @@ struct iotsafe_card;
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_card_new(const struct iotsafe_config *cfg,
                                                     const char *sim, struct iotsafe_card **ret_card,
                                                     struct iotsafe_op *op);
+
+/**
+ * In place of the card that iotsafe_card_new() refused with IOTSAFE_ERR_CONFIG: every use
+ * fails with that error. For callers that can do without the SIM until then.
+ *
+ * @param why  what iotsafe_card_new() said
+ * @return NULL when out of memory
+ */
+struct iotsafe_card *iotsafe_card_new_unusable(const struct iotsafe_config *cfg,
+                                               const struct iotsafe_op *why);
 struct iotsafe_card *iotsafe_card_ref(struct iotsafe_card *card);
 void iotsafe_card_free(struct iotsafe_card *card); /* NULL accepted */
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -296,4 +297,133 @@ Test(process, reason_strings_are_there_for_people)
     cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
     errors = drain_errors();
     cr_expect(strstr(errors, ":iotsafe::no such object on the SIM:") != NULL, "%s", errors);
+}
+
+Test(process, reason_strings_stay_however_often_the_provider_was_loaded)
+{
+    const char *errors;
+
+    for (int i = 0; i < 300; i++) {
+        OSSL_PROVIDER *again;
+
+        cr_assert(OSSL_PROVIDER_unload(ctx.second));
+        again = OSSL_PROVIDER_load(ctx.lib, "iotsafe");
+        cr_assert_not_null(again);
+        ctx.second = again;
+    }
+    context_reload(&ctx);
+    cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
+    errors = drain_errors();
+    cr_expect(strstr(errors, ":iotsafe::no such object on the SIM:") != NULL, "%s", errors);
+}
+
+/* What a program swallows is found in the trace. */
+Test(process, every_error_that_is_raised_is_a_line_of_the_trace)
+{
+    char setting[200], line[2048], found[2048] = "";
+    FILE *file;
+
+    snprintf(setting, sizeof(setting), "file:%s", sim_path(&sim, "trace"));
+    setenv("IOTSAFE_TRACE", setting, 1);
+    context_reload(&ctx);
+    cr_expect_null(load_key(ctx.lib, "iotsafe://label=nobody"));
+    cr_expect_null(load_key(ctx.lib, "iotsafe://colour=red"));
+    ERR_clear_error();
+    file = fopen(sim_path(&sim, "trace"), "r");
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (strstr(line, " error -- ") != NULL && strlen(found) + strlen(line) < sizeof(found))
+            strcat(found, line);
+    fclose(file);
+    cr_expect(strstr(found, " -- no such object on the SIM: no private key label=nobody") != NULL,
+              "%s", found);
+    cr_expect(strstr(found, "colour") != NULL, "%s", found);
+}
+
+/* ---------------------------------------------------------- the end of a process */
+
+Test(process, a_key_may_be_freed_after_openssl_has_cleaned_up)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        OSSL_PROVIDER *base, *ours;
+        EVP_PKEY *key;
+        bool good;
+
+        OSSL_PROVIDER_set_default_search_path(NULL, getenv("IOTSAFE_MODULE_DIR"));
+        base = OSSL_PROVIDER_load(NULL, "default");
+        ours = OSSL_PROVIDER_load(NULL, "iotsafe");
+        key = load_key(NULL, CLIENT_KEY);
+        good = key != NULL && signs(NULL, key);
+        OSSL_PROVIDER_unload(ours);
+        OSSL_PROVIDER_unload(base);
+        OPENSSL_cleanup(); /* the key alone keeps the provider from now on */
+        EVP_PKEY_free(key);
+        _exit(good ? 0 : 1);
+    }
+    cr_expect_eq(wait_for(pid), 0);
+}
+
+/* Runs up to a step and ends without any clean-up, as with OpenSSL 4.0. */
+static pid_t end_after(int step)
+{
+    pid_t pid = fork();
+    OSSL_STORE_CTX *store;
+    EVP_PKEY *key;
+    bool good;
+
+    if (pid != 0)
+        return pid;
+    good = OSSL_PROVIDER_available(ctx.lib, "iotsafe") == 1;
+    if (step > 0) {
+        key = load_key(ctx.lib, CLIENT_KEY);
+        good = good && key != NULL && (step < 2 || signs(ctx.lib, key));
+    }
+    if (step > 2) {
+        store = OSSL_STORE_open_ex("iotsafe://", ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
+        good = good && store != NULL && (step < 4 || OSSL_STORE_load(store) != NULL);
+    }
+    _exit(good ? 0 : 1);
+}
+
+static int lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    int n = 0, c;
+
+    cr_assert_not_null(file, "%s", path);
+    while ((c = getc(file)) != EOF)
+        n += c == '\n';
+    fclose(file);
+    return n;
+}
+
+/* Channel, trace and SIM are as usable afterwards as they were. */
+Test(process, a_process_that_just_ends_leaves_nothing_in_the_way)
+{
+    char setting[200];
+    int usual = 0;
+
+    snprintf(setting, sizeof(setting), "file:%s", sim_path(&sim, "trace"));
+    setenv("IOTSAFE_TRACE", setting, 1);
+    context_reload(&ctx);
+    for (int step = 0; step < 5; step++) {
+        int before, lines;
+        EVP_PKEY *key;
+
+        cr_expect_eq(wait_for(end_after(step)), 0, "step %d", step);
+        before = sim_exchanges(&sim, NULL);
+        lines = step > 0 ? lines_of(sim_path(&sim, "trace")) : 0;
+        context_reload(&ctx);
+        key = load_key(ctx.lib, CLIENT_KEY);
+        cr_expect(key != NULL && signs(ctx.lib, key), "step %d: %s", step, drain_errors());
+        EVP_PKEY_free(key);
+        context_reload(&ctx); /* closes the connection */
+        if (step == 0)
+            usual = sim_exchanges(&sim, NULL) - before;
+        cr_expect_eq(sim_exchanges(&sim, NULL) - before, usual, "step %d", step);
+        cr_expect_gt(lines_of(sim_path(&sim, "trace")), lines, "step %d", step);
+    }
+    EXPECT_NO_ERRORS();
 }
