@@ -152,7 +152,8 @@ static void provider_teardown(void *provctx)
     isprov_cards_free(prov);
     isprov_crypto_free(atomic_load(&prov->crypto));
     OSSL_LIB_CTX_free(prov->bio_ctx);
-    iotsafe_config_free(prov->config);
+    iotsafe_config_free(atomic_load(&prov->config));
+    iotsafe_config_free(prov->environment);
     OPENSSL_free(prov);
 }
 
@@ -173,11 +174,26 @@ static const char *lookup_setting(void *arg, const char *key)
     return isprov_core_setting(&prov->core, key);
 }
 
+const struct iotsafe_config *isprov_config(struct isprov *prov)
+{
+    struct iotsafe_config *known = atomic_load(&prov->config);
+    struct iotsafe_config *made;
+
+    if (known != NULL)
+        return known;
+    made = iotsafe_config_look_again(prov->environment);
+    if (made == NULL)
+        return prov->environment;
+    /* No lock, which fork() could leave held: who comes second drops his own. */
+    if (atomic_compare_exchange_strong(&prov->config, &known, made))
+        return made;
+    iotsafe_config_free(made);
+    return known;
+}
+
 const struct iotsafe_config *isprov_get0_config(void *provctx)
 {
-    const struct isprov *prov = provctx;
-
-    return prov->config;
+    return isprov_config(provctx);
 }
 
 __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE *handle,
@@ -195,8 +211,9 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
     atomic_init(&prov->crypto, NULL);
     atomic_init(&prov->cards, NULL);
     prov->bio_ctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
-    prov->config = iotsafe_config_new(lookup_setting, prov);
-    if (prov->bio_ctx == NULL || prov->config == NULL) {
+    atomic_init(&prov->config, NULL);
+    prov->environment = iotsafe_config_new(lookup_setting, prov);
+    if (prov->bio_ctx == NULL || prov->environment == NULL) {
         provider_teardown(prov);
         return 0;
     }
