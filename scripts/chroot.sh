@@ -6,11 +6,10 @@
 # NAME is a release, as trixie (OpenSSL 3.5) or forky (3.6), or RELEASE+experimental:
 # that release with the openssl of experimental (4.0).
 #
-# Makes a chroot in build-NAME/ (once; it stays for the next run, with the build in
-# it), copies the sources there, builds them and runs scripts/test.sh with the options
-# (--suite NAME ...); then the end-to-end suite again with the module that was built here,
-# if the chroot's OpenSSL has the same ABI. The results of both go to the folder OUTPUT as *.json. Root
-# only.
+# Makes a chroot in build-NAME/ (once; it stays for the next run), copies the sources
+# there, builds them and runs scripts/test.sh with the options (--suite NAME ...); then
+# the end-to-end suite again with the module that was built here, if the chroot's OpenSSL
+# has the same ABI. The results of both go to the folder OUTPUT as *.json. Root only.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 usage='usage: scripts/chroot.sh NAME OUTPUT [OPTION...]'
@@ -90,11 +89,12 @@ make_root() {
 	touch "$root/.ready"
 }
 
-# Sources as they are in the working tree, without what git does not know.
+# Sources as they are in the working tree, without what git does not know. With the time
+# of now: what was edited while the last build ran would look older than that.
 copy_sources() {
 	mkdir -p "$root/src" "$root/vectors"
 	find "$root/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-	git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$root/src" ||
+	git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -m -C "$root/src" ||
 		fail 'cannot copy the sources'
 	[ ! -d ../shared/vectors ] || cp -r ../shared/vectors/. "$root/vectors/"
 	[ ! -f build/provider/iotsafe.so ] || cp build/provider/iotsafe.so "$root/other-module.so"
