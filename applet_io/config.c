@@ -167,11 +167,12 @@ static const struct setting {
     { "ephemeral-key", NULL, NULL, set_ephemeral_key },
 };
 
-static void apply_setting(struct iotsafe_config *cfg, const struct setting *s)
+_Static_assert(ARRAY_LEN(settings) == CONFIG_SETTINGS_MAX, "a place for each setting");
+
+static void apply_setting(struct iotsafe_config *cfg, const struct setting *s, const char *env)
 {
-    const char *env = s->env != NULL ? secure_getenv(s->env) : NULL;
     const char *conf = cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, s->key) : NULL;
-    const char *value = env != NULL && env[0] != '\0' ? env : conf;
+    const char *value = env != NULL ? env : conf;
     const char *wanted = NULL;
 
     if (s->fallback != NULL)
@@ -184,7 +185,17 @@ static void apply_setting(struct iotsafe_config *cfg, const struct setting *s)
                value == env ? s->env : "openssl.cnf", wanted);
 }
 
-struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)
+/* An empty variable is as good as none. */
+static const char *from_environment(const struct setting *s)
+{
+    const char *value = s->env != NULL ? secure_getenv(s->env) : NULL;
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* With what the environment said to an earlier configuration, if there is one. */
+static struct iotsafe_config *config_new(iotsafe_lookup_fn *lookup, void *arg,
+                                         const struct iotsafe_config *earlier)
 {
     struct iotsafe_config *cfg = calloc(1, sizeof(*cfg));
 
@@ -192,15 +203,35 @@ struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)
         return NULL;
     cfg->lookup = lookup;
     cfg->lookup_arg = arg;
-    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-        apply_setting(cfg, &settings[i]);
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        const char *env = earlier != NULL ? earlier->environment[i]
+                                          : from_environment(&settings[i]);
+
+        if (env != NULL && set_text(&cfg->environment[i], env) != NULL) {
+            iotsafe_config_free(cfg);
+            return NULL;
+        }
+        apply_setting(cfg, &settings[i], env != NULL ? cfg->environment[i] : NULL);
+    }
     return cfg;
+}
+
+struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)
+{
+    return config_new(lookup, arg, NULL);
+}
+
+struct iotsafe_config *iotsafe_config_look_again(const struct iotsafe_config *earlier)
+{
+    return config_new(earlier->lookup, earlier->lookup_arg, earlier);
 }
 
 void iotsafe_config_free(struct iotsafe_config *cfg)
 {
     if (cfg == NULL)
         return;
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        free(cfg->environment[i]);
     free(cfg->transport);
     free(cfg->trace);
     free(cfg->lock_dir);

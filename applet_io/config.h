@@ -5,10 +5,13 @@
 
 #include "channel.h"
 
+#define CONFIG_SETTINGS_MAX 11
+
 struct iotsafe_config {
     iotsafe_lookup_fn *lookup; /* may be NULL */
     void *lookup_arg;
-    char *transport; /* of the default SIM */
+    char *environment[CONFIG_SETTINGS_MAX]; /* as config.c lists the settings; NULL: none */
+    char *transport;                        /* of the default SIM */
     char *trace;
     char *lock_dir;
     struct aid aids[AID_LIST_MAX];

@@ -16,10 +16,11 @@
 OSSL_ALGORITHM *isprov_assume_fips(const OSSL_ALGORITHM *table);
 
 /** Are keys of the application's own imported, and others generated, in software?
- *  Not where we pass for what works by the book, which software here does not. */
+ *  Not where we pass for what works by the book, which software here does not. What was
+ *  set when the module was loaded counts: libcrypto asks for the tables only once. */
 static inline bool isprov_takes_software_keys(const struct isprov *prov)
 {
-    return !iotsafe_config_assume_fips(prov->config);
+    return !iotsafe_config_assume_fips(prov->environment);
 }
 
 /** The same for a generation: if not, that is raised. */

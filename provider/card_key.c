@@ -42,7 +42,7 @@ static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe
     enum iotsafe_err err = isprov_card_of_uri(prov, uri, &card, op);
 
     if (err == IOTSAFE_ERR_CONFIG && late) {
-        card = iotsafe_card_new_unusable(prov->config, op);
+        card = iotsafe_card_new_unusable(isprov_config(prov), op);
         err = card != NULL ? IOTSAFE_OK : IOTSAFE_ERR_MEMORY;
     }
     if (err != IOTSAFE_OK) {
@@ -262,7 +262,8 @@ static enum iotsafe_err check_signature(struct isprov_key *key, const struct con
 {
     enum iotsafe_err err;
 
-    if (!iotsafe_config_verify_signature(key->prov->config) || isprov_key_public(key) == NULL)
+    if (!iotsafe_config_verify_signature(isprov_config(key->prov))
+        || isprov_key_public(key) == NULL)
         return IOTSAFE_OK;
     err = settle(key, c, op);
     if (err == IOTSAFE_ERR_SIGNATURE)
@@ -280,7 +281,7 @@ static enum iotsafe_err check_salt(const struct isprov_key *key, const struct co
     const int most = key->type->max_signature_len - (int)c->digest_len - 2;
 
     if (wanted == ISPROV_ANY_SALT || pub == NULL
-        || !iotsafe_config_verify_signature(key->prov->config))
+        || !iotsafe_config_verify_signature(isprov_config(key->prov)))
         return IOTSAFE_OK;
     with_salt.scheme = &exact;
     exact.salt_len = wanted;

@@ -129,7 +129,7 @@ static int container_rank(const struct iotsafe_object *object, const struct ispr
 static enum iotsafe_err find_peer_container(const struct isprov_key *key,
                                             struct iotsafe_name *ret_name, struct iotsafe_op *op)
 {
-    const struct iotsafe_uri *set = iotsafe_config_peer_key(key->prov->config);
+    const struct iotsafe_uri *set = iotsafe_config_peer_key(isprov_config(key->prov));
     struct iotsafe_object *objects = NULL;
     size_t n = 0;
     int best = 0;

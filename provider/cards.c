@@ -52,7 +52,7 @@ enum iotsafe_err isprov_card_of_uri(struct isprov *prov, const struct iotsafe_ur
     if (slot == NULL)
         return IOTSAFE_ERR_MEMORY;
     OPENSSL_strlcpy(slot->sim, uri->sim, sizeof(slot->sim));
-    err = iotsafe_card_new(prov->config, uri->sim, &slot->card, op);
+    err = iotsafe_card_new(isprov_config(prov), uri->sim, &slot->card, op);
     if (err != IOTSAFE_OK) {
         slot_free(slot);
         return err;

@@ -114,8 +114,9 @@ void isprov_raise_at(const struct isprov *prov, enum iotsafe_err err, const stru
                      const char *file, int line, const char *func)
 {
     const struct isprov_core *core = &prov->core;
+    const struct iotsafe_config *config = atomic_load(&prov->config);
 
-    iotsafe_trace_error(prov->config, err, op);
+    iotsafe_trace_error(config != NULL ? config : prov->environment, err, op);
     if (core->new_error == NULL || core->vset_error == NULL)
         return;
     core->new_error(core->handle);

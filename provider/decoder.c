@@ -119,10 +119,10 @@ static bool read_block(struct isprov *prov, BIO *bio, unsigned char **ret_der, l
 }
 
 /* Decodes a reference, if the administrator lets us. */
-static enum iotsafe_err decode_reference(const struct isprov *prov, const uint8_t *der, size_t len,
+static enum iotsafe_err decode_reference(struct isprov *prov, const uint8_t *der, size_t len,
                                          struct isprov_keyref *ret_ref, struct iotsafe_op *op)
 {
-    if (!iotsafe_config_key_references(prov->config)) {
+    if (!iotsafe_config_key_references(isprov_config(prov))) {
         isprov_op_set(op, "key-reference files are turned off by key-references = no in the "
                           "provider's section of openssl.cnf");
         return IOTSAFE_ERR_CONFIG;
@@ -132,7 +132,7 @@ static enum iotsafe_err decode_reference(const struct isprov *prov, const uint8_
 
 /* Finds what is wrong with a block already here: the second decoder has to be
  * silent about DER that does not look like ours. */
-static enum iotsafe_err check_block(const struct isprov *prov, const uint8_t *der, size_t len,
+static enum iotsafe_err check_block(struct isprov *prov, const uint8_t *der, size_t len,
                                     struct iotsafe_op *op)
 {
     struct isprov_keyref ref;

@@ -137,7 +137,7 @@ static struct isprov_key *generate_soft(struct gen *gen)
 static const struct iotsafe_uri *ephemeral_container(const struct gen *gen,
                                                      const struct iotsafe_op *op)
 {
-    const struct iotsafe_uri *uri = iotsafe_config_ephemeral_key(gen->prov->config);
+    const struct iotsafe_uri *uri = iotsafe_config_ephemeral_key(isprov_config(gen->prov));
     const struct isprov_type *type = isprov_type_by_group(gen->group);
 
     if (uri == NULL || type == NULL || !gen->pair

@@ -16,10 +16,17 @@ struct isprov {
     OSSL_LIB_CTX *bio_ctx;                    /* for BIOs of the core, nothing else */
     _Atomic(struct isprov_crypto *) crypto;   /* see crypto.h */
     _Atomic(struct isprov_card_slot *) cards; /* see cards.h */
-    struct iotsafe_config *config;
+    struct iotsafe_config *environment;       /* the configuration when the module was loaded */
+    _Atomic(struct iotsafe_config *) config;  /* since the first use, see isprov_config() */
     OSSL_ITEM reasons[IOTSAFE_ERR_MAX];
     OSSL_ALGORITHM *fips[OSSL_OP__HIGHEST + 1]; /* by operation, see assume_fips.h; else NULL */
 };
+
+/**
+ * The configuration. Programs may add settings until the first use (-provparam does so
+ * behind -provider), the environment is that of the time when the module was loaded.
+ */
+const struct iotsafe_config *isprov_config(struct isprov *prov);
 
 /**
  * Begin an operation as OpenSSL sees it: a load, a signature, a derivation. Each
@@ -27,9 +34,9 @@ struct isprov {
  * that it calls, so that all of it together ends by `timeout-ms`. What is tried
  * quietly inside it takes iotsafe_op_within().
  */
-static inline struct iotsafe_op isprov_op_begin(const struct isprov *prov)
+static inline struct iotsafe_op isprov_op_begin(struct isprov *prov)
 {
-    return iotsafe_op_begin(prov->config);
+    return iotsafe_op_begin(isprov_config(prov));
 }
 
 /* Dispatch tables, each at the end of the file of its operation. */

@@ -119,13 +119,13 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
     const OSSL_ALGORITHM *table = table_of(operation);
 
     *no_cache = 0;
-    return table != NULL && iotsafe_config_assume_fips(prov->config) ? prov->fips[operation]
-                                                                     : table;
+    return table != NULL && iotsafe_config_assume_fips(prov->environment) ? prov->fips[operation]
+                                                                          : table;
 }
 
 static bool make_fips_tables(struct isprov *prov)
 {
-    for (int i = 0; i <= OSSL_OP__HIGHEST && iotsafe_config_assume_fips(prov->config); i++) {
+    for (int i = 0; i <= OSSL_OP__HIGHEST && iotsafe_config_assume_fips(prov->environment); i++) {
         if (table_of(i) == NULL)
             continue;
         prov->fips[i] = isprov_assume_fips(table_of(i));
@@ -193,7 +193,8 @@ static void provider_teardown(void *provctx)
     for (int i = 0; i <= OSSL_OP__HIGHEST; i++)
         OPENSSL_free(prov->fips[i]);
     OSSL_LIB_CTX_free(prov->bio_ctx);
-    iotsafe_config_free(prov->config);
+    iotsafe_config_free(atomic_load(&prov->config));
+    iotsafe_config_free(prov->environment);
     OPENSSL_free(prov);
 }
 
@@ -215,11 +216,26 @@ static const char *lookup_setting(void *arg, const char *key)
     return isprov_core_setting(&prov->core, key);
 }
 
+const struct iotsafe_config *isprov_config(struct isprov *prov)
+{
+    struct iotsafe_config *known = atomic_load(&prov->config);
+    struct iotsafe_config *made;
+
+    if (known != NULL)
+        return known;
+    made = iotsafe_config_look_again(prov->environment);
+    if (made == NULL)
+        return prov->environment;
+    /* No lock, which fork() could leave held: who comes second drops his own. */
+    if (atomic_compare_exchange_strong(&prov->config, &known, made))
+        return made;
+    iotsafe_config_free(made);
+    return known;
+}
+
 const struct iotsafe_config *isprov_get0_config(void *provctx)
 {
-    const struct isprov *prov = provctx;
-
-    return prov->config;
+    return isprov_config(provctx);
 }
 
 __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE *handle,
@@ -237,8 +253,9 @@ __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HA
     atomic_init(&prov->crypto, NULL);
     atomic_init(&prov->cards, NULL);
     prov->bio_ctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
-    prov->config = iotsafe_config_new(lookup_setting, prov);
-    if (prov->bio_ctx == NULL || prov->config == NULL || !make_fips_tables(prov)) {
+    atomic_init(&prov->config, NULL);
+    prov->environment = iotsafe_config_new(lookup_setting, prov);
+    if (prov->bio_ctx == NULL || prov->environment == NULL || !make_fips_tables(prov)) {
         provider_teardown(prov);
         return 0;
     }

@@ -1,78 +1,133 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests in another Debian: scripts/chroot.sh RELEASE OUTPUT
+# Runs the tests in another Debian, with its OpenSSL and its programs:
+# scripts/chroot.sh NAME OUTPUT [OPTION...]
 #
-# Makes a chroot in build-RELEASE/ (once; it stays for the next run), copies the
-# sources there, builds them and runs every suite with that release's OpenSSL and
-# programs; then the end-to-end suite again with the module that was built here.
-# The results of both go to the folder OUTPUT as *.json. Root only.
+# NAME is a release, as trixie (OpenSSL 3.5) or forky (3.6), or RELEASE+experimental:
+# that release with the openssl of experimental (4.0).
+#
+# Makes a chroot in build-NAME/ (once; it stays for the next run), copies the sources
+# there, builds them and runs scripts/test.sh with the options (--suite NAME ...); then
+# the end-to-end suite again with the module that was built here, if the chroot's OpenSSL
+# has the same ABI. The results of both go to the folder OUTPUT as *.json. Root only.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-release=${1:?usage: scripts/chroot.sh RELEASE OUTPUT}
-output=$(realpath -m "${2:?usage: scripts/chroot.sh RELEASE OUTPUT}")
-root=$PWD/build-$release/root
+usage='usage: scripts/chroot.sh NAME OUTPUT [OPTION...]'
+name=${1:?$usage}
+output=$(realpath -m "${2:?$usage}")
+shift 2
+release=${name%+experimental}
+root=$PWD/build-$name/root
 
 fail() {
 	echo "chroot: $*" >&2
 	exit 1
 }
 
+# logged WHAT COMMAND...: its output only when it fails, which ends the script.
+logged() {
+	local what=$1
+	shift
+	"$@" >"$root.log" 2>&1 || {
+		tail -n 20 "$root.log"
+		fail "$what failed"
+	}
+}
+
 [ "$(id -u)" -eq 0 ] || fail 'only root can make one'
 command -v debootstrap >/dev/null || fail 'the package debootstrap is missing'
+
+# Where this machine has its own Debian from.
+mirror() {
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+		sed -n '/^Debian /{s///p;q}'
+}
+
+# debootstrap learns names of releases later than the mirror.
+bootstrap() {
+	local script=/usr/share/debootstrap/scripts/$release
+	[ -e "$script" ] || script=${script%/*}/sid
+	logged "debootstrap $release" debootstrap --variant=minbase "$release" "$root" "$(mirror)" "$script"
+	# A mirror that stands still is as good there as it is for this machine.
+	apt-config dump | grep '^Acquire::Check-' >"$root/etc/apt/apt.conf.d/as-outside"
+}
+
+# The libraries of the release that use libcrypto stay with the older one, as Criterion's
+# libgit2 does; the linker warns of both in one program, where versioned symbols keep
+# them apart.
+ldflags=
+case $name in *+experimental) ldflags=-Wl,--no-fatal-warnings ;; esac
+
+# In a mount namespace of its own, so that nothing stays mounted.
+inside() {
+	# shellcheck disable=SC2016 # expanded inside
+	LDFLAGS=$ldflags unshare --mount --propagation private /bin/bash -c '
+		root=$1
+		shift
+		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+			mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/resolv.conf" &&
+			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 LDFLAGS="$LDFLAGS" \
+				DEBIAN_FRONTEND=noninteractive IOTSAFE_VECTORS=/vectors "$@"
+	' inside "$root" "$@"
+}
+
+# What comes from experimental must be asked for by name.
+add_experimental() {
+	echo "deb $(mirror) experimental main" >"$root/etc/apt/sources.list.d/experimental.list"
+	logged 'apt-get update' inside apt-get -q update
+	logged 'the installation of openssl from experimental' inside apt-get -q -y \
+		--no-install-recommends install -t experimental libssl-dev openssl
+}
 
 make_root() {
 	[ -e "$root/.ready" ] && return
 	rm -rf "$root"
 	mkdir -p "$root"
-	debootstrap --variant=minbase "$release" "$root" >"$root.log" 2>&1 || {
-		tail -n 20 "$root.log"
-		fail "debootstrap $release failed"
-	}
+	bootstrap
+	case $name in *+experimental) add_experimental ;; esac
 	touch "$root/.ready"
 }
 
-# Sources as they are in the working tree, without what git does not know.
+# Sources as they are in the working tree, without what git does not know. With the time
+# of now: what was edited while the last build ran would look older than that.
 copy_sources() {
-	rm -rf "$root/src"
 	mkdir -p "$root/src" "$root/vectors"
-	git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$root/src" ||
+	find "$root/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+	git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -m -C "$root/src" ||
 		fail 'cannot copy the sources'
 	[ ! -d ../shared/vectors ] || cp -r ../shared/vectors/. "$root/vectors/"
 	[ ! -f build/provider/iotsafe.so ] || cp build/provider/iotsafe.so "$root/other-module.so"
 }
 
-# In a mount namespace of its own, so that nothing stays mounted.
-inside() {
-	# shellcheck disable=SC2016 # expanded inside
-	unshare --mount --propagation private /bin/bash -c '
-		root=$1
-		shift
-		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
-			mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/resolv.conf" &&
-			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-				DEBIAN_FRONTEND=noninteractive IOTSAFE_VECTORS=/vectors "$@"
-	' inside "$root" "$@"
+run_suites() {
+	inside /bin/bash -c 'cd /src && scripts/test.sh --no-sanitize --no-clang "$@"' suites "$@"
+	cp "$root/src/build/results.json" "$output/$name.json"
 }
 
-run_suites() {
-	inside /bin/bash -c 'cd /src && scripts/test.sh --no-sanitize --no-clang'
-	cp "$root/src/build/results.json" "$output/$release.json"
-}
+# The version of libcrypto's ABI that a file in the chroot wants.
+abi_of() { inside ldd "$1" | sed -n 's/^\s*libcrypto\.so\.\([0-9]*\) .*/\1/p'; }
 
 # The module of the older OpenSSL under the newer one.
 run_other_module() {
+	local wanted there
 	[ -f "$root/other-module.so" ] || return 0
+	case " $* " in '  ' | *' e2e '*) ;; *) return 0 ;; esac # other suites were asked for
+	wanted=$(abi_of /other-module.so)
+	there=$(abi_of /usr/bin/openssl)
+	if [ "$wanted" != "$there" ]; then
+		echo "skipped: the module built here is for libcrypto.so.$wanted, $name has libcrypto.so.$there"
+		return 0
+	fi
 	inside /bin/bash -c 'cd /src && cp /other-module.so build/provider/iotsafe.so &&
 		meson test -C build --no-rebuild --print-errorlogs --suite e2e'
-	cp "$root/src/build/meson-logs/testlog.json" "$output/$release-other-module.json"
+	rm "$root/src/build/provider/iotsafe.so" # to be linked again by the next run
+	cp "$root/src/build/meson-logs/testlog.json" "$output/$name-other-module.json"
 }
 
 mkdir -p "$output"
 make_root
 copy_sources
-inside apt-get -q update >"$root.log" 2>&1 || {
-	tail -n 20 "$root.log"
-	fail 'apt-get update failed in the chroot'
-}
-run_suites || fail 'no results'
-run_other_module || fail 'no results with the module built here'
+logged 'apt-get update' inside apt-get -q update
+run_suites "$@" || fail 'no results'
+run_other_module "$@" || fail 'no results with the module built here'

@@ -18,8 +18,9 @@ usage: scripts/test.sh [OPTION...]
   --long          run the suites with programs and daemons three times more, while
                   stress-ng keeps four CPUs busy
   --fuzz SECONDS  run each fuzzer for so long as well (clang)
-  --chroot NAME   run all suites once more in a chroot with that Debian release
-                  (trixie: OpenSSL 3.5), the module that was built here too; root
+  --chroot NAME   run the suites once more in a chroot with that Debian release
+                  (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
+                  the module that was built here too; root; may be repeated
 END
 }
 
@@ -28,7 +29,7 @@ clang=yes
 deps=yes
 long=no
 fuzz=0
-chroot=
+chroots=()
 suites=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -37,7 +38,7 @@ while [ $# -gt 0 ]; do
 	--no-deps) deps=no ;;
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
 	--long) long=yes ;;
-	--chroot) chroot=${2:?the name of a Debian release is missing} && shift ;;
+	--chroot) chroots+=("${2:?the name of a Debian release is missing}") && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
@@ -152,7 +153,7 @@ fuzz_all() {
 	return "$status"
 }
 
-[ "$deps" = no ] || scripts/deps.sh test ${chroot:+chroot}
+[ "$deps" = no ] || scripts/deps.sh test ${chroots:+chroot}
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
@@ -194,15 +195,14 @@ else
 fi
 check 'includes' scripts/check_includes.py
 check 'test vectors' vectors_are_current
-if [ -n "$chroot" ]; then
-	rm -rf build-chroot-results
+rm -rf build-chroot-results
+for chroot in "${chroots[@]}"; do
 	title "tests in a chroot with $chroot"
-	if scripts/chroot.sh "$chroot" build-chroot-results; then
-		for result in build-chroot-results/*.json; do logs+=("$result"); done
-	else
-		failed=$((failed + 1))
-	fi
-fi
+	scripts/chroot.sh "$chroot" build-chroot-results "${suites[@]}" || failed=$((failed + 1))
+done
+for result in build-chroot-results/*.json; do
+	[ ! -e "$result" ] || logs+=("$result")
+done
 if [ "$fuzz" -gt 0 ]; then
 	check "fuzzers, $fuzz seconds each" fuzz_all
 fi

@@ -53,17 +53,19 @@ static bool set_validity(X509 *cert)
 static X509 *make(EVP_PKEY *key, const char *cn)
 {
     X509 *cert = X509_new();
-    X509_NAME *name = cert == NULL ? NULL : X509_get_subject_name(cert);
+    X509_NAME *name = X509_NAME_new();
+    bool good = cert != NULL && name != NULL && X509_set_version(cert, X509_VERSION_3) == 1
+                && set_serial(cert) && set_validity(cert) && X509_set_pubkey(cert, key) == 1
+                && X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn,
+                                              -1, -1, 0)
+                       == 1
+                && X509_set_subject_name(cert, name) == 1;
 
-    if (cert == NULL || X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert)
-        || !set_validity(cert) || X509_set_pubkey(cert, key) != 1
-        || X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1,
-                                      0)
-               != 1) {
-        X509_free(cert);
-        return NULL;
-    }
-    return cert;
+    X509_NAME_free(name);
+    if (good)
+        return cert;
+    X509_free(cert);
+    return NULL;
 }
 
 static bool complete(X509 *cert, X509 *issuer, EVP_PKEY *issuer_key, const struct extension *ext,

@@ -18,9 +18,21 @@
 
 #define EF_BYTES 256 /* of the file that is the current one */
 
+/* Eight bytes without a NUL behind them, a PIN filled up with FF. */
+#define PIN(...)                            \
+    {                                       \
+        __VA_ARGS__, 0xff, 0xff, 0xff, 0xff \
+    }
+#define PUK(...)    \
+    {               \
+        __VA_ARGS__ \
+    }
+
 static const struct usim_pin as_delivered[USIM_PINS] = {
-    { 0x01, "1234\xff\xff\xff\xff", "12345678", USIM_PIN_TRIES, USIM_PUK_TRIES },
-    { 0x81, "5678\xff\xff\xff\xff", "87654321", USIM_PIN_TRIES, USIM_PUK_TRIES },
+    { 0x01, PIN('1', '2', '3', '4'), PUK('1', '2', '3', '4', '5', '6', '7', '8'), USIM_PIN_TRIES,
+      USIM_PUK_TRIES },
+    { 0x81, PIN('5', '6', '7', '8'), PUK('8', '7', '6', '5', '4', '3', '2', '1'), USIM_PIN_TRIES,
+      USIM_PUK_TRIES },
 };
 
 void usim_init(struct usim *usim)

@@ -149,6 +149,9 @@ typedef const char *iotsafe_lookup_fn(void *arg, const char *key);
  * @return NULL when out of memory
  */
 struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg);
+
+/** The same environment as then, all else looked up again: for settings that came later. */
+struct iotsafe_config *iotsafe_config_look_again(const struct iotsafe_config *earlier);
 void iotsafe_config_free(struct iotsafe_config *cfg);
 
 /** Begin an operation now: it may last for the configuration's `timeout-ms`, all its

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 public_locks
 need curl pcscd openssl
+same_openssl curl || skip_all "$WHY"
 configure
 # Debian's curl hangs with any sanitized library in it, before it does anything.
 [ "$E2E_SANITIZE" = none ] ||

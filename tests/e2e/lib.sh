@@ -243,6 +243,19 @@ have() {
 	done
 }
 
+# same_openssl PROGRAM: it uses the libcrypto that our module was built for; else leaves the
+# reason in WHY. A Debian may have two, with the openssl of another release.
+same_openssl() {
+	local program ours
+	program=$(libcrypto_of "$(command -v "$1")")
+	ours=$(libcrypto_of "$MODULES/iotsafe.so")
+	[ -z "$program" ] || [ "$program" = "$ours" ] && return
+	WHY="$1 uses $program, the module was built for $ours"
+	return 1
+}
+
+libcrypto_of() { ldd "$1" | grep -m 1 -oE 'libcrypto\.so\.[0-9]+' | head -n 1; }
+
 need() { have "$@" || skip_all "$WHY"; }
 
 done_testing() {

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 public_locks
 need mosquitto mosquitto_pub mosquitto_sub pcscd openssl
+same_openssl mosquitto || skip_all "$WHY"
 configure "sim.broker = pcsc:mqtt reader 2"
 
 prepare() {

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 public_locks
 need nginx curl pcscd openssl
+same_openssl nginx || skip_all "$WHY"
 configure 'transport = pcsc:web reader 1' 'sim.server = pcsc:web reader 2'
 
 prepare() {

@@ -379,7 +379,7 @@ EVP_PKEY *soft_key(OSSL_LIB_CTX *lib, const char *algorithm, const char *group)
 X509 *self_signed(OSSL_LIB_CTX *lib, EVP_PKEY *key, const char *digest)
 {
     X509 *cert = X509_new_ex(lib, NULL);
-    X509_NAME *name = X509_get_subject_name(cert);
+    X509_NAME *name = X509_NAME_new();
     EVP_MD *md = digest != NULL ? EVP_MD_fetch(lib, digest, NULL) : NULL;
     bool good = X509_set_version(cert, X509_VERSION_3)
                 && ASN1_INTEGER_set(X509_get_serialNumber(cert), 7)
@@ -387,10 +387,11 @@ X509 *self_signed(OSSL_LIB_CTX *lib, EVP_PKEY *key, const char *digest)
                 && X509_gmtime_adj(X509_getm_notAfter(cert), 86400) != NULL
                 && X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
                                               (const unsigned char *)"localhost", -1, -1, 0)
-                && X509_set_issuer_name(cert, name) && X509_set_pubkey(cert, key)
-                && X509_sign(cert, key, md) > 0;
+                && X509_set_subject_name(cert, name) && X509_set_issuer_name(cert, name)
+                && X509_set_pubkey(cert, key) && X509_sign(cert, key, md) > 0;
 
     EVP_MD_free(md);
+    X509_NAME_free(name);
     if (good)
         return cert;
     X509_free(cert);

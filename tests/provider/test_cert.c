@@ -6,22 +6,33 @@
 #include "cert.h"
 #include "fixture.h"
 
+static X509_NAME *make_name(const char *common_name)
+{
+    X509_NAME *name = X509_NAME_new();
+
+    cr_assert(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                         (const unsigned char *)common_name, -1, -1, 0));
+    return name;
+}
+
 /* A certificate made for the test: its name and its issuer's. */
 static X509 *make_cert(const char *subject, const char *issuer, EVP_PKEY *key)
 {
     X509 *cert = X509_new();
+    X509_NAME *subject_name = make_name(subject), *issuer_name = make_name(issuer);
 
-    cr_assert(X509_set_version(cert, X509_VERSION_3)
-              && ASN1_INTEGER_set(X509_get_serialNumber(cert), 1)
-              && X509_gmtime_adj(X509_getm_notBefore(cert), 0) != NULL
-              && X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL
-              && X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-                                            (const unsigned char *)subject, -1, -1, 0)
-              && X509_NAME_add_entry_by_txt(X509_get_issuer_name(cert), "CN", MBSTRING_ASC,
-                                            (const unsigned char *)issuer, -1, -1, 0)
-              && X509_set_pubkey(cert, key) && X509_sign(cert, key, EVP_sha256()));
+    cr_assert(
+        X509_set_version(cert, X509_VERSION_3) && ASN1_INTEGER_set(X509_get_serialNumber(cert), 1)
+        && X509_gmtime_adj(X509_getm_notBefore(cert), 0) != NULL
+        && X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL
+        && X509_set_subject_name(cert, subject_name) && X509_set_issuer_name(cert, issuer_name)
+        && X509_set_pubkey(cert, key) && X509_sign(cert, key, EVP_sha256()));
+    X509_NAME_free(subject_name);
+    X509_NAME_free(issuer_name);
     return cert;
 }
+
+#define NAMES_CAP 256
 
 /* Bytes of a file, put together piece by piece. */
 static uint8_t bytes[16384];
@@ -53,22 +64,29 @@ static void add_pem(X509 *cert)
     BIO_free(bio);
 }
 
+static void add_common_name(char text[static NAMES_CAP], const X509 *cert)
+{
+    const X509_NAME *name = X509_get_subject_name(cert);
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(
+        name, X509_NAME_get_index_by_NID(name, NID_commonName, -1));
+    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+    size_t len = strlen(text);
+
+    (void)snprintf(text + len, NAMES_CAP - len, "%s%.*s", len > 0 ? " " : "",
+                   ASN1_STRING_length(value), (const char *)ASN1_STRING_get0_data(value));
+}
+
 /* The common names found, separated by spaces. */
 static const char *names(size_t len)
 {
-    static char text[256];
+    static char text[NAMES_CAP];
     uint8_t *exact = OPENSSL_memdup(bytes, len > 0 ? len : 1); /* for the sanitizer */
     STACK_OF(X509) *certs = isprov_certs_parse(NULL, exact, len);
-    char name[64];
 
     text[0] = '\0';
     cr_assert_not_null(certs);
-    for (int i = 0; i < sk_X509_num(certs); i++) {
-        X509_NAME_get_text_by_NID(X509_get_subject_name(sk_X509_value(certs, i)), NID_commonName,
-                                  name, sizeof(name));
-        strcat(text, text[0] != '\0' ? " " : "");
-        strcat(text, name);
-    }
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        add_common_name(text, sk_X509_value(certs, i));
     sk_X509_pop_free(certs, X509_free);
     OPENSSL_free(exact);
     cr_expect_eq(ERR_peek_error(), 0, "an error in the queue");

@@ -203,6 +203,15 @@ Test(encoder, other_forms_of_the_private_key_fail_and_say_why)
     EVP_PKEY_free(key);
 }
 
+/* The first line begins so and the second is that. OpenSSL 4.0 says more in the first. */
+static bool begins(const char *text, const char *first, const char *second)
+{
+    const char *line = strchr(text, '\n');
+
+    return strncmp(text, first, strlen(first)) == 0 && line != NULL
+           && strncmp(line + 1, second, strlen(second)) == 0 && line[1 + strlen(second)] == '\n';
+}
+
 Test(encoder, before_default_software_keys_are_written_as_default_does)
 {
     struct context first;
@@ -211,10 +220,8 @@ Test(encoder, before_default_software_keys_are_written_as_default_does)
 
     context_open(&first, IOTSAFE_FIRST);
     key = soft_key(first.lib, "EC", "P-256");
-    cr_expect(strncmp(printed(EVP_PKEY_print_private, key), "Private-Key: (256 bit)\npriv:\n", 29)
-              == 0);
-    cr_expect(strncmp(printed(EVP_PKEY_print_public, key), "Public-Key: (256 bit)\npub:\n", 27)
-              == 0);
+    cr_expect(begins(printed(EVP_PKEY_print_private, key), "Private-Key: (256 bit", "priv:"));
+    cr_expect(begins(printed(EVP_PKEY_print_public, key), "Public-Key: (256 bit", "pub:"));
     for (int encrypted = 0; encrypted < 2; encrypted++) {
         BIO *bio = BIO_new(BIO_s_mem());
 

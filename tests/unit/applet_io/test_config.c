@@ -48,6 +48,24 @@ Test(config, environment_stands_above_the_file)
     iotsafe_config_free(cfg);
 }
 
+Test(config, settings_may_come_late_but_no_environment)
+{
+    static const char *file[] = { "timeout-ms", "100", "transport", "socket:/file", NULL };
+    struct iotsafe_config *early, *late;
+
+    setenv("IOTSAFE_LOCK_DIR", "/early", 1);
+    early = make(file);
+    file[1] = "200";
+    setenv("IOTSAFE_LOCK_DIR", "/late", 1);
+    setenv("IOTSAFE_TRANSPORT", "socket:/late", 1);
+    late = iotsafe_config_look_again(early);
+    iotsafe_config_free(early);
+    cr_expect_eq(late->timeout_ms, 200);
+    cr_expect_str_eq(late->transport, "socket:/file");
+    cr_expect_str_eq(late->lock_dir, "/early");
+    iotsafe_config_free(late);
+}
+
 static const char *const bad[][2] = {
     { "transport", "usb:x" },
     { "transport", "socket:nowhere" },
