@@ -323,6 +323,30 @@ Test(modem, a_lost_answer_is_resynchronised_and_repeated)
     EXPECT_RANDOM(script, "?mode=csim", 1);
 }
 
+/* It gets no more than one exchange does: time is left to try again. */
+Test(modem, a_lost_answer_to_the_opening_of_a_session_is_repeated)
+{
+#define HANDLE "000000000385a7cf"
+#define OPENED "\r\n+CCHO: " HANDLE "\r\n\r\nOK\r\n"
+#define RANDOM_IN_SESSION "AT+CGLA=" HANDLE ",10,\"8084000002\""
+    static const struct modem_step script[] = {
+        { "AT+CCHO=\"A0000005590010\"", OPENED },
+        { RANDOM_IN_SESSION, "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { RANDOM_IN_SESSION, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CGLA=" HANDLE ",10,\"80CB000044\"", "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHC=" HANDLE, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHO=\"A0000005590010\"", "" },
+        /* the record still names the session of before */
+        { RANDOM_IN_SESSION, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CGLA=" HANDLE ",10,\"80CB000044\"", "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHO=\"A0000005590010\"", OPENED },
+        { RANDOM_IN_SESSION, "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    setenv("IOTSAFE_TIMEOUT_MS", "6000", 1);
+    EXPECT_RANDOM(script, "?mode=cgla", 2);
+}
+
 Test(modem, a_late_answer_does_not_reach_the_next_command)
 {
     /* the first answer comes 2.4 s late, behind the time for one exchange (2 s) */
@@ -530,7 +554,7 @@ Test(modem, what_the_modem_refuses_is_told)
         { "\r\n+CME ERROR: 10\r\n", IOTSAFE_ERR_NO_CARD, "no SIM" },
         { "\r\n+CME ERROR: 11\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
         { "\r\n+CME ERROR: SIM PIN required\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
-        { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_UNSUPPORTED, "allow" },
+        { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_NO_CHANNEL, "allow" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
