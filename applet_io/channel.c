@@ -215,7 +215,7 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
         note_lost_open(ch, err);
         if (err != IOTSAFE_ERR_CARD && err != IOTSAFE_ERR_UNSUPPORTED)
             return err;
-        op_add(op, " (MANAGE CHANNEL: no logical channel can be opened%s)", t->channel_advice);
+        op_add(op, " (MANAGE CHANNEL: no logical channel can be opened%s)", t->refusal_advice);
         return IOTSAFE_ERR_NO_CHANNEL; /* and no word of the applet */
     }
     /* no logical channels: a card that is there for us alone has its basic one */

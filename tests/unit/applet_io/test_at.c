@@ -79,8 +79,8 @@ Test(at, takes_apdus_in_all_spellings)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint8_t bytes[5] = { [4] = 0xee };
-        bool cut_off;
-        int n = at_parse_apdu(rows[i].line, "+CSIM", bytes, 4, &cut_off);
+        size_t cut_at;
+        int n = at_parse_apdu(rows[i].line, "+CSIM", bytes, 4, &cut_at);
 
         cr_expect_eq(n, rows[i].n, "%s: %d", rows[i].line, n);
         cr_expect_eq(bytes[4], 0xee);
@@ -92,20 +92,19 @@ Test(at, tells_a_response_that_was_cut_off_from_a_damaged_one)
 {
     static const struct {
         const char *line;
-        bool cut_off;
+        size_t cut_at;
     } rows[] = {
-        { "+CSIM: 8,\"ffff90\"", true }, /* one byte: 257 of which a modem holds 256 */
-        { "+CSIM: 12,\"ffff\"", true },   { "+CSIM: 8,\"ffff900\"", false },
-        { "+CSIM: 7,\"ffff90\"", false }, { "+CSIM: 4,\"ffff90\"", false },
-        { "+CSIM: 6,\"ffff90\"", false },
+        { "+CSIM: 8,\"ffff90\"", 3 }, /* one byte: 257 of which a modem holds 256 */
+        { "+CSIM: 12,\"ffff\"", 2 },  { "+CSIM: 8,\"ffff900\"", 0 }, { "+CSIM: 7,\"ffff90\"", 0 },
+        { "+CSIM: 4,\"ffff90\"", 0 }, { "+CSIM: 6,\"ffff90\"", 0 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint8_t bytes[4];
-        bool cut_off;
+        size_t cut_at;
 
-        (void)at_parse_apdu(rows[i].line, "+CSIM", bytes, sizeof(bytes), &cut_off);
-        cr_expect_eq(cut_off, rows[i].cut_off, "%s", rows[i].line);
+        (void)at_parse_apdu(rows[i].line, "+CSIM", bytes, sizeof(bytes), &cut_at);
+        cr_expect_eq(cut_at, rows[i].cut_at, "%s", rows[i].line);
     }
 }
 
