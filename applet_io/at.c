@@ -155,7 +155,7 @@ static bool length_fits(unsigned long declared, size_t digits)
 }
 
 int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap,
-                  bool *ret_cut_off)
+                  size_t *ret_cut_at)
 {
     const char *p = behind_prefix(line, prefix);
     unsigned long declared;
@@ -164,7 +164,7 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
     char *end;
     int n;
 
-    *ret_cut_off = false;
+    *ret_cut_at = 0;
     if (p == NULL)
         return -1;
     declared = strtoul(p, &end, 10);
@@ -181,7 +181,8 @@ int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size
         return -2;
     n = hex_decode(p, digits, ret_bytes, cap);
     /* a modem's buffer ends at whole bytes, and the line is whole but for what is missing */
-    *ret_cut_off = n >= 0 && declared >= digits + 2 && declared % 2 == 0;
+    if (n >= 0 && declared >= digits + 2 && declared % 2 == 0)
+        *ret_cut_at = digits / 2;
     return n >= 0 && length_fits(declared, digits) ? n : -2;
 }
 

@@ -46,11 +46,12 @@ bool at_failure_is_syntax(int failure);
  * they come. A length that is not that of the text shows that a character is missing or
  * too many.
  * @param prefix  "+CSIM" or "+CGLA"
- * @param ret_cut_off  the text ends early as where a modem's buffer ends; written always
+ * @param ret_cut_at  bytes after which the text ends early, as where a modem's buffer ends;
+ *                    0: it does not; written always
  * @return bytes, or -1 if this is no such line, -2 if it is one but damaged
  */
 int at_parse_apdu(const char *line, const char *prefix, uint8_t *ret_bytes, size_t cap,
-                  bool *ret_cut_off);
+                  size_t *ret_cut_at);
 
 /** Write the command for an APDU: +CGLA in the session `id`, or +CSIM if that is NULL.
  *  @param cap  at least 2 * len + 48 */

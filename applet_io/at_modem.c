@@ -196,8 +196,8 @@ enum iotsafe_err at_modem_command(struct at_modem *m, const char *text, const ch
 
 /* How an exchange failed, where that matters for another try. */
 struct outcome {
-    int failure;  /* what the modem refused it with */
-    bool cut_off; /* the response lacks its end */
+    int failure;   /* what the modem refused it with */
+    size_t cut_at; /* bytes after which the response lacks its end; 0: it does not */
 };
 
 static enum iotsafe_err exchange(struct at_modem *m, const char *id, const uint8_t *cmd,
@@ -226,7 +226,7 @@ static enum iotsafe_err exchange(struct at_modem *m, const char *id, const uint8
         *ret_len = 2;
         return IOTSAFE_OK;
     }
-    n = at_parse_apdu(line, prefix, tx->rsp, tx->rsp_cap, &ret_outcome->cut_off);
+    n = at_parse_apdu(line, prefix, tx->rsp, tx->rsp_cap, &ret_outcome->cut_at);
     explicit_bzero(line + 1, sizeof(line) - 1); /* whether there was a line still shows */
     if (n >= 0) {
         *ret_len = (size_t)n;
@@ -266,7 +266,7 @@ static enum iotsafe_err transmit(struct at_modem *m, const char *id, uint8_t *cm
     bool without_le = false;
 
     for (;;) {
-        struct outcome outcome = { AT_FAIL_NONE, false };
+        struct outcome outcome = { AT_FAIL_NONE, 0 };
         size_t piece = wanted_piece(tx, cmd, cmd_len);
         enum iotsafe_err err;
 
@@ -275,7 +275,9 @@ static enum iotsafe_err transmit(struct at_modem *m, const char *id, uint8_t *cm
             cmd[cmd_len - 1] = (uint8_t)piece;
         }
         err = exchange(m, id, cmd, cmd_len, tx, ret_len, &outcome, op);
-        if (outcome.cut_off && piece > PIECE_MIN) {
+        if (outcome.cut_at != 0)
+            m->cut_at = outcome.cut_at;
+        if (outcome.cut_at != 0 && piece > PIECE_MIN) {
             m->piece_max = piece / 2;
             if (tx->rest)
                 return err; /* it is gone: the whole command once more */

@@ -33,6 +33,7 @@ struct at_modem {
     bool le_never;    /* a command with Le behind data is refused */
     bool le_works;    /* such a command has gone through */
     size_t piece_max; /* bytes of data in one response; 0: no limit seen */
+    size_t cut_at;    /* bytes after which a response was cut off last; 0: none was */
 };
 
 void at_modem_init(struct at_modem *m, const char *device);

@@ -276,7 +276,8 @@ static const struct {
     { IOTSAFE_ERR_CHANNEL_LOST, ACTION_CHANNEL, 3, false },
     { IOTSAFE_ERR_UNSUPPORTED, ACTION_CHANNEL, 1, false }, /* 6D00: another application? */
     { IOTSAFE_ERR_CLASS, ACTION_CHANNEL, 2, false },
-    { IOTSAFE_ERR_CARD, ACTION_CHANNEL, 1, false }, /* 6Fxx, an error of the modem */
+    { IOTSAFE_ERR_CARD, ACTION_CHANNEL, 1, false },      /* 6Fxx, an error of the modem */
+    { IOTSAFE_ERR_NO_CHANNEL, ACTION_REPEAT, 1, false }, /* an error of the modem, perhaps */
     { IOTSAFE_ERR_CHANGED, ACTION_REPEAT, 1, false },
     { IOTSAFE_ERR_BUSY, ACTION_WAIT, 0, false },
     { IOTSAFE_ERR_DAMAGED, ACTION_RECONNECT, 8, false },

@@ -213,9 +213,10 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
     }
     if (rsp.sw == 0) {
         note_lost_open(ch, err);
-        if (err == IOTSAFE_ERR_CARD || err == IOTSAFE_ERR_UNSUPPORTED)
-            op_add(op, " (MANAGE CHANNEL: no logical channel can be opened%s)", t->channel_advice);
-        return err;
+        if (err != IOTSAFE_ERR_CARD && err != IOTSAFE_ERR_UNSUPPORTED)
+            return err;
+        op_add(op, " (MANAGE CHANNEL: no logical channel can be opened%s)", t->refusal_advice);
+        return IOTSAFE_ERR_NO_CHANNEL; /* and no word of the applet */
     }
     /* no logical channels: a card that is there for us alone has its basic one */
     if (t->one_device && (t->lock == NULL || rsp.sw != SW_FUNCTION_UNSUPPORTED))
@@ -237,7 +238,8 @@ static enum iotsafe_err device_opens(struct channel *ch, const struct aid *aid, 
 
     if (err != IOTSAFE_OK)
         return err;
-    err = t->ops->open_channel(t, aid->bytes, aid->len, deadline, session, op);
+    err = t->ops->open_channel(t, aid->bytes, aid->len, deadline_min(deadline, ch->exchange_ms),
+                               session, op);
     if (err != IOTSAFE_OK) {
         note_lost_open(ch, err);
         return err;

@@ -5,7 +5,7 @@
 
 #include "channel.h"
 
-#define CONFIG_SETTINGS_MAX 11
+#define CONFIG_SETTINGS_MAX 12
 
 struct iotsafe_config {
     iotsafe_lookup_fn *lookup; /* may be NULL */

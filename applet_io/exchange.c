@@ -287,6 +287,17 @@ static bool may_have_been_carried_out(const struct apdu_rsp *rsp, enum iotsafe_e
                || sw1 == 0x6f);
 }
 
+/* The card wants the exact Le, and the device has no room for such a response. */
+static void explain_wrong_le(const struct transport *t, const struct apdu_rsp *rsp,
+                             struct iotsafe_op *op)
+{
+    if ((rsp->sw & 0xff00) == SW_WRONG_LE && t->cut_at != 0)
+        op_add(op,
+               "; the applet gives this response in one piece only, and the modem cut it off "
+               "after %zu bytes: name objects instead of listing them, or try another modem",
+               t->cut_at);
+}
+
 static enum iotsafe_err transact(struct channel *ch, const struct instruction *in,
                                  const struct apdu_cmd *cmd, struct apdu_rsp *rsp,
                                  deadline_t deadline, struct iotsafe_op *op)
@@ -314,6 +325,8 @@ static enum iotsafe_err transact(struct channel *ch, const struct instruction *i
     if (err != IOTSAFE_OK)
         op_set(op, "%s answered %04X: %s (%s)", in->name, rsp->sw, error_sw_meaning(rsp->sw),
                ch->transport->device);
+    if (err != IOTSAFE_OK)
+        explain_wrong_le(ch->transport, rsp, op);
     return err;
 }
 

@@ -40,6 +40,8 @@ static enum iotsafe_err open_as(const struct transport_ops *ops, const char *add
 
     if (err == IOTSAFE_OK && (*ret_transport)->channel_advice == NULL)
         (*ret_transport)->channel_advice = "";
+    if (err == IOTSAFE_OK && (*ret_transport)->refusal_advice == NULL)
+        (*ret_transport)->refusal_advice = "";
     return err;
 }
 

@@ -100,10 +100,13 @@ struct transport {
     bool taken;             /* the device was ours to talk to since the card last asked for it */
     bool stirred;           /* it was asked briefly, and is alive but slower than that */
     deadline_t brief_until; /* 0: the time has not begun */
-    const char *channel_advice; /* what to do where no logical channel can be had; NULL: nothing */
-    bool no_turns;              /* the server keeps none: see provider-iotsafe(7) */
-    bool le_never;              /* T=0: no Le behind data */
-    char device[128];           /* what was reached, for messages */
+    /* what to do where the card gives no logical channel, and where the device refuses to let
+       one be opened; NULL: nothing */
+    const char *channel_advice, *refusal_advice;
+    bool no_turns;    /* the server keeps none: see provider-iotsafe(7) */
+    bool le_never;    /* T=0: no Le behind data */
+    size_t cut_at;    /* bytes after which the device cut a response off; 0: never */
+    char device[128]; /* what was reached, for messages */
     uint8_t atr[ATR_MAX];
     size_t atr_len;
     struct device_lock *lock; /* beside it the record of the shared channel; NULL where a

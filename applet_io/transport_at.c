@@ -96,7 +96,8 @@ static enum iotsafe_err at_open(const char *address, const char *lock_dir,
         return IOTSAFE_ERR_MEMORY;
     self->base.ops = &transport_at;
     self->base.lock = &self->lock;
-    self->base.channel_advice = "; try ?mode=cgla, or another firmware of the modem";
+    self->base.refusal_advice = "; try ?mode=cgla, or another firmware of the modem";
+    self->base.channel_advice = ": such a card cannot be used beside a modem; try it in a reader";
     self->lock.dir_fd = self->lock.lock_fd = self->lock.device_fd = -1;
     at_modem_init(&self->modem, self->base.device);
     if (!parse_address(self, address)) {
@@ -257,6 +258,7 @@ static enum iotsafe_err at_transmit(struct transport *t, const struct transmissi
     enum iotsafe_err err = self->family->transmit(&self->modem, tx, ret_len, op);
 
     t->le_never = self->modem.le_never;
+    t->cut_at = self->modem.cut_at;
     return err;
 }
 

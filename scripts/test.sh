@@ -15,8 +15,9 @@ usage: scripts/test.sh [OPTION...]
   --no-clang      leave out the compilation with clang
   --no-deps       do not install packages
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
-  --long          run the suites with programs and daemons three times more, while
-                  stress-ng keeps four CPUs busy
+  --long          run the tests line, together and bridge with their full counts (1000
+                  faults of each kind, 500 agreements), then the suites with programs
+                  and daemons three times more, while stress-ng keeps four CPUs busy
   --fuzz SECONDS  run each fuzzer for so long as well (clang)
   --chroot NAME   run the suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
@@ -110,8 +111,15 @@ run_tests() {
 	logs+=("$results")
 }
 
+# With their full counts, by themselves: they have many processes of their own.
+run_counts() {
+	title 'tests with their full counts'
+	IOTSAFE_TEST_LONG=1 run_tests build results-long-counts.json --timeout-multiplier 4 \
+		--num-processes 1 line together bridge
+}
+
 # What talks to daemons and devices, again and again on a machine that has no time for it.
-run_long() {
+run_busy() {
 	local round stress status=0
 	command -v stress-ng >/dev/null || {
 		echo 'skipped: stress-ng is not installed'
@@ -126,6 +134,13 @@ run_long() {
 	done
 	kill "$stress"
 	wait "$stress" 2>/dev/null
+	return "$status"
+}
+
+run_long() {
+	local status=0
+	run_counts || status=1
+	run_busy || status=1
 	return "$status"
 }
 

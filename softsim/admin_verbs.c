@@ -250,10 +250,11 @@ static json_t *counters_json(const struct sim *sim)
     for (const struct sim_user *u = sim->users; u != NULL; u = u->next)
         json_array_append_new(clients, json_pack("{s:i, s:s, s:I}", "client", (int)u->id, "front",
                                                  u->front, "exchanges", (json_int_t)u->exchanges));
-    return json_pack("{s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "exchanges",
-                     (json_int_t)sim->n_exchanges, "resets", (json_int_t)sim->n_resets, "present",
-                     sim->present, "faults_armed", (int)sim->faults.n, "instructions", instructions,
-                     "clients", clients, "usim", usim_json(&sim->card.usim));
+    return json_pack("{s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "exchanges",
+                     (json_int_t)sim->n_exchanges, "resets", (json_int_t)sim->n_resets,
+                     "line_faults", (json_int_t)sim->n_line_faults, "present", sim->present,
+                     "faults_armed", (int)sim->faults.n, "instructions", instructions, "clients",
+                     clients, "usim", usim_json(&sim->card.usim));
 }
 
 static bool verb_counters(struct sim *sim, const struct admin_request *req, struct buf *text,

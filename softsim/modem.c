@@ -322,7 +322,7 @@ void modem_init(struct modem *m, struct sim *sim, const struct habits *habits,
     *m = (struct modem){
         .sim = sim, .habits = *habits, .done = done, .drained = drained, .arg = arg
     };
-    line_init(&m->line, sim->loop, &m->habits, drained, arg);
+    line_init(&m->line, sim->loop, &m->habits, &sim->n_line_faults, drained, arg);
 }
 
 bool modem_set(struct modem *m, const char *setting, struct err *err)

@@ -175,11 +175,13 @@ static void perhaps_a_stranger(struct modem_line *l, struct buf *b)
 
 /* ---- what is due at every N-th response of the card ---- */
 
-static bool due(const struct modem_line *l, enum habit h)
+static bool due(struct modem_line *l, enum habit h)
 {
     int n = habit(l, h);
+    bool strikes = n > 0 && l->responses % (unsigned long)n == 0;
 
-    return n > 0 && l->responses % (unsigned long)n == 0;
+    *l->faults += strikes;
+    return strikes;
 }
 
 /* For things of several kinds: which one it is this time. */
@@ -236,6 +238,7 @@ static const char *without_prefix(const char *info)
 
 static void put_info(struct modem_line *l, struct buf *b, const struct modem_answer *a)
 {
+    *l->faults += a->of_card && habit(l, HABIT_OLD_ANSWERS) > 0 && l->old[0] != NULL;
     for (int i = habit(l, HABIT_OLD_ANSWERS); a->of_card && i > 0; i--)
         if (l->old[i - 1] != NULL)
             put_line(b, without_prefix(l->old[i - 1]));
@@ -337,10 +340,10 @@ void line_unsolicited(struct modem_line *l)
 /* ---- life ---- */
 
 void line_init(struct modem_line *l, struct loop *loop, const struct habits *habits,
-               void (*drained)(void *arg), void *arg)
+               unsigned long *faults, void (*drained)(void *arg), void *arg)
 {
     *l = (struct modem_line){
-        .loop = loop, .habits = habits, .fd = -1, .drained = drained, .arg = arg
+        .loop = loop, .habits = habits, .faults = faults, .fd = -1, .drained = drained, .arg = arg
     };
 }
 

@@ -20,6 +20,7 @@ struct modem_line {
     bool blocked;       /* the descriptor takes nothing now */
     uint64_t rng;
     unsigned long responses;    /* of the card, up to now */
+    unsigned long *faults;      /* how often a quirk has struck; borrowed */
     int seed;                   /* that rng began with */
     char *old[OLD_ANSWERS_MAX]; /* the youngest first */
     /** Called when all is written; may add more. */
@@ -27,8 +28,9 @@ struct modem_line {
     void *arg;
 };
 
+/** What strikes at every N-th response, and old answers, are counted in *faults. */
 void line_init(struct modem_line *l, struct loop *loop, const struct habits *habits,
-               void (*drained)(void *arg), void *arg);
+               unsigned long *faults, void (*drained)(void *arg), void *arg);
 /** Forget what is not written, and old answers. */
 void line_clear(struct modem_line *l);
 

@@ -132,13 +132,23 @@ static void answer_apdu(struct modem *m, const uint8_t *rsp, size_t len)
     free(info);
 }
 
+/* A modem that has no channels to give says so. */
+static void refuse_channel(struct modem *m)
+{
+    m->sim->n_line_faults++;
+    modem_error(m, CME_PLAIN_ERROR);
+}
+
 /* The channel is open, but the caller is not told. */
 static bool swallow_open(struct modem *m)
 {
     int n = modem_habit(m, HABIT_NO_ANSWER_TO_OPEN);
+    bool swallowed;
 
     m->opens++;
-    return n > 0 && m->opens % (unsigned long)n == 0;
+    swallowed = n > 0 && m->opens % (unsigned long)n == 0;
+    m->sim->n_line_faults += swallowed;
+    return swallowed;
 }
 
 static bool manages_channels(const struct buf *cmd)
@@ -233,7 +243,7 @@ void modem_csim(struct modem *m, const char *args)
     else if (modem_habit(m, HABIT_CSIM_CHANNELS) == REFUSE && concerns_channels(&m->cmd))
         modem_error(m, CME_NOT_ALLOWED);
     else if (modem_habit(m, HABIT_NO_CHANNELS) == YES && manages_channels(&m->cmd))
-        modem_error(m, CME_PLAIN_ERROR);
+        refuse_channel(m);
     else
         transmit(m, "+CSIM");
 }
@@ -311,7 +321,7 @@ void modem_ccho(struct modem *m, const char *args)
     if (error != 0)
         modem_error(m, error);
     else if (modem_habit(m, HABIT_NO_CHANNELS) == YES)
-        modem_error(m, CME_PLAIN_ERROR);
+        refuse_channel(m);
     else if (modem_sim_ready(m))
         submit(m, open, sizeof(open), on_opened);
 }

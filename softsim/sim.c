@@ -484,6 +484,7 @@ void sim_clear_counters(struct sim *sim)
 {
     sim->n_exchanges = 0;
     sim->n_resets = 0;
+    sim->n_line_faults = 0;
     sim->card.usim.tries_lost = 0;
     memset(sim->by_row, 0, sizeof(sim->by_row));
     for (struct sim_user *u = sim->users; u != NULL; u = u->next)

@@ -75,6 +75,7 @@ struct sim {
     bool no_turns; /* every command is for itself */
     /* counters since the last reset of counters */
     unsigned long n_exchanges, n_resets;
+    unsigned long n_line_faults; /* of modems */
     unsigned long by_row[64];
 };
 

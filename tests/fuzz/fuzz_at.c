@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         enum iotsafe_err err;
-        bool cut_off;
+        size_t cut_at;
 
         at_port_init(&port, input_fd(data, size));
         do {
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (strlen(line) > AT_LINE_MAX)
                 abort();
             if (err == IOTSAFE_OK && i < 2) {
-                n = at_parse_apdu(line, prefixes[i], bytes, sizeof(bytes), &cut_off);
+                n = at_parse_apdu(line, prefixes[i], bytes, sizeof(bytes), &cut_at);
                 if (n > (int)sizeof(bytes) || (n >= 0 && strncasecmp(line, prefixes[i], 5) != 0))
                     abort();
             }

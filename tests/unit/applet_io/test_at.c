@@ -79,8 +79,8 @@ Test(at, takes_apdus_in_all_spellings)
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint8_t bytes[5] = { [4] = 0xee };
-        bool cut_off;
-        int n = at_parse_apdu(rows[i].line, "+CSIM", bytes, 4, &cut_off);
+        size_t cut_at;
+        int n = at_parse_apdu(rows[i].line, "+CSIM", bytes, 4, &cut_at);
 
         cr_expect_eq(n, rows[i].n, "%s: %d", rows[i].line, n);
         cr_expect_eq(bytes[4], 0xee);
@@ -92,20 +92,19 @@ Test(at, tells_a_response_that_was_cut_off_from_a_damaged_one)
 {
     static const struct {
         const char *line;
-        bool cut_off;
+        size_t cut_at;
     } rows[] = {
-        { "+CSIM: 8,\"ffff90\"", true }, /* one byte: 257 of which a modem holds 256 */
-        { "+CSIM: 12,\"ffff\"", true },   { "+CSIM: 8,\"ffff900\"", false },
-        { "+CSIM: 7,\"ffff90\"", false }, { "+CSIM: 4,\"ffff90\"", false },
-        { "+CSIM: 6,\"ffff90\"", false },
+        { "+CSIM: 8,\"ffff90\"", 3 }, /* one byte: 257 of which a modem holds 256 */
+        { "+CSIM: 12,\"ffff\"", 2 },  { "+CSIM: 8,\"ffff900\"", 0 }, { "+CSIM: 7,\"ffff90\"", 0 },
+        { "+CSIM: 4,\"ffff90\"", 0 }, { "+CSIM: 6,\"ffff90\"", 0 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint8_t bytes[4];
-        bool cut_off;
+        size_t cut_at;
 
-        (void)at_parse_apdu(rows[i].line, "+CSIM", bytes, sizeof(bytes), &cut_off);
-        cr_expect_eq(cut_off, rows[i].cut_off, "%s", rows[i].line);
+        (void)at_parse_apdu(rows[i].line, "+CSIM", bytes, sizeof(bytes), &cut_at);
+        cr_expect_eq(cut_at, rows[i].cut_at, "%s", rows[i].line);
     }
 }
 
@@ -323,6 +322,30 @@ Test(modem, a_lost_answer_is_resynchronised_and_repeated)
     EXPECT_RANDOM(script, "?mode=csim", 1);
 }
 
+/* It gets no more than one exchange does: time is left to try again. */
+Test(modem, a_lost_answer_to_the_opening_of_a_session_is_repeated)
+{
+#define HANDLE "000000000385a7cf"
+#define OPENED "\r\n+CCHO: " HANDLE "\r\n\r\nOK\r\n"
+#define RANDOM_IN_SESSION "AT+CGLA=" HANDLE ",10,\"8084000002\""
+    static const struct modem_step script[] = {
+        { "AT+CCHO=\"A0000005590010\"", OPENED },
+        { RANDOM_IN_SESSION, "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { RANDOM_IN_SESSION, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CGLA=" HANDLE ",10,\"80CB000044\"", "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHC=" HANDLE, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHO=\"A0000005590010\"", "" },
+        /* the record still names the session of before */
+        { RANDOM_IN_SESSION, "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CGLA=" HANDLE ",10,\"80CB000044\"", "\r\n+CME ERROR: 22\r\n" },
+        { "AT+CCHO=\"A0000005590010\"", OPENED },
+        { RANDOM_IN_SESSION, "\r\n+CGLA: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+    };
+
+    setenv("IOTSAFE_TIMEOUT_MS", "6000", 1);
+    EXPECT_RANDOM(script, "?mode=cgla", 2);
+}
+
 Test(modem, a_late_answer_does_not_reach_the_next_command)
 {
     /* the first answer comes 2.4 s late, behind the time for one exchange (2 s) */
@@ -530,7 +553,7 @@ Test(modem, what_the_modem_refuses_is_told)
         { "\r\n+CME ERROR: 10\r\n", IOTSAFE_ERR_NO_CARD, "no SIM" },
         { "\r\n+CME ERROR: 11\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
         { "\r\n+CME ERROR: SIM PIN required\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
-        { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_UNSUPPORTED, "allow" },
+        { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_NO_CHANNEL, "allow" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

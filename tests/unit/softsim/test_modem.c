@@ -305,6 +305,30 @@ Test(softsim_modem, opened_channels_leak_when_nobody_is_told)
     EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 4,\"6A81\"\r\n\r\nOK\r\n");
 }
 
+Test(softsim_modem, what_strikes_is_counted)
+{
+    quiet();
+    say(OPEN);
+    cr_expect_eq(sim.n_line_faults, 0);
+    set("lost_characters=2");
+    say(OPEN);
+    say(OPEN);
+    cr_expect_eq(sim.n_line_faults, 1);
+    set("lost_characters=0");
+    set("old_answers=2");
+    say(OPEN);
+    cr_expect_eq(sim.n_line_faults, 2, "old answers in front of one response count once");
+    set("old_answers=0");
+    set("no_answer_to_open=1");
+    say("AT+CSIM=10,\"0070000001\"");
+    cr_expect_eq(sim.n_line_faults, 3);
+    set("no_channels=on");
+    say("AT+CCHO=\"A0000005590010\"");
+    cr_expect_eq(sim.n_line_faults, 4);
+    sim_clear_counters(&sim);
+    cr_expect_eq(sim.n_line_faults, 0);
+}
+
 Test(softsim_modem, refusals)
 {
     quiet();
