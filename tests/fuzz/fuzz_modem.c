@@ -164,7 +164,7 @@ static const char *look_up(void *arg, const char *key)
     (void)snprintf(transport, sizeof(transport), "at:%s%s", port_name, modes[setting % 4]);
     return strcmp(key, "transport") == 0    ? transport
            : strcmp(key, "lock-dir") == 0   ? "/nonexistent"
-           : strcmp(key, "timeout-ms") == 0 ? "20000"
+           : strcmp(key, "timeout-ms") == 0 ? "4000"
                                             : NULL;
 }
 
