@@ -24,6 +24,7 @@ struct socket_transport {
     char host[128];
     char port[8];
     int fd;    /* -1: not connected */
+    bool owed; /* an exchange was broken off: what comes next may be its response */
     dev_t dev; /* which file fd was when it was opened */
     ino_t ino;
 };
@@ -221,6 +222,7 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
 
     if (n > 0)
         return IOTSAFE_ERR_NOT_FOUND;
+    self->owed = false;
     deadline = transport_taken(t, deadline);
     self->fd = self->path[0] != '\0' ? connect_unix(self, deadline) : connect_tcp(self, deadline);
     if (self->fd < 0 || fstat(self->fd, &st) != 0) {
@@ -234,6 +236,15 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
     return IOTSAFE_OK;
 }
 
+/* Nothing in a frame tells to which command it belongs. */
+static enum iotsafe_err check_step(const struct socket_transport *self, struct iotsafe_op *op)
+{
+    if (!self->owed)
+        return IOTSAFE_OK;
+    op_set(op, "%s has not answered an earlier command", self->base.device);
+    return IOTSAFE_ERR_TRANSPORT;
+}
+
 static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline,
                                        enum card_reset *ret_reset, struct iotsafe_op *op)
 {
@@ -241,6 +252,8 @@ static enum iotsafe_err socket_acquire(struct transport *t, deadline_t deadline,
 
     (void)transport_taken(t, deadline);
     *ret_reset = RESET_NONE;
+    if (check_step(self_of(t), op) != IOTSAFE_OK)
+        return IOTSAFE_ERR_TRANSPORT;
     /* between uses the line is silent: bytes or an end now belong to no command */
     if (fd_is_ours(self_of(t)) && poll(&pfd, 1, 0) == 0)
         return IOTSAFE_OK;
@@ -286,34 +299,48 @@ static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err socket_transmit(struct transport *t, const struct transmission *tx,
-                                        size_t *ret_len, struct iotsafe_op *op)
+static enum iotsafe_err receive_response(struct socket_transport *self,
+                                         const struct transmission *tx, size_t *ret_len,
+                                         struct iotsafe_op *op)
 {
-    struct socket_transport *self = self_of(t);
-    uint8_t frame[2 + APDU_CMD_MAX];
     uint8_t head[2];
+    enum iotsafe_err err = move_bytes(self, false, head, sizeof(head), tx->deadline, op);
     size_t len;
-    enum iotsafe_err err;
 
-    if (tx->cmd_len > APDU_CMD_MAX)
-        return IOTSAFE_ERR_ARGUMENT;
-    frame[0] = (uint8_t)(tx->cmd_len >> 8);
-    frame[1] = (uint8_t)tx->cmd_len;
-    memcpy(frame + 2, tx->cmd, tx->cmd_len);
-    err = move_bytes(self, true, frame, 2 + tx->cmd_len, tx->deadline, op);
-    explicit_bzero(frame, sizeof(frame));
-    if (err == IOTSAFE_OK)
-        err = move_bytes(self, false, head, sizeof(head), tx->deadline, op);
     if (err != IOTSAFE_OK)
         return err;
     len = (size_t)(head[0] << 8 | head[1]);
     if (len > tx->rsp_cap) {
-        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", t->device, len, tx->rsp_cap);
+        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", self->base.device, len,
+               tx->rsp_cap);
         return IOTSAFE_ERR_SPACE;
     }
     err = move_bytes(self, false, tx->rsp, len, tx->deadline, op);
     if (err == IOTSAFE_OK)
         *ret_len = len;
+    return err;
+}
+
+static enum iotsafe_err socket_transmit(struct transport *t, const struct transmission *tx,
+                                        size_t *ret_len, struct iotsafe_op *op)
+{
+    struct socket_transport *self = self_of(t);
+    uint8_t frame[2 + APDU_CMD_MAX];
+    enum iotsafe_err err = check_step(self, op);
+
+    if (err != IOTSAFE_OK)
+        return err;
+    if (tx->cmd_len > APDU_CMD_MAX)
+        return IOTSAFE_ERR_ARGUMENT;
+    frame[0] = (uint8_t)(tx->cmd_len >> 8);
+    frame[1] = (uint8_t)tx->cmd_len;
+    memcpy(frame + 2, tx->cmd, tx->cmd_len);
+    self->owed = true;
+    err = move_bytes(self, true, frame, 2 + tx->cmd_len, tx->deadline, op);
+    explicit_bzero(frame, sizeof(frame));
+    if (err == IOTSAFE_OK)
+        err = receive_response(self, tx, ret_len, op);
+    self->owed = err != IOTSAFE_OK;
     return err;
 }
 

@@ -20,7 +20,7 @@ for group in "$@"; do
 	test)
 		packages+=(
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
-			python3 python3-cryptography clang clang-format-14 libclang-rt-dev shellcheck mandoc socat
+			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 			stress-ng systemd time
 		)

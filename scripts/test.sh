@@ -18,7 +18,8 @@ usage: scripts/test.sh [OPTION...]
   --long          run the tests line, together and bridge with their full counts (1000
                   faults of each kind, 500 agreements), then the suites with programs
                   and daemons three times more, while stress-ng keeps four CPUs busy
-  --fuzz SECONDS  run each fuzzer for so long as well (clang)
+  --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
+                  function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
                   the module that was built here too; root; may be repeated
@@ -151,20 +152,21 @@ vectors_are_current() {
 
 fuzz_all() {
 	local fuzzer found=no status=0
-	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dc_args=-fsanitize=fuzzer-no-link || return 1
+	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false || return 1
 	for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
 		case $fuzzer in *.p | *.log) continue ;; esac
 		[ -x "$fuzzer" ] || continue
 		found=yes
 		echo "$fuzzer"
-		"$fuzzer" -max_total_time="$fuzz" -print_final_stats=0 "build-fuzz/corpus/${fuzzer##*/}" \
+		"$fuzzer" -max_total_time="$fuzz" -print_final_stats=1 "build-fuzz/corpus/${fuzzer##*/}" \
 			>"$fuzzer.log" 2>&1 || {
 			tail -n 40 "$fuzzer.log"
 			status=1
 		}
+		awk '/number_of_executed_units|average_exec_per_sec/ { sub("stat::", ""); print "  " $1, $2 }' "$fuzzer.log"
 	done
 	[ "$found" = yes ] || echo 'no fuzzers in this version'
+	scripts/fuzz_coverage.sh build-fuzz/corpus || status=1
 	return "$status"
 }
 

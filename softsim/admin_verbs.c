@@ -238,6 +238,16 @@ static json_t *usim_json(const struct usim *u)
                      "tries_lost", (json_int_t)u->tries_lost);
 }
 
+static int open_channels(const struct sim *sim)
+{
+    int n = 0;
+
+    for (const struct sim_user *u = sim->users; u != NULL; u = u->next)
+        for (size_t i = 1; i < N_CHANNELS; i++)
+            n += u->client.channel[i].open;
+    return n;
+}
+
 static json_t *counters_json(const struct sim *sim)
 {
     json_t *instructions = json_object();
@@ -250,11 +260,12 @@ static json_t *counters_json(const struct sim *sim)
     for (const struct sim_user *u = sim->users; u != NULL; u = u->next)
         json_array_append_new(clients, json_pack("{s:i, s:s, s:I}", "client", (int)u->id, "front",
                                                  u->front, "exchanges", (json_int_t)u->exchanges));
-    return json_pack("{s:I, s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "exchanges",
+    return json_pack("{s:I, s:I, s:I, s:b, s:i, s:i, s:o, s:o, s:o}", "exchanges",
                      (json_int_t)sim->n_exchanges, "resets", (json_int_t)sim->n_resets,
                      "line_faults", (json_int_t)sim->n_line_faults, "present", sim->present,
-                     "faults_armed", (int)sim->faults.n, "instructions", instructions, "clients",
-                     clients, "usim", usim_json(&sim->card.usim));
+                     "faults_armed", (int)sim->faults.n, "channels", open_channels(sim),
+                     "instructions", instructions, "clients", clients, "usim",
+                     usim_json(&sim->card.usim));
 }
 
 static bool verb_counters(struct sim *sim, const struct admin_request *req, struct buf *text,

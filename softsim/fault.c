@@ -25,6 +25,7 @@ static const struct {
     [FAULT_GARBAGE] = { "garbage", true, GARBAGE_MAX },
     [FAULT_DELAY] = { "delay", true, DELAY_MAX },
     [FAULT_MUTE] = { "mute", false, 0 },
+    [FAULT_AWAY] = { "away", true, DELAY_MAX },
 };
 
 static bool parse_arg(enum fault_effect e, const char *text, long *ret)
@@ -59,7 +60,7 @@ bool fault_parse(const char *effect, struct fault *ret, struct err *err)
     }
     return err_set(err,
                    "%s: the effects are sw=XXXX, reset, truncate=N, flip=BIT, garbage=N, "
-                   "delay=MS, mute",
+                   "delay=MS, mute, away=MS",
                    effect);
 }
 

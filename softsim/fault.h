@@ -13,6 +13,7 @@ enum fault_effect {
     FAULT_GARBAGE,  /* n random bytes instead of the answer */
     FAULT_DELAY,    /* n milliseconds more */
     FAULT_MUTE,     /* no answer */
+    FAULT_AWAY,     /* no answer: the card is taken out, and put in n milliseconds later */
 };
 
 struct fault {
@@ -45,8 +46,8 @@ bool fault_add(struct fault_list *list, const struct fault *f);
 
 /** What hits one command. */
 struct verdict {
-    bool hit[FAULT_MUTE + 1];
-    long arg[FAULT_MUTE + 1];
+    bool hit[FAULT_AWAY + 1];
+    long arg[FAULT_AWAY + 1];
 };
 
 /** Count this command down in every armed fault and say which ones hit. Used-up faults go. */

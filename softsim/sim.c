@@ -15,6 +15,8 @@ struct exchange_job {
     uint64_t arrived_us;
     const char *name;
     bool mute;
+    bool away;        /* the card is taken out instead of an answer ... */
+    uint64_t away_us; /* ... for so long */
     uint8_t rsp[ANSWER_MAX];
     size_t rsp_len;
     size_t cmd_len;
@@ -53,6 +55,7 @@ void sim_clear(struct sim *sim)
     }
     loop_timer_cancel(sim->loop, &sim->answer_timer);
     loop_timer_cancel(sim->loop, &sim->busy_timer);
+    loop_timer_cancel(sim->loop, &sim->away_timer);
     loop_timer_cancel(sim->loop, &sim->turn_timer);
     drop_queue(sim);
     card_clear(&sim->card);
@@ -145,11 +148,27 @@ static uint64_t execute(struct sim *sim, struct exchange_job *job)
                        job->rsp_len, now_us());
     us = latency_us(&sim->latency, job->cmd_len + job->rsp_len, info.op);
     fault_damage(&v, job->rsp, sizeof(job->rsp), &job->rsp_len);
-    job->mute = v.hit[FAULT_MUTE];
+    job->away = v.hit[FAULT_AWAY];
+    job->away_us = 1000u * (uint64_t)v.arg[FAULT_AWAY];
+    job->mute = v.hit[FAULT_MUTE] || job->away;
+    if (job->away)
+        us++; /* not while a front end hands over the command: its connection ends */
     if (v.hit[FAULT_DELAY])
         us += 1000u * (uint64_t)v.arg[FAULT_DELAY];
     count(sim, job);
     return us;
+}
+
+static void put_in_again(void *arg)
+{
+    sim_set_present(arg, true);
+}
+
+/* Connections end while the command is still the current one, so that it loses its user. */
+static void take_out(struct sim *sim, uint64_t us)
+{
+    sim_set_present(sim, false);
+    loop_timer(sim->loop, &sim->away_timer, us, put_in_again, sim);
 }
 
 static void finish(struct sim *sim)
@@ -164,6 +183,8 @@ static void finish(struct sim *sim)
         .us = now_us() - job->arrived_us,
     };
 
+    if (job->away)
+        take_out(sim, job->away_us);
     sim->current = NULL;
     if (job->user != NULL) {
         entry.front = job->user->front;
@@ -301,6 +322,7 @@ bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size
     job->arrived_us = now_us();
     job->name = "";
     job->mute = false;
+    job->away = false;
     job->rsp_len = 0;
     job->cmd_len = len;
     if (len != 0)

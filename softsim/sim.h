@@ -68,6 +68,7 @@ struct sim {
     struct front *fronts;
     /* the queue */
     struct exchange_job *first, *current;
+    struct timer away_timer;
     struct timer answer_timer;
     bool pumping;
     struct turns turns;

@@ -7,6 +7,7 @@
 
 #include "at.h"
 #include "fuzz.h"
+#include "fuzz_clock.h"
 
 /* A pipe that holds the input and then ends: no read ever waits. */
 static int input_fd(const uint8_t *data, size_t size)
@@ -36,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t cut_at;
 
         at_port_init(&port, input_fd(data, size));
+        fuzz_clock_start(NULL);
         do {
             err = at_command(&port, NULL, prefixes[i], line, &failure, deadline_in(1000));
             if (strlen(line) > AT_LINE_MAX)
@@ -46,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     abort();
             }
         } while (err == IOTSAFE_OK || err == IOTSAFE_ERR_CARD);
+        fuzz_clock_stop();
         (void)close(port.fd);
     }
     return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
+#include "fuzz_clock.h"
 #include "iotsafe.h"
 #include "transport.h"
 
@@ -95,7 +96,7 @@ static const char *look_up(void *arg, const char *key)
 {
     (void)arg;
     return strcmp(key, "transport") == 0    ? "socket:/fuzzer"
-           : strcmp(key, "timeout-ms") == 0 ? "1"
+           : strcmp(key, "timeout-ms") == 0 ? "300"
                                             : NULL;
 }
 
@@ -108,7 +109,7 @@ static int is_sane(const struct iotsafe_public_key *key)
                : rsa->modulus_len != 0 && rsa->modulus[0] != 0 && rsa->exponent_len != 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void use_card(size_t size)
 {
     static const uint8_t digest[48] = { 0 };
     static const struct iotsafe_name by_id = { .id = { 1 }, .id_len = 1 };
@@ -130,7 +131,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct iotsafe_op op = { .text = "" };
     size_t n = 0;
 
-    input = data, input_len = size;
     if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &op) != IOTSAFE_OK)
         abort();
     if (iotsafe_card_info(card, &info, &op) == IOTSAFE_OK && info.applet_id_len > 32)
@@ -162,5 +162,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!iotsafe_random(card, random, sizeof(random), &op);
     iotsafe_card_free(card);
     iotsafe_config_free(cfg);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    input = data, input_len = size;
+    fuzz_clock_start(NULL);
+    use_card(size);
+    fuzz_clock_stop();
     return 0;
 }

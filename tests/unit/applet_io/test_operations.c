@@ -49,6 +49,17 @@ static void close_card(void)
 
 #define OPEN_CARD(script) open_card(script, ARRAY_LEN(script))
 
+static enum iotsafe_err agree(uint8_t *secret)
+{
+    uint8_t peer[IOTSAFE_POINT_SIZE];
+
+    (void)hex_decode(PEER, strlen(PEER), peer, sizeof(peer));
+    return iotsafe_agree(card,
+                         &(struct iotsafe_agreement){
+                             .private_key = &id_04, .container = &id_05, .peer = peer },
+                         secret, &op);
+}
+
 static void expect_bytes(const uint8_t *got, const char *want)
 {
     char text[HEX_SIZE(256)];
@@ -129,6 +140,36 @@ Test(operations, never_generates_twice_when_the_answer_is_lost)
     close_card();
 }
 
+/* A response longer than any: its end is still to come, and must not meet what follows. */
+Test(operations, never_uses_a_connection_on_which_a_response_is_owed)
+{
+    static const struct exchange generated[] = {
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "raw:FFFF" },
+        SCRIPT_OPEN,
+        { "81 84 00 00 04", "01020304 9000" },
+    };
+    static const struct exchange closed[] = {
+        SCRIPT_OPEN,
+        { "81 24 00 01 03 850105", "9000" },
+        { "81 D8 80 01 47 3445 4943 8641" PEER, "9000" },
+        { "81 24 01 01 00", "raw:FFFF" },
+        SCRIPT_OPEN,
+        PUT_PEER,
+        { DH, SECRET "9000" },
+    };
+    struct iotsafe_generated g;
+    uint8_t bytes[4], secret[IOTSAFE_SHARED_SECRET_SIZE];
+
+    OPEN_CARD(generated);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
+    cr_expect_eq(iotsafe_random(card, bytes, sizeof(bytes), &op), IOTSAFE_OK, "%s", op.text);
+    close_card();
+    OPEN_CARD(closed);
+    cr_expect_eq(agree(secret), IOTSAFE_OK, "%s", op.text);
+    close_card();
+}
+
 /* The card has done it; what is lost comes after. */
 Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
 {
@@ -193,17 +234,6 @@ Test(operations, generates_again_when_the_card_had_not_begun)
 }
 
 /* -------------------------------------------------------------- agreement */
-
-static enum iotsafe_err agree(uint8_t *secret)
-{
-    uint8_t peer[IOTSAFE_POINT_SIZE];
-
-    (void)hex_decode(PEER, strlen(PEER), peer, sizeof(peer));
-    return iotsafe_agree(card,
-                         &(struct iotsafe_agreement){
-                             .private_key = &id_04, .container = &id_05, .peer = peer },
-                         secret, &op);
-}
 
 Test(operations, puts_the_peer_and_agrees)
 {

@@ -294,6 +294,41 @@ Test(softsim_admin, busy_answers_6984_and_then_63cf_once)
     cr_expect_str_eq(answer + strlen(answer) - 4, "9000");
 }
 
+/* What the timers of the SIM bring about, at once. */
+static void let_pass(struct timer *t)
+{
+    loop_timer_cancel(loop, t);
+    t->fn(t->arg);
+}
+
+Test(softsim_admin, a_card_goes_instead_of_answering_and_comes_back)
+{
+    apdu("00A4040007A0000005590010");
+    DONE("{\"verb\":\"fault\",\"args\":[\"away=60000\"]}");
+    cr_expect_str_eq(apdu("8084000004"), "none", "not while the command is handed over");
+    let_pass(&sim.answer_timer);
+    cr_expect_str_eq(answer, "");
+    cr_expect_not(sim.present);
+    let_pass(&sim.away_timer);
+    cr_expect(sim.present);
+    cr_expect_str_eq(apdu("8084000004"), "6E00", "it has been without power");
+}
+
+Test(softsim_admin, counters_tell_open_channels)
+{
+    char *text;
+
+    apdu("0070000001");
+    apdu("0070000001");
+    cr_assert(ask("{\"verb\":\"counters\"}", &text));
+    cr_expect_not_null(strstr(text, "\"channels\":2"), "%s", text);
+    free(text);
+    apdu("00708001");
+    cr_assert(ask("{\"verb\":\"counters\"}", &text));
+    cr_expect_not_null(strstr(text, "\"channels\":1"), "%s", text);
+    free(text);
+}
+
 Test(softsim_admin, reset_remove_insert)
 {
     apdu("0070000001");

@@ -129,6 +129,7 @@ static struct effect_row {
     { "truncate=3", true, 3 },   { "truncate=x", false, 0 }, { "flip=0", true, 0 },
     { "garbage=10", true, 10 },  { "garbage=-1", false, 0 }, { "delay=1000", true, 1000 },
     { "mute", true, 0 },         { "", false, 0 },           { "mut", false, 0 },
+    { "away=50", true, 50 },     { "away", false, 0 },       { "away=x", false, 0 },
 };
 
 ParameterizedTestParameters(softsim_settings, fault_effects)
