@@ -20,6 +20,8 @@ usage: scripts/test.sh [OPTION...]
   --fuzz SECONDS  run each fuzzer for so long as well (clang)
   --chroot NAME   run all suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5), the module that was built here too; root
+  --cross ARCH    build for arm64, armhf, s390x by qemu as well, and run the unit
+                  tests and some end-to-end scripts there; may be repeated
 END
 }
 
@@ -29,6 +31,7 @@ deps=yes
 long=no
 fuzz=0
 chroot=
+cross=()
 suites=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -38,6 +41,7 @@ while [ $# -gt 0 ]; do
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
 	--long) long=yes ;;
 	--chroot) chroot=${2:?the name of a Debian release is missing} && shift ;;
+	--cross) cross+=("${2:?arm64, armhf, or s390x is missing}") && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
@@ -152,7 +156,7 @@ fuzz_all() {
 	return "$status"
 }
 
-[ "$deps" = no ] || scripts/deps.sh test ${chroot:+chroot}
+[ "$deps" = no ] || scripts/deps.sh test ${chroot:+chroot} "${cross[@]}"
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
@@ -203,6 +207,15 @@ if [ -n "$chroot" ]; then
 		failed=$((failed + 1))
 	fi
 fi
+rm -rf build-cross/results
+for arch in "${cross[@]}"; do
+	title "tests for $arch"
+	scripts/cross.sh "$arch" build-cross/results
+	case $? in
+	0 | 77) logs+=("build-cross/results/$arch.json") ;;
+	*) failed=$((failed + 1)) ;;
+	esac
+done
 if [ "$fuzz" -gt 0 ]; then
 	check "fuzzers, $fuzz seconds each" fuzz_all
 fi
