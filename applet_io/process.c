@@ -3,23 +3,32 @@
 #include "process.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PIDS_MAX 0x400000 /* no pid is greater (PID_MAX_LIMIT of Linux) */
+
 /*
  * A page that the kernel wipes in each child (madvise(2), MADV_WIPEONFORK). Its number is
  * one more than the last one that this process or an ancestor has had; that is in ordinary
- * memory, which the child inherits.
+ * memory, which the child inherits. The numbers begin above all pids, which stand in for
+ * them where no page is wiped.
  */
-static _Atomic(_Atomic long *) page;
-static _Atomic long last;
+struct wiped {
+    _Atomic long pid; /* written before the number; tells whether the page has been wiped */
+    _Atomic long number;
+};
 
-static _Atomic long *make_page(void)
+static _Atomic(struct wiped *) page;
+static _Atomic long last = PIDS_MAX;
+
+static struct wiped *make_page(void)
 {
-    _Atomic long *fresh = mmap(NULL, sizeof(*fresh), PROT_READ | PROT_WRITE,
+    struct wiped *fresh = mmap(NULL, sizeof(*fresh), PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    _Atomic long *seen = NULL;
+    struct wiped *seen = NULL;
 
     if (fresh == MAP_FAILED)
         return NULL;
@@ -31,20 +40,29 @@ static _Atomic long *make_page(void)
     return fresh;
 }
 
+/* Emulators of other machines' programs promise to wipe the page, and do not. */
+static bool was_wiped_for(struct wiped *p, long pid)
+{
+    long owner = 0;
+
+    return atomic_compare_exchange_strong(&p->pid, &owner, pid) || owner == pid;
+}
+
 long process_id(void)
 {
-    _Atomic long *p = atomic_load(&page);
+    const long pid = (long)getpid();
+    struct wiped *p = atomic_load(&page);
     long id = 0;
 
     if (p == NULL)
         p = make_page();
-    if (p == NULL)
-        return (long)getpid(); /* an old kernel: the pid must do */
-    id = atomic_load(p);
+    if (p == NULL || !was_wiped_for(p, pid))
+        return pid; /* an old kernel, an emulator: the pid must do */
+    id = atomic_load(&p->number);
     if (id == 0) {
         long fresh = atomic_fetch_add(&last, 1) + 1;
 
-        if (atomic_compare_exchange_strong(p, &id, fresh))
+        if (atomic_compare_exchange_strong(&p->number, &id, fresh))
             id = fresh;
     }
     return id;

@@ -129,11 +129,13 @@ static int print_number(BIO *out, const char *title, const EVP_PKEY *pkey, const
 
     if (EVP_PKEY_get_bn_param(pkey, name, &number)
         && (len = BN_num_bytes(number)) <= IOTSAFE_RSA_MODULUS_MAX)
-        good = len <= 8 ? BIO_printf(out, "%s: %lu (0x%lx)\n", title, BN_get_word(number),
-                                     BN_get_word(number))
-                              > 0
-                        : BN_bn2bin(number, octets + 1) == len && BIO_printf(out, "%s:", title) > 0
-                              && print_octets(out, octets, (size_t)len + 1);
+        good = len <= BN_BYTES
+                   ? BIO_printf(out, "%s: %llu (0x%llx)\n", title,
+                                (unsigned long long)BN_get_word(number),
+                                (unsigned long long)BN_get_word(number))
+                         > 0
+                   : BN_bn2bin(number, octets + 1) == len && BIO_printf(out, "%s:", title) > 0
+                         && print_octets(out, octets, (size_t)len + 1);
     BN_free(number);
     return good;
 }

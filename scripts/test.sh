@@ -23,6 +23,8 @@ usage: scripts/test.sh [OPTION...]
   --chroot NAME   run the suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
                   the module that was built here too; root; may be repeated
+  --cross ARCH    build for arm64, armhf, s390x by qemu as well, and run the unit
+                  tests and some end-to-end scripts there; may be repeated
 END
 }
 
@@ -32,6 +34,7 @@ deps=yes
 long=no
 fuzz=0
 chroots=()
+cross=()
 suites=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -41,6 +44,7 @@ while [ $# -gt 0 ]; do
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
 	--long) long=yes ;;
 	--chroot) chroots+=("${2:?the name of a Debian release is missing}") && shift ;;
+	--cross) cross+=("${2:?arm64, armhf, or s390x is missing}") && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
@@ -170,7 +174,7 @@ fuzz_all() {
 	return "$status"
 }
 
-[ "$deps" = no ] || scripts/deps.sh test ${chroots:+chroot}
+[ "$deps" = no ] || scripts/deps.sh test ${chroots:+chroot} "${cross[@]}"
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
@@ -219,6 +223,15 @@ for chroot in "${chroots[@]}"; do
 done
 for result in build-chroot-results/*.json; do
 	[ ! -e "$result" ] || logs+=("$result")
+done
+rm -rf build-cross/results
+for arch in "${cross[@]}"; do
+	title "tests for $arch"
+	scripts/cross.sh "$arch" build-cross/results
+	case $? in
+	0 | 77) logs+=("build-cross/results/$arch.json") ;;
+	*) failed=$((failed + 1)) ;;
+	esac
 done
 if [ "$fuzz" -gt 0 ]; then
 	check "fuzzers, $fuzz seconds each" fuzz_all

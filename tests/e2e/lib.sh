@@ -8,6 +8,8 @@
 #   E2E_SOURCE    the source tree
 #   E2E_BUILD     the build tree
 #   E2E_SANITIZE  meson's b_sanitize: none, or address,undefined
+# From scripts/cross.sh:
+#   E2E_SOFTSIM   the software SIM of this machine, for programs of another
 
 set -u
 export LC_ALL=C
@@ -18,7 +20,7 @@ LONG=${IOTSAFE_TEST_LONG:-} # before all settings of ours are forgotten
 for name in "${!IOTSAFE_@}"; do unset "$name"; done
 
 : "${E2E_SOURCE:?run these tests with meson test}" "${E2E_BUILD:?}" "${E2E_SANITIZE:=none}"
-SOFTSIM=$E2E_BUILD/softsim/iotsafe-softsim
+SOFTSIM=${E2E_SOFTSIM:-$E2E_BUILD/softsim/iotsafe-softsim}
 TOOL=$E2E_BUILD/tools/iotsafe
 HELPERS=$E2E_BUILD/tests/e2e
 CONF=$E2E_SOURCE/conf

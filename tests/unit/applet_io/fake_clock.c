@@ -4,7 +4,12 @@
 
 #include <time.h>
 
-/* The linker sends the library's calls here (--wrap). */
+/* The linker sends the library's calls here (--wrap). With a time_t that is wider than long,
+ * libc has other names for them. */
+#if defined(__USE_TIME_BITS64) && __TIMESIZE == 32
+#define __wrap_clock_gettime __wrap___clock_gettime64
+#define __wrap_nanosleep __wrap___nanosleep64
+#endif
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *ret_left);
 

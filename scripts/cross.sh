@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds and tests for another machine: scripts/cross.sh ARCH OUTPUT
+#
+# arm64, armhf, s390x: Debian's packages for that machine are unpacked in build-cross/ARCH/root
+# (once; they stay), everything is built with them, and the unit tests and some end-to-end
+# scripts run under qemu, the software SIM natively. Results go to OUTPUT/ARCH.json. Exit status
+# 77 and `skipped: why` where something is missing. Nothing is installed on this machine.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+arch=${1:?usage: scripts/cross.sh ARCH OUTPUT}
+output=$(realpath -m "${2:?usage: scripts/cross.sh ARCH OUTPUT}")
+place=$PWD/build-cross/$arch
+root=$place/root
+scripts=(tls commands exchanges)
+
+# It counts as one skipped item.
+skip() {
+	echo "skipped: $*"
+	mkdir -p "$output"
+	printf '{"name": "cross %s", "result": "SKIP", "stdout": ""}\n' "$arch" >"$output/$arch.json"
+	exit 77
+}
+
+fail() {
+	echo "cross $arch: $*" >&2
+	exit 1
+}
+
+need() {
+	local program
+	for program; do
+		command -v "$program" >/dev/null || skip "$program is not installed"
+	done
+}
+
+# apt with folders of its own, and with nothing installed.
+apt_conf() {
+	mkdir -p "$place/apt/lists/partial" "$place/apt/cache/archives/partial"
+	: >"$place/apt/status"
+	cat >"$place/apt/apt.conf" <<-CONF
+		Dir::State "$place/apt";
+		Dir::State::status "$place/apt/status";
+		Dir::Cache "$place/apt/cache";
+		APT::Architecture "$arch";
+		APT::Architectures { "$arch"; };
+		APT::Install-Recommends "false";
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+	CONF
+	# one source of several that fails need not matter
+	private_apt update >>"$place/apt.log" 2>&1
+}
+private_apt() { APT_CONFIG=$place/apt/apt.conf apt-get -q -y "$@"; }
+
+debian_root() {
+	local deb
+	local -a packages=(libc6-dev libssl-dev openssl libpcsclite-dev libjansson-dev)
+	[ -e "$place/.ready" ] && return
+	rm -rf "$place"
+	mkdir -p "$root"
+	apt_conf
+	! APT_CONFIG=$place/apt/apt.conf apt-cache show libcriterion-dev >/dev/null 2>&1 ||
+		packages+=(libcriterion-dev)
+	private_apt install --download-only "${packages[@]}" >>"$place/apt.log" 2>&1 || {
+		tail -n 5 "$place/apt.log"
+		skip "no packages for $arch"
+	}
+	for deb in "$place"/apt/cache/archives/*.deb; do
+		dpkg -x "$deb" "$root" || fail "cannot unpack $deb"
+	done
+	touch "$place/.ready"
+}
+
+build() {
+	local -a options=(-Dwerror=true -Dtests=enabled -Dmbim=disabled -Dqmi=disabled)
+	compgen -G "$root/usr/lib/*/pkgconfig/criterion.pc" >/dev/null || options+=(-Dcriterion=plain)
+	printf "[constants]\nroot = '%s'\n" "$root" >"$place/root.ini"
+	if [ ! -f "$place/build/build.ninja" ]; then
+		rm -rf "$place/build"
+		meson setup "$place/build" --cross-file "$place/root.ini" \
+			--cross-file "scripts/cross/$arch.ini" "${options[@]}" >"$place/setup.log" 2>&1 || {
+			tail -n 20 "$place/setup.log"
+			fail 'cannot be configured'
+		}
+	fi
+	ninja -C "$place/build" --quiet || fail 'cannot be built'
+}
+
+# The kernel starts the other machine's programs by qemu inside a user namespace, so that
+# this machine's settings stay as they are. Several users are known there.
+# shellcheck disable=SC2016 # expanded inside
+inside_qemu='
+	until grep -q " 65536$" /proc/self/gid_map; do sleep 0.05; done
+	mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
+		cat "/usr/lib/binfmt.d/qemu-$1.conf" >/proc/sys/fs/binfmt_misc/register || exit 70
+	shift
+	exec "$@"
+'
+under_qemu() {
+	local pid
+	QEMU_LD_PREFIX=$root unshare --user --mount bash -c "$inside_qemu" inside "$@" &
+	pid=$!
+	until [ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ]; do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	{ echo '0 0 65536' >"/proc/$pid/uid_map" && echo '0 0 65536' >"/proc/$pid/gid_map"; } 2>/dev/null ||
+		kill "$pid" 2>/dev/null
+	wait "$pid"
+}
+
+# The openssl of that machine is the first in PATH; the SIM is this machine's where it is built.
+run_tests() {
+	local status
+	mkdir -p "$place/bin" "$output"
+	ln -sfn ../root/usr/bin/openssl "$place/bin/openssl"
+	rm -f "$place/build/meson-logs/testlog.json"
+	[ ! -x build/softsim/iotsafe-softsim ] ||
+		export E2E_SOFTSIM=$PWD/build/softsim/iotsafe-softsim
+	PATH=$place/bin:$PATH "$@" meson test -C "$place/build" --no-rebuild --print-errorlogs \
+		--timeout-multiplier 8 "${names[@]}"
+	status=$?
+	[ -f "$place/build/meson-logs/testlog.json" ] || return "$status"
+	cp "$place/build/meson-logs/testlog.json" "$output/$arch.json"
+}
+
+# The names of the tests of the suite unit, and of the scripts.
+names_of_tests() {
+	mapfile -t names < <(meson test -C "$place/build" --list --suite unit 2>/dev/null |
+		sed -n 's,.* / ,,p')
+	names+=("${scripts[@]}")
+}
+
+machine() { # TRIPLET QEMU
+	need apt-get dpkg "$1-gcc" "qemu-$2-static" unshare
+	[ "$(id -u)" -eq 0 ] || skip 'only root can make users known to a namespace'
+	debian_root
+	under_qemu "$2" true || skip 'no binfmt_misc in user namespaces (Linux 6.7 has it)'
+	build
+	"$1-strip" -o "$place/iotsafe.so" "$place/build/provider/iotsafe.so" &&
+		echo "# module for $arch, stripped: $(stat -c %s "$place/iotsafe.so") bytes"
+	names_of_tests
+	run_tests under_qemu "$2"
+}
+
+case $arch in
+arm64) machine aarch64-linux-gnu aarch64 ;;
+armhf) machine arm-linux-gnueabihf arm ;;
+s390x) machine s390x-linux-gnu s390x ;;
+*) fail 'is not one of arm64, armhf, s390x' ;;
+esac
