@@ -207,6 +207,23 @@ Test(softsim_admin, secrets_are_put)
     cr_expect_eq(store_count(store, KIND_SECRET), 2);
 }
 
+/* As many as tags B1 to B4 announce, and no more; another kind has room of its own. */
+Test(softsim_admin, a_kind_is_full_at_its_announced_number)
+{
+    char request[128];
+
+    apdu("00A4040007A0000005590010");
+    cr_expect_not_null(strstr(apdu("80CB000000"), "B10140B20140B30140B40140"), "%s", answer);
+    for (size_t i = store_count(store, KIND_FILE); i < 64; i++) {
+        snprintf(request, sizeof(request),
+                 "{\"verb\":\"put-file\",\"args\":[\"file-%zu\",\"f\"],\"data\":\"01\"}", i);
+        DONE(request);
+    }
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"one-more\",\"f\"],\"data\":\"01\"}");
+    cr_expect_eq(store_count(store, KIND_FILE), 64);
+    DONE("{\"verb\":\"put-secret\",\"args\":[\"psk-3\",\"f\"],\"data\":\"0102\"}");
+}
+
 /* A number in the usim part of the counters. */
 static long long usim_counter(const char *request, const char *name)
 {
