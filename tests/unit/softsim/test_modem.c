@@ -30,16 +30,16 @@ static void stop_loop(void *arg)
 static void begin(void)
 {
     struct latency latency;
-    struct habits habits;
+    struct quirks quirks;
     struct err err;
 
     fixture_begin(&f, "gsma-strict", "");
     loop = loop_new();
     cr_assert(latency_init(&latency, "none", &err));
     sim_init(&sim, loop, &f.card.profile, f.store, &latency);
-    habits_init(&habits);
+    quirks_init(&quirks);
     cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-    modem_init(&modem, &sim, &habits, nothing, nothing, NULL);
+    modem_init(&modem, &sim, &quirks, nothing, nothing, NULL);
     modem_power_on(&modem, out[1]);
 }
 
@@ -71,11 +71,11 @@ static const char *say(const char *line)
     return heard();
 }
 
-static void set(const char *habit)
+static void set(const char *quirk)
 {
     struct err err = { "" };
 
-    cr_assert(modem_set(&modem, habit, &err), "%s", err.text);
+    cr_assert(modem_set(&modem, quirk, &err), "%s", err.text);
 }
 
 #define EXPECT_LINE(line, text)                                   \
@@ -414,20 +414,20 @@ Test(softsim_modem, pieces_and_strangers_leave_the_answer_whole)
     cr_expect_gt(strlen(said), strlen("\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n"));
 }
 
-Test(softsim_modem, habits_are_checked)
+Test(softsim_modem, quirks_are_checked)
 {
     static const char *const wrong[] = {
         "echo",   "echo=", "echo=maybe",  "Echo=on", "pieces=0", "pieces=17", "lost=-1",
         "lost=x", "like=", "like=nobody", "=on",     "",         "seed=0",
     };
-    struct habits h, before;
+    struct quirks q, before;
     struct err err;
 
-    habits_init(&h);
-    before = h;
+    quirks_init(&q);
+    before = q;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-        cr_expect_not(habits_set(&h, wrong[i], &err), "%s", wrong[i]);
-    cr_expect_eq(memcmp(&h, &before, sizeof(h)), 0);
+        cr_expect_not(quirks_set(&q, wrong[i], &err), "%s", wrong[i]);
+    cr_expect_eq(memcmp(&q, &before, sizeof(q)), 0);
 }
 
 /* Any bytes: an answer or none, never a crash; the card is reached in the end. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switches and the known modems, both as tables. */
-#include "modem_habits.h"
+#include "modem_quirks.h"
 
 #include <limits.h>
 #include <string.h>
@@ -15,63 +15,63 @@ static const struct {
     const char *words; /* separated by '|'; NULL for a number */
     int min, max, preset;
     const char *unit; /* of a number, for people */
-} switches[HABIT_COUNT] = {
-    [HABIT_ECHO] = { .name = "echo", .words = "off|on", .preset = YES },
-    [HABIT_QUOTES] = { .name = "quotes", .words = "off|on", .preset = YES },
-    [HABIT_SPACE] = { .name = "space", .words = "off|on", .preset = YES },
-    [HABIT_SESSION_PREFIX] = { .name = "session_prefix", .words = "off|on", .preset = YES },
-    [HABIT_SESSION_ID] = { .name = "session_id", .words = "channel|handle" },
-    [HABIT_HEX] = { .name = "hex", .words = "upper|lower" },
-    [HABIT_LOWER_HEX] = { .name = "lower_hex", .words = "accept|refuse" },
-    [HABIT_COMMANDS] = { .name = "commands", .words = "both|csim|cgla" },
-    [HABIT_TEST_COMMANDS] = { .name = "test_commands", .words = "ok|error" },
-    [HABIT_CCHC] = { .name = "cchc", .words = "present|missing" },
-    [HABIT_CSIM_CHANNELS] = { .name = "csim_channels", .words = "accept|refuse" },
-    [HABIT_NO_CHANNELS] = { .name = "no_channels", .words = "off|on" },
-    [HABIT_CLASS_BY] = { .name = "class_by", .words = "modem|caller" },
-    [HABIT_FETCH] = { .name = "fetch", .words = "caller|modem" },
-    [HABIT_LINE_MAX] = { .name = "line_max", .max = 4000, .unit = "characters, 0: no limit" },
-    [HABIT_ANSWER_MAX] = { .name = "answer_max", .max = 4096, .unit = "bytes, 0: no limit" },
-    [HABIT_SHORT_APDU] = { .name = "short_apdu", .words = "accept|refuse" },
-    [HABIT_LE_AFTER_DATA] = { .name = "le_after_data", .words = "accept|refuse" },
-    [HABIT_OK] = { .name = "ok", .words = "behind|late|first" },
-    [HABIT_OK_GAP] = { .name = "ok_gap", .max = 60000, .preset = 50, .unit = "ms" },
-    [HABIT_OLD_ANSWERS] = { .name = "old_answers", .max = 4, .unit = "answers" },
-    [HABIT_UNSOLICITED] = { .name = "unsolicited", .max = 100, .unit = "% of the places" },
-    [HABIT_UNSOLICITED_EVERY] = { .name = "unsolicited_every",
+} switches[QUIRK_COUNT] = {
+    [QUIRK_ECHO] = { .name = "echo", .words = "off|on", .preset = YES },
+    [QUIRK_QUOTES] = { .name = "quotes", .words = "off|on", .preset = YES },
+    [QUIRK_SPACE] = { .name = "space", .words = "off|on", .preset = YES },
+    [QUIRK_SESSION_PREFIX] = { .name = "session_prefix", .words = "off|on", .preset = YES },
+    [QUIRK_SESSION_ID] = { .name = "session_id", .words = "channel|handle" },
+    [QUIRK_HEX] = { .name = "hex", .words = "upper|lower" },
+    [QUIRK_LOWER_HEX] = { .name = "lower_hex", .words = "accept|refuse" },
+    [QUIRK_COMMANDS] = { .name = "commands", .words = "both|csim|cgla" },
+    [QUIRK_TEST_COMMANDS] = { .name = "test_commands", .words = "ok|error" },
+    [QUIRK_CCHC] = { .name = "cchc", .words = "present|missing" },
+    [QUIRK_CSIM_CHANNELS] = { .name = "csim_channels", .words = "accept|refuse" },
+    [QUIRK_NO_CHANNELS] = { .name = "no_channels", .words = "off|on" },
+    [QUIRK_CLASS_BY] = { .name = "class_by", .words = "modem|caller" },
+    [QUIRK_FETCH] = { .name = "fetch", .words = "caller|modem" },
+    [QUIRK_LINE_MAX] = { .name = "line_max", .max = 4000, .unit = "characters, 0: no limit" },
+    [QUIRK_ANSWER_MAX] = { .name = "answer_max", .max = 4096, .unit = "bytes, 0: no limit" },
+    [QUIRK_SHORT_APDU] = { .name = "short_apdu", .words = "accept|refuse" },
+    [QUIRK_LE_AFTER_DATA] = { .name = "le_after_data", .words = "accept|refuse" },
+    [QUIRK_OK] = { .name = "ok", .words = "behind|late|first" },
+    [QUIRK_OK_GAP] = { .name = "ok_gap", .max = 60000, .preset = 50, .unit = "ms" },
+    [QUIRK_OLD_ANSWERS] = { .name = "old_answers", .max = 4, .unit = "answers" },
+    [QUIRK_UNSOLICITED] = { .name = "unsolicited", .max = 100, .unit = "% of the places" },
+    [QUIRK_UNSOLICITED_EVERY] = { .name = "unsolicited_every",
                                   .max = 60000,
                                   .unit = "ms, 0: never" },
-    [HABIT_PIECES] = { .name = "pieces", .min = 1, .max = 16, .preset = 1, .unit = "at most" },
-    [HABIT_PIECE_GAP] = { .name = "piece_gap",
+    [QUIRK_PIECES] = { .name = "pieces", .min = 1, .max = 16, .preset = 1, .unit = "at most" },
+    [QUIRK_PIECE_GAP] = { .name = "piece_gap",
                           .max = 1000000,
                           .preset = 100,
                           .unit = "microseconds" },
-    [HABIT_LOST] = { .name = "lost", .max = 1000000, .unit = "one in so many, 0: none" },
-    [HABIT_LOST_PART] = { .name = "lost_part", .words = "all|ok" },
-    [HABIT_NO_ANSWER_TO_OPEN] = { .name = "no_answer_to_open", .max = 1000000, .unit = EVERY },
-    [HABIT_LOST_CHARACTERS] = { .name = "lost_characters", .max = 1000000, .unit = EVERY },
-    [HABIT_DOUBLED_CHARACTERS] = { .name = "doubled_characters", .max = 1000000, .unit = EVERY },
-    [HABIT_CUT_LINES] = { .name = "cut_lines", .max = 1000000, .unit = EVERY },
-    [HABIT_CSIM_LINES] = { .name = "csim_lines", .max = 1000000, .unit = EVERY },
-    [HABIT_STRAY_CODES] = { .name = "stray_codes", .max = 1000000, .unit = EVERY },
-    [HABIT_CALL_ENDS] = { .name = "call_ends", .max = 1000000, .unit = EVERY },
-    [HABIT_DELAY] = { .name = "delay", .max = 600000, .unit = "ms" },
-    [HABIT_DELAY_ONE_IN] = { .name = "delay_one_in",
+    [QUIRK_LOST] = { .name = "lost", .max = 1000000, .unit = "one in so many, 0: none" },
+    [QUIRK_LOST_PART] = { .name = "lost_part", .words = "all|ok" },
+    [QUIRK_NO_ANSWER_TO_OPEN] = { .name = "no_answer_to_open", .max = 1000000, .unit = EVERY },
+    [QUIRK_LOST_CHARACTERS] = { .name = "lost_characters", .max = 1000000, .unit = EVERY },
+    [QUIRK_DOUBLED_CHARACTERS] = { .name = "doubled_characters", .max = 1000000, .unit = EVERY },
+    [QUIRK_CUT_LINES] = { .name = "cut_lines", .max = 1000000, .unit = EVERY },
+    [QUIRK_CSIM_LINES] = { .name = "csim_lines", .max = 1000000, .unit = EVERY },
+    [QUIRK_STRAY_CODES] = { .name = "stray_codes", .max = 1000000, .unit = EVERY },
+    [QUIRK_CALL_ENDS] = { .name = "call_ends", .max = 1000000, .unit = EVERY },
+    [QUIRK_DELAY] = { .name = "delay", .max = 600000, .unit = "ms" },
+    [QUIRK_DELAY_ONE_IN] = { .name = "delay_one_in",
                              .min = 1,
                              .max = 1000000,
                              .preset = 1,
                              .unit = "answers" },
-    [HABIT_BUSY] = { .name = "busy", .max = 1000, .unit = "first commands to the SIM" },
-    [HABIT_CME] = { .name = "cme", .words = "as-asked|number|text|plain" },
-    [HABIT_SIM] = { .name = "sim", .words = "ready|pin|none" },
-    [HABIT_ERROR_STYLE] = { .name = "error_style", .words = "sw|error" },
-    [HABIT_INIT_REPLY] = { .name = "init_reply", .words = "sw|ok" },
-    [HABIT_RESTART_LINES] = { .name = "restart_lines",
+    [QUIRK_BUSY] = { .name = "busy", .max = 1000, .unit = "first commands to the SIM" },
+    [QUIRK_CME] = { .name = "cme", .words = "as-asked|number|text|plain" },
+    [QUIRK_SIM] = { .name = "sim", .words = "ready|pin|none" },
+    [QUIRK_ERROR_STYLE] = { .name = "error_style", .words = "sw|error" },
+    [QUIRK_INIT_REPLY] = { .name = "init_reply", .words = "sw|ok" },
+    [QUIRK_RESTART_LINES] = { .name = "restart_lines",
                               .words = "off|on|stray",
                               .preset = RESTART_ON,
                               .max = 1000000,
                               .unit = "responses" },
-    [HABIT_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
+    [QUIRK_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
 };
 
 /* What their users report of them, see docs/modems.md. */
@@ -128,17 +128,17 @@ static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
     return true;
 }
 
-static bool set_one(struct habits *h, const char *name, size_t name_len, const char *value,
+static bool set_one(struct quirks *q, const char *name, size_t name_len, const char *value,
                     struct err *err)
 {
-    for (size_t i = 0; i < HABIT_COUNT; i++)
+    for (size_t i = 0; i < QUIRK_COUNT; i++)
         if (strlen(switches[i].name) == name_len && strncmp(switches[i].name, name, name_len) == 0)
-            return parse_value(i, value, &h->v[i], err);
-    return err_set(err, "%.*s: no such habit of a modem (see --help-settings)", (int)name_len,
+            return parse_value(i, value, &q->v[i], err);
+    return err_set(err, "%.*s: no such quirk of a modem (see --help-settings)", (int)name_len,
                    name);
 }
 
-static bool set_like(struct habits *h, const char *name, struct err *err)
+static bool set_like(struct quirks *q, const char *name, struct err *err)
 {
     const char *p = NULL;
     char one[64];
@@ -152,7 +152,7 @@ static bool set_like(struct habits *h, const char *name, struct err *err)
         int n = (int)strcspn(p, ";");
 
         snprintf(one, sizeof(one), "%.*s", n, p);
-        if (!habits_set(h, one, err))
+        if (!quirks_set(q, one, err))
             return false;
         p += n;
         p += *p == ';';
@@ -160,15 +160,15 @@ static bool set_like(struct habits *h, const char *name, struct err *err)
     return true;
 }
 
-void habits_init(struct habits *h)
+void quirks_init(struct quirks *q)
 {
-    for (size_t i = 0; i < HABIT_COUNT; i++)
-        h->v[i] = switches[i].preset;
+    for (size_t i = 0; i < QUIRK_COUNT; i++)
+        q->v[i] = switches[i].preset;
 }
 
-bool habits_set(struct habits *h, const char *setting, struct err *err)
+bool quirks_set(struct quirks *q, const char *setting, struct err *err)
 {
-    struct habits changed = *h;
+    struct quirks changed = *q;
     size_t len = strcspn(setting, "=");
     bool ok;
 
@@ -179,7 +179,7 @@ bool habits_set(struct habits *h, const char *setting, struct err *err)
     else
         ok = set_one(&changed, setting, len, setting + len + 1, err);
     if (ok)
-        *h = changed;
+        *q = changed;
     return ok;
 }
 
@@ -193,9 +193,9 @@ static void print_word_default(size_t i, FILE *out)
             (int)strcspn(word, "|"), word);
 }
 
-void habits_print(FILE *out)
+void quirks_print(FILE *out)
 {
-    for (size_t i = 0; i < HABIT_COUNT; i++) {
+    for (size_t i = 0; i < QUIRK_COUNT; i++) {
         if (switches[i].words != NULL)
             print_word_default(i, out);
         else
