@@ -8,8 +8,8 @@
 #define EVERY "every so many, 0: none"
 
 /* A row is either a set of words (value = index) or a number with bounds. The first
- * word and the number `preset` are the defaults. Words with a bound: numbers above the
- * last word are values as well. */
+ * word and the number `preset` are the defaults. Words with bounds: numbers within them
+ * are values as well, and `min` is the value of the last word. */
 static const struct {
     const char *name;
     const char *words; /* separated by '|'; NULL for a number */
@@ -69,8 +69,9 @@ static const struct {
     [QUIRK_RESTART_LINES] = { .name = "restart_lines",
                               .words = "off|on|stray",
                               .preset = RESTART_ON,
+                              .min = RESTART_STRAY,
                               .max = 1000000,
-                              .unit = "responses" },
+                              .unit = "every so many" },
     [QUIRK_SEED] = { .name = "seed", .min = 1, .max = INT_MAX, .preset = 1, .unit = "of chance" },
 };
 
@@ -106,25 +107,34 @@ static int word_index(const char *words, const char *word)
     }
 }
 
-static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
+static bool takes_numbers(size_t i)
 {
-    long number;
+    return switches[i].words == NULL || switches[i].max != 0;
+}
 
-    if (switches[i].words != NULL && switches[i].max != 0
-        && number_parse(value, RESTART_STRAY, switches[i].max, &number)) {
-        *ret = (int)number;
-        return true;
-    }
-    if (switches[i].words != NULL) {
-        *ret = word_index(switches[i].words, value);
-        return *ret >= 0
-               || err_set(err, "%s=%s: the value is one of %s", switches[i].name, value,
-                          switches[i].words);
-    }
-    if (!number_parse(value, switches[i].min, switches[i].max, &number))
+static bool bad_value(size_t i, const char *value, struct err *err)
+{
+    if (switches[i].words == NULL)
         return err_set(err, "%s=%s: the value is a number from %d to %d", switches[i].name, value,
                        switches[i].min, switches[i].max);
-    *ret = (int)number;
+    if (!takes_numbers(i))
+        return err_set(err, "%s=%s: the value is one of %s", switches[i].name, value,
+                       switches[i].words);
+    return err_set(err, "%s=%s: the value is one of %s, or a number from %d to %d",
+                   switches[i].name, value, switches[i].words, switches[i].min, switches[i].max);
+}
+
+static bool parse_value(size_t i, const char *value, int *ret, struct err *err)
+{
+    int word = switches[i].words == NULL ? -1 : word_index(switches[i].words, value);
+    long number;
+
+    if (word >= 0)
+        *ret = word;
+    else if (takes_numbers(i) && number_parse(value, switches[i].min, switches[i].max, &number))
+        *ret = (int)number;
+    else
+        return bad_value(i, value, err);
     return true;
 }
 
@@ -183,21 +193,23 @@ bool quirks_set(struct quirks *q, const char *setting, struct err *err)
     return ok;
 }
 
-static void print_word_default(size_t i, FILE *out)
+static void print_words(size_t i, FILE *out)
 {
     const char *word = switches[i].words;
 
     for (int n = switches[i].preset; n > 0; n--)
         word += strcspn(word, "|") + 1;
-    fprintf(out, "  %-20s %s [%.*s]\n", switches[i].name, switches[i].words,
-            (int)strcspn(word, "|"), word);
+    fprintf(out, "  %-20s %s", switches[i].name, switches[i].words);
+    if (takes_numbers(i))
+        fprintf(out, ", or %d to %d, %s", switches[i].min, switches[i].max, switches[i].unit);
+    fprintf(out, " [%.*s]\n", (int)strcspn(word, "|"), word);
 }
 
 void quirks_print(FILE *out)
 {
     for (size_t i = 0; i < QUIRK_COUNT; i++) {
         if (switches[i].words != NULL)
-            print_word_default(i, out);
+            print_words(i, out);
         else
             fprintf(out, "  %-20s %d to %d, %s [%d]\n", switches[i].name, switches[i].min,
                     switches[i].max, switches[i].unit, switches[i].preset);

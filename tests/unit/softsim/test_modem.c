@@ -430,6 +430,52 @@ Test(softsim_modem, quirks_are_checked)
     cr_expect_eq(memcmp(&q, &before, sizeof(q)), 0);
 }
 
+static void refuses(const char *setting, const char *why)
+{
+    struct quirks q;
+    struct err err = { "" };
+
+    quirks_init(&q);
+    cr_expect_not(quirks_set(&q, setting, &err), "%s", setting);
+    cr_expect_str_eq(err.text, why);
+}
+
+/* The only quirk that takes words and numbers; what is said of it is what it takes. */
+Test(softsim_modem, restart_lines_takes_what_is_said_of_it)
+{
+    static const struct {
+        const char *setting;
+        int value;
+    } right[] = {
+        { "restart_lines=off", RESTART_OFF }, { "restart_lines=stray", RESTART_STRAY },
+        { "restart_lines=2", RESTART_STRAY }, { "restart_lines=1000000", 1000000 },
+        { "restart_lines=on", RESTART_ON },
+    };
+    char *text = NULL;
+    size_t len;
+    FILE *listing = open_memstream(&text, &len);
+    struct quirks q;
+    struct err err;
+
+    quirks_print(listing);
+    fclose(listing);
+    cr_expect_not_null(strstr(text, "restart_lines        off|on|stray, or 2 to 1000000, every so "
+                                    "many [on]\n"),
+                       "%s", text);
+    free(text);
+    quirks_init(&q);
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        cr_expect(quirks_set(&q, right[i].setting, &err), "%s", err.text);
+        cr_expect_eq(q.v[QUIRK_RESTART_LINES], right[i].value, "%s", right[i].setting);
+    }
+    refuses("restart_lines=1", "restart_lines=1: the value is one of off|on|stray, or a number "
+                               "from 2 to 1000000");
+    refuses("restart_lines=1000001", "restart_lines=1000001: the value is one of off|on|stray, or "
+                                     "a number from 2 to 1000000");
+    refuses("echo=2", "echo=2: the value is one of off|on");
+    refuses("pieces=0", "pieces=0: the value is a number from 1 to 16");
+}
+
 /* Any bytes: an answer or none, never a crash; the card is reached in the end. */
 Test(softsim_modem, survives_nonsense)
 {
