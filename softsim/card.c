@@ -389,12 +389,21 @@ static size_t dispatch(struct exchange *x, struct exchange_info *info, uint8_t *
     return answer_send(x, sw, rsp);
 }
 
+/* Bytes behind Le: refused, ignored, or the last of them is the Le that was meant. */
+static bool take_stray_bytes(struct exchange *x)
+{
+    int policy = dim(x, DIM_STRAY_BYTES);
+
+    if (x->apdu.stray != 0 && policy == STRAY_LAST_IS_LE)
+        x->apdu.le = x->apdu.last;
+    return x->apdu.stray == 0 || policy != STRAY_REFUSE;
+}
+
 size_t card_exchange(struct card *card, struct client *client, const uint8_t *cmd, size_t cmd_len,
                      uint8_t ret_rsp[static APDU_RSP_MAX], struct exchange_info *ret_info)
 {
     struct exchange x = { .card = card, .client = client };
-    bool sane = apdu_parse(cmd, cmd_len, &x.apdu)
-                && (x.apdu.stray == 0 || card->profile.v[DIM_STRAY_BYTES] == STRAY_IGNORE);
+    bool sane = apdu_parse(cmd, cmd_len, &x.apdu) && take_stray_bytes(&x);
     size_t n;
 
     *ret_info = (struct exchange_info){ .name = card_command_name(cmd, cmd_len), .op = OP_NONE };

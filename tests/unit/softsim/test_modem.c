@@ -209,6 +209,22 @@ Test(softsim_modem, spellings_of_answers)
     EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM:6,0290\r\n\r\nOK\r\n");
 }
 
+/* Its client takes the data behind the first "+CSIM: " and the status word from the end of
+ * all that came: both must be those of the new response. */
+Test(softsim_modem, sequans_repeats_the_last_response_in_front)
+{
+    const char *said, *first;
+
+    quiet();
+    set("like=sequans");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,019000\r\n\r\nOK\r\n");
+    said = say("AT+CSIM=10,\"0070000001\"");
+    cr_expect_str_eq(said, "\r\n6,019000\r\n\r\n+CSIM: 6,029000\r\n\r\nOK\r\n");
+    first = strstr(said, "+CSIM: ");
+    cr_assert_not_null(first);
+    cr_expect_eq(strncmp(first, "+CSIM: 6,029000", 15), 0);
+}
+
 /* ---- quirks at every N-th response ---- */
 
 #define OPEN "AT+CSIM=10,\"0070990001\""

@@ -293,6 +293,23 @@ Test(softsim_program, a_file_that_is_no_socket_is_left_alone)
     cr_expect_eq(access(spec + 5, F_OK), 0);
 }
 
+Test(softsim_program, init_makes_only_what_it_is_told_to)
+{
+    char few[64];
+
+    snprintf(few, sizeof(few), "%s/few", dir);
+    cr_expect_eq(run_to_end("init", "--store", few, "--profile", "orange", "--only", "client-key",
+                            "--only", "client-cert", NULL),
+                 0);
+    cr_expect_eq(run_to_end("info", "--store", few, NULL), 0);
+    cr_expect_not_null(strstr(output, " client-key "), "%s", output);
+    cr_expect_not_null(strstr(output, " client-cert "), "%s", output);
+    cr_expect_null(strstr(output, " ca-cert "), "%s", output);
+    cr_expect_null(strstr(output, " spare-1 "), "%s", output);
+    cr_expect_eq(run_to_end("init", "--store", few, "--force", "--only", "no-such", NULL), 1);
+    cr_expect_eq(run_to_end("init", "--store", few, "--force", "--only", NULL), 2);
+}
+
 Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
 {
     cr_expect_eq(run_to_end("init", "--store", store, NULL), 1);

@@ -392,7 +392,7 @@ Test(softsim_traces, t11_9_generate_key_only)
 Test(softsim_traces, t11_9_answer_of_a_known_key)
 {
     begin("gsma-strict", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "81CD00000385010400", PUBKEY_EPHEMERAL "9000");
 }
@@ -400,7 +400,7 @@ Test(softsim_traces, t11_9_answer_of_a_known_key)
 Test(softsim_traces, t11_10_put_and_dh_style_1)
 {
     begin("gsma-strict", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "814600000684010485010500", "6985"); /* container empty */
     EXPECT(&f, "8124000203850105", "9000");
@@ -412,7 +412,7 @@ Test(softsim_traces, t11_10_put_and_dh_style_1)
 Test(softsim_traces, t11_10_put_and_dh_style_2)
 {
     begin("cira", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, "A0000002480400");
     EXPECT(&f, "012400000385010500", "9000");
     EXPECT(&f, "01D8800047344549438641" POINT_PEER "00", "9000");
@@ -442,7 +442,7 @@ Test(softsim_traces, t11_11_file_in_256_byte_chunks)
 
 Test(softsim_traces, t11_11_file_in_two_steps)
 {
-    begin("cira", "file_end=6a86");
+    begin("cira", "file_end=6a86;file_chunk=256");
     fixture_select(&f, "A0000002480400");
     EXPECT(&f, "01B0000003830102", "6100");
     cr_expect_eq(strlen(send_hex(&f, "01C0000000")), 2 * 258);
