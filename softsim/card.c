@@ -104,7 +104,7 @@ void card_clear(struct card *card)
     while (card->clients != NULL)
         card_detach(card, card->clients);
     for (size_t i = 0; i < SESSION_SLOTS; i++)
-        session_clear(&card->sessions[i]);
+        softsim_session_clear(&card->sessions[i]);
 }
 
 static void open_fixed_channels(const struct card *card, struct client *client)
@@ -127,7 +127,7 @@ static void end_channels(struct card *card, struct client *client)
         struct channel *c = &client->channel[n];
 
         if (c->open)
-            session_channel_ended(card, client, n);
+            softsim_session_channel_ended(card, client, n);
         buf_clear(&c->list);
         *c = (struct channel){ .open = false };
     }
@@ -138,7 +138,7 @@ void card_detach(struct card *card, struct client *client)
     struct client **at = &card->clients;
 
     end_channels(card, client);
-    session_client_gone(card, client);
+    softsim_session_client_gone(card, client);
     while (*at != NULL && *at != client)
         at = &(*at)->next;
     if (*at != NULL)
@@ -174,7 +174,7 @@ void card_replace(struct card *card, const struct profile *profile, struct store
 {
     card_reset(card);
     for (size_t i = 0; i < SESSION_SLOTS; i++)
-        session_clear(&card->sessions[i]);
+        softsim_session_clear(&card->sessions[i]);
     card->profile = *profile;
     card->store = store;
     card->admin_busy = card->admin_ended = false;

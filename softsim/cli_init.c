@@ -235,7 +235,7 @@ static void print_object(const struct object *o)
 {
     char id[2 * IOTSAFE_ID_MAX + 1];
 
-    hex_encode(o->id, o->id_len, id);
+    softsim_hex_encode(o->id, o->id_len, id);
     printf("  %-8s %-8s %-16s %s", kind_tags[o->kind].name, id, o->label,
            o->state == IOTSAFE_STATE_ACTIVATED ? "active" : "deactivated");
     if (o->kind == KIND_FILE)

@@ -41,7 +41,7 @@ static int take_hex(const struct modem *m, const char *p, size_t max, struct buf
     for (size_t i = 0; i < len && modem_quirk(m, QUIRK_LOWER_HEX) == REFUSE; i++)
         if (islower((unsigned char)text[i]))
             return CME_BAD_CHARACTERS;
-    if (!hex_decode(text, bytes, sizeof(bytes), &n))
+    if (!softsim_hex_decode(text, bytes, sizeof(bytes), &n))
         return CME_BAD_CHARACTERS;
     if (n > max)
         return CME_TOO_LONG;
@@ -114,7 +114,7 @@ static void answer_apdu(struct modem *m, const uint8_t *rsp, size_t len)
     size_t limit = (size_t)modem_quirk(m, QUIRK_ANSWER_MAX);
     const char *quote = modem_quirk(m, QUIRK_QUOTES) == YES ? "\"" : "";
     size_t shown = limit != 0 && limit < len ? limit : len;
-    char *hex = hex_text(rsp, shown);
+    char *hex = softsim_hex_text(rsp, shown);
     char *info = NULL;
 
     if (hex != NULL && modem_quirk(m, QUIRK_HEX) == HEX_LOWER)

@@ -206,7 +206,7 @@ static bool parse_value(const struct dimension *d, const char *value, int *ret)
 
 static bool parse_octets(const char *value, size_t min, size_t max, struct octets *ret)
 {
-    return hex_decode(value, ret->b, max, &ret->len) && ret->len >= min;
+    return softsim_hex_decode(value, ret->b, max, &ret->len) && ret->len >= min;
 }
 
 static bool parse_aids(struct profile *p, const char *value)
@@ -388,7 +388,7 @@ static void print_octets(const char *name, const struct octets *o, FILE *out)
 {
     char text[2 * sizeof(o->b) + 1];
 
-    hex_encode(o->b, o->len, text);
+    softsim_hex_encode(o->b, o->len, text);
     fprintf(out, "  %s=%s\n", name, text);
 }
 

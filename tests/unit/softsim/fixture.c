@@ -15,7 +15,7 @@ size_t unhex(const char *hex, uint8_t *out, size_t cap)
 {
     size_t n = 0;
 
-    cr_assert(hex_decode(hex, out, cap, &n), "bad hex in a test: %s", hex);
+    cr_assert(softsim_hex_decode(hex, out, cap, &n), "bad hex in a test: %s", hex);
     return n;
 }
 
@@ -164,7 +164,7 @@ const char *send_as(struct fixture *f, struct client *client, const char *cmd)
     tight[n] = '\0';
     len = unhex(tight, bytes, sizeof(bytes));
     len = card_exchange(&f->card, client, bytes, len, rsp, &f->info);
-    hex_encode(rsp, len, f->answer);
+    softsim_hex_encode(rsp, len, f->answer);
     return f->answer;
 }
 

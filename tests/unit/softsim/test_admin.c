@@ -19,7 +19,7 @@ static void answered(void *arg, const uint8_t *rsp, size_t len)
     (void)arg;
     answer[0] = '\0';
     if (rsp != NULL)
-        hex_encode(rsp, len, answer);
+        softsim_hex_encode(rsp, len, answer);
 }
 
 static void begin(void)
@@ -159,7 +159,7 @@ static void put_pem(const char *verb_and_name, EVP_PKEY *key, bool is_private, b
     else
         PEM_write_bio_PUBKEY(bio, key);
     n = BIO_get_mem_data(bio, &pem);
-    hex = hex_text((const uint8_t *)pem, (size_t)n);
+    hex = softsim_hex_text((const uint8_t *)pem, (size_t)n);
     cr_assert_gt(asprintf(&line, "{%s,\"data\":\"%s\"}", verb_and_name, hex), 0);
     cr_expect_eq(ask(line, NULL), want, "%s", line);
     free(line);

@@ -191,7 +191,7 @@ static void send_frame(int fd, const char *hex)
     uint8_t frame[2 + 600];
     size_t n;
 
-    cr_assert(hex_decode(hex, frame + 2, 600, &n));
+    cr_assert(softsim_hex_decode(hex, frame + 2, 600, &n));
     frame[0] = (uint8_t)(n >> 8);
     frame[1] = (uint8_t)n;
     cr_assert_eq(write(fd, frame, n + 2), (ssize_t)(n + 2));
@@ -211,7 +211,7 @@ static const char *receive(int fd)
     cr_assert_leq(n, sizeof(bytes));
     if (!read_exactly(fd, bytes, n))
         return "closed";
-    hex_encode(bytes, n, answer);
+    softsim_hex_encode(bytes, n, answer);
     return answer;
 }
 

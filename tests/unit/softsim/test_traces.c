@@ -428,13 +428,13 @@ Test(softsim_traces, t11_11_file_in_256_byte_chunks)
     begin("gsma-strict", "");
     fixture_select(&f, AID_GSMA);
     example_certificate(cert);
-    hex_encode(cert, 256, hex);
+    softsim_hex_encode(cert, 256, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B000000383010200", hex);
-    hex_encode(cert + 256, 256, hex);
+    softsim_hex_encode(cert + 256, 256, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B001000383010200", hex);
-    hex_encode(cert + 512, 188, hex);
+    softsim_hex_encode(cert + 512, 188, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B002000383010200", hex);
     EXPECT(&f, "81B002BC0383010200", "6A86");
