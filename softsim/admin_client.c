@@ -75,7 +75,7 @@ static char *make_request(const struct words *w, struct err *err)
     char *hex = NULL, *line = NULL;
 
     if (w->file == NULL || read_file(w->file, &data, err))
-        hex = hex_text(data.data, data.len);
+        hex = softsim_hex_text(data.data, data.len);
     if (hex != NULL) {
         req = json_pack("{s:s, s:O, s:O, s:s}", "verb", w->verb->name, "args", w->args, "options",
                         w->options, "data", hex);

@@ -37,7 +37,7 @@ static json_t *object_json(const struct object *o)
 {
     char id[2 * IOTSAFE_ID_MAX + 1];
 
-    hex_encode(o->id, o->id_len, id);
+    softsim_hex_encode(o->id, o->id_len, id);
     return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:i, s:i}", "kind",
                      kind_tags[o->kind].name, "id", id, "label", o->label, "active",
                      o->state == IOTSAFE_STATE_ACTIVATED, "filled", object_has_content(o), "type",
@@ -74,7 +74,7 @@ static bool verb_list(struct sim *sim, const struct admin_request *req, struct b
         const struct object *o = s->objects[i];
         char id[2 * IOTSAFE_ID_MAX + 1];
 
-        hex_encode(o->id, o->id_len, id);
+        softsim_hex_encode(o->id, o->id_len, id);
         say(text, "%-8s %-8s %-16s %-11s", kind_tags[o->kind].name, id, o->label,
             o->state == IOTSAFE_STATE_ACTIVATED ? "active" : "deactivated");
         if (o->kind == KIND_FILE)
@@ -374,7 +374,7 @@ static bool read_data(const json_t *root, struct buf *ret)
     const char *hex = json_string_value(json_object_get(root, "data"));
     size_t n = hex == NULL ? 0 : strlen(hex) / 2;
     uint8_t *bytes = malloc(n + 1);
-    bool ok = bytes != NULL && (hex == NULL || hex_decode(hex, bytes, n, &n));
+    bool ok = bytes != NULL && (hex == NULL || softsim_hex_decode(hex, bytes, n, &n));
 
     if (ok)
         buf_put(ret, bytes, n);

@@ -29,6 +29,7 @@ bool apdu_parse(const uint8_t *cmd, size_t len, struct apdu *ret)
         a.has_le = len > end;
         a.le = a.has_le ? le_value(cmd[end]) : 0;
         a.stray = len > end + 1 ? len - end - 1 : 0;
+        a.last = le_value(cmd[len - 1]);
     }
     *ret = a;
     return true;

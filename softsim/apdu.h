@@ -13,6 +13,7 @@ struct apdu {
     bool has_le;
     size_t le;    /* 1 to 256 when has_le */
     size_t stray; /* bytes behind Le that belong to no case: one public client sends them */
+    size_t last;  /* 1 to 256: the last byte of the command, taken as Le */
 };
 
 /** @return false if the bytes are no short APDU: shorter than a header, Lc past the end,

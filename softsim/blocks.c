@@ -9,7 +9,7 @@ bool blocks_take(struct session *s, uint8_t tag, const uint8_t *data, size_t len
 
     buf_put(&s->text, data, raw);
     s->text_missing -= raw;
-    if (!tlv_parse(data + raw, len - raw, ret_rest))
+    if (!softsim_tlv_parse(data + raw, len - raw, ret_rest))
         return false;
     for (size_t i = 0; i < ret_rest->n; i++)
         if (ret_rest->item[i].tag == tag)

@@ -104,7 +104,7 @@ void card_clear(struct card *card)
     while (card->clients != NULL)
         card_detach(card, card->clients);
     for (size_t i = 0; i < SESSION_SLOTS; i++)
-        session_clear(&card->sessions[i]);
+        softsim_session_clear(&card->sessions[i]);
 }
 
 static void open_fixed_channels(const struct card *card, struct client *client)
@@ -127,7 +127,7 @@ static void end_channels(struct card *card, struct client *client)
         struct channel *c = &client->channel[n];
 
         if (c->open)
-            session_channel_ended(card, client, n);
+            softsim_session_channel_ended(card, client, n);
         buf_clear(&c->list);
         *c = (struct channel){ .open = false };
     }
@@ -138,7 +138,7 @@ void card_detach(struct card *card, struct client *client)
     struct client **at = &card->clients;
 
     end_channels(card, client);
-    session_client_gone(card, client);
+    softsim_session_client_gone(card, client);
     while (*at != NULL && *at != client)
         at = &(*at)->next;
     if (*at != NULL)
@@ -174,7 +174,7 @@ void card_replace(struct card *card, const struct profile *profile, struct store
 {
     card_reset(card);
     for (size_t i = 0; i < SESSION_SLOTS; i++)
-        session_clear(&card->sessions[i]);
+        softsim_session_clear(&card->sessions[i]);
     card->profile = *profile;
     card->store = store;
     card->admin_busy = card->admin_ended = false;
@@ -389,12 +389,21 @@ static size_t dispatch(struct exchange *x, struct exchange_info *info, uint8_t *
     return answer_send(x, sw, rsp);
 }
 
+/* Bytes behind Le: refused, ignored, or the last of them is the Le that was meant. */
+static bool take_stray_bytes(struct exchange *x)
+{
+    int policy = dim(x, DIM_STRAY_BYTES);
+
+    if (x->apdu.stray != 0 && policy == STRAY_LAST_IS_LE)
+        x->apdu.le = x->apdu.last;
+    return x->apdu.stray == 0 || policy != STRAY_REFUSE;
+}
+
 size_t card_exchange(struct card *card, struct client *client, const uint8_t *cmd, size_t cmd_len,
                      uint8_t ret_rsp[static APDU_RSP_MAX], struct exchange_info *ret_info)
 {
     struct exchange x = { .card = card, .client = client };
-    bool sane = apdu_parse(cmd, cmd_len, &x.apdu)
-                && (x.apdu.stray == 0 || card->profile.v[DIM_STRAY_BYTES] == STRAY_IGNORE);
+    bool sane = apdu_parse(cmd, cmd_len, &x.apdu) && take_stray_bytes(&x);
     size_t n;
 
     *ret_info = (struct exchange_info){ .name = card_command_name(cmd, cmd_len), .op = OP_NONE };

@@ -65,6 +65,14 @@ static bool add_part(struct init_options *o, const char *name)
     return true;
 }
 
+static bool add_only(struct init_options *o, const char *label)
+{
+    if (o->how.n_only == ONLY_MAX)
+        return false;
+    o->how.only[o->how.n_only++] = label;
+    return true;
+}
+
 static bool take_option(struct init_options *o, int c)
 {
     switch (c) {
@@ -91,6 +99,8 @@ static bool take_option(struct init_options *o, int c)
         return add_part(o, optarg);
     case 'i':
         return add_import(o, optarg);
+    case 'o':
+        return add_only(o, optarg);
     case 'f':
         o->force = true;
         return true;
@@ -102,11 +112,17 @@ static bool take_option(struct init_options *o, int c)
 static bool parse_init(int argc, char **argv, struct init_options *ret)
 {
     static const struct option options[] = {
-        { "store", required_argument, NULL, 's' }, { "profile", required_argument, NULL, 'p' },
-        { "set", required_argument, NULL, 'S' },   { "cn", required_argument, NULL, 'c' },
-        { "san", required_argument, NULL, 'n' },   { "key-type", required_argument, NULL, 'k' },
-        { "with", required_argument, NULL, 'w' },  { "import-key", required_argument, NULL, 'i' },
-        { "force", no_argument, NULL, 'f' },       { NULL, 0, NULL, 0 },
+        { "store", required_argument, NULL, 's' },
+        { "profile", required_argument, NULL, 'p' },
+        { "set", required_argument, NULL, 'S' },
+        { "cn", required_argument, NULL, 'c' },
+        { "san", required_argument, NULL, 'n' },
+        { "key-type", required_argument, NULL, 'k' },
+        { "with", required_argument, NULL, 'w' },
+        { "import-key", required_argument, NULL, 'i' },
+        { "only", required_argument, NULL, 'o' },
+        { "force", no_argument, NULL, 'f' },
+        { NULL, 0, NULL, 0 },
     };
     struct init_options o = {
         .profile = PROFILE_DEFAULT,
@@ -219,7 +235,7 @@ static void print_object(const struct object *o)
 {
     char id[2 * IOTSAFE_ID_MAX + 1];
 
-    hex_encode(o->id, o->id_len, id);
+    softsim_hex_encode(o->id, o->id_len, id);
     printf("  %-8s %-8s %-16s %s", kind_tags[o->kind].name, id, o->label,
            o->state == IOTSAFE_STATE_ACTIVATED ? "active" : "deactivated");
     if (o->kind == KIND_FILE)

@@ -15,7 +15,7 @@
 #include "sim.h"
 
 #define FRONTS_MAX 16
-#define HABITS_MAX 64
+#define QUIRKS_MAX 64
 
 struct run_options {
     const char *dir;
@@ -26,7 +26,7 @@ struct run_options {
     const char *admin;
     const char *at[FRONTS_MAX];
     size_t n_at;
-    const char *at_set[HABITS_MAX];
+    const char *at_set[QUIRKS_MAX];
     size_t n_at_set;
     unsigned at_mode;
     const char *log;
@@ -75,7 +75,7 @@ static bool take_option(struct run_options *o, int c)
     case 'A':
         return push(o->at, &o->n_at, FRONTS_MAX);
     case 'h':
-        return push(o->at_set, &o->n_at_set, HABITS_MAX);
+        return push(o->at_set, &o->n_at_set, QUIRKS_MAX);
     case 'M':
         return parse_mode(optarg, &o->at_mode);
     case 'g':
@@ -159,15 +159,15 @@ static void announce(struct buf *ready, const char *where)
 static bool open_modems(struct sim *sim, const struct run_options *o, struct buf *ready,
                         struct err *err)
 {
-    struct habits habits;
+    struct quirks quirks;
     char where[160];
 
-    habits_init(&habits);
+    quirks_init(&quirks);
     for (size_t i = 0; i < o->n_at_set; i++)
-        if (!habits_set(&habits, o->at_set[i], err))
+        if (!quirks_set(&quirks, o->at_set[i], err))
             return false;
     for (size_t i = 0; i < o->n_at; i++) {
-        if (!front_at_open(sim, o->at[i], o->at_mode, &habits, where, err))
+        if (!front_at_open(sim, o->at[i], o->at_mode, &quirks, where, err))
             return false;
         announce(ready, where);
     }

@@ -42,8 +42,8 @@ static struct octet_view view_of(const struct tlv *t)
 
 static bool names_secret(const struct tlv_list *list)
 {
-    return tlv_find(list, IOTSAFE_TAG_SECRET_ID) != NULL
-           || tlv_find(list, IOTSAFE_TAG_SECRET_LABEL) != NULL;
+    return softsim_tlv_find(list, IOTSAFE_TAG_SECRET_ID) != NULL
+           || softsim_tlv_find(list, IOTSAFE_TAG_SECRET_LABEL) != NULL;
 }
 
 /* The secret is in the card (86, 76) or in the command (D1), not both. */
@@ -53,7 +53,7 @@ static uint16_t find_secret(struct exchange *x, const struct tlv_list *list, uin
     const struct need need = { .active = true,
                                .functions = IOTSAFE_FUNCTION_DERIVE,
                                .derivation = derivation };
-    const struct tlv *given = tlv_find(list, IOTSAFE_TAG_DERIVE_SECRET);
+    const struct tlv *given = softsim_tlv_find(list, IOTSAFE_TAG_DERIVE_SECRET);
     struct object *o;
     uint16_t sw;
 
@@ -74,7 +74,7 @@ static uint16_t find_secret(struct exchange *x, const struct tlv_list *list, uin
 /* Which of D1, D4 and a stored secret a form of the command takes. */
 static bool prf_form_is_sane(const struct tlv_list *list, uint8_t p1)
 {
-    bool other = tlv_find(list, IOTSAFE_TAG_DERIVE_PREMASTER) != NULL;
+    bool other = softsim_tlv_find(list, IOTSAFE_TAG_DERIVE_PREMASTER) != NULL;
 
     if (p1 != IOTSAFE_P1_PRF_GENERAL && !names_secret(list))
         return false;
@@ -111,8 +111,8 @@ uint16_t cmd_compute_prf(struct exchange *x)
 
     if (sw != SW_OK)
         return sw;
-    seed = tlv_find(&list, IOTSAFE_TAG_DERIVE_LABEL_SEED);
-    length = tlv_find(&list, IOTSAFE_TAG_DERIVE_LENGTH);
+    seed = softsim_tlv_find(&list, IOTSAFE_TAG_DERIVE_LABEL_SEED);
+    length = softsim_tlv_find(&list, IOTSAFE_TAG_DERIVE_LENGTH);
     if (!prf_form_is_sane(&list, x->apdu.p1) || seed == NULL || length == NULL || length->len != 1
         || length->val[0] == 0)
         return x_malformed(x);
@@ -120,7 +120,8 @@ uint16_t cmd_compute_prf(struct exchange *x)
     if (sw != SW_OK)
         return sw;
     if (x->apdu.p1 != IOTSAFE_P1_PRF_GENERAL) {
-        ok = derive_psk_premaster(secret, view_of(tlv_find(&list, IOTSAFE_TAG_DERIVE_PREMASTER)),
+        ok = derive_psk_premaster(secret,
+                                  view_of(softsim_tlv_find(&list, IOTSAFE_TAG_DERIVE_PREMASTER)),
                                   &premaster);
         secret = (struct octet_view){ premaster.data, premaster.len };
     }
@@ -143,8 +144,8 @@ uint16_t cmd_compute_hkdf(struct exchange *x)
 
     if (sw != SW_OK)
         return sw;
-    salt = tlv_find(&list, IOTSAFE_TAG_DERIVE_SALT);
-    hash = tlv_find(&list, IOTSAFE_TAG_HASH);
+    salt = softsim_tlv_find(&list, IOTSAFE_TAG_DERIVE_SALT);
+    hash = softsim_tlv_find(&list, IOTSAFE_TAG_HASH);
     if (salt == NULL || hash == NULL || hash->len != 2)
         return x_malformed(x);
     md = crypto_hash(u16_be(hash->val));

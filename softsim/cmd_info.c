@@ -15,7 +15,7 @@ static void put_applet_id(struct exchange *x)
     const struct octets *id = &x->card->profile.app_id;
     size_t wrong = dim(x, DIM_APP_ID_LEN_BUG) == ON ? 1 : 0;
 
-    tlv_put_header(&x->out, IOTSAFE_TAG_APPLET_ID, id->len + wrong, TLV_LEN_RAW);
+    softsim_tlv_put_header(&x->out, IOTSAFE_TAG_APPLET_ID, id->len + wrong, TLV_LEN_RAW);
     buf_put(&x->out, id->b, id->len);
 }
 
@@ -25,35 +25,35 @@ static void put_limits(struct exchange *x)
                                     IOTSAFE_TAG_MAX_PUBLIC_KEYS, IOTSAFE_TAG_MAX_SECRETS };
 
     for (size_t i = 0; i < sizeof(tags); i++)
-        tlv_put_u8(&x->out, tags[i], STORE_OBJECTS_PER_KIND);
+        softsim_tlv_put_u8(&x->out, tags[i], STORE_OBJECTS_PER_KIND);
 }
 
 uint16_t cmd_get_data_application(struct exchange *x)
 {
     bool alt = dim(x, DIM_APP_TAGS) == APP_TAGS_90_93;
 
-    tlv_put_u8(&x->out, IOTSAFE_TAG_VERSION, 0x10);
+    softsim_tlv_put_u8(&x->out, IOTSAFE_TAG_VERSION, 0x10);
     put_applet_id(x);
     put_limits(x);
-    tlv_put_u8(&x->out, alt ? IOTSAFE_TAG_APP_FUNCTIONS_ALT : IOTSAFE_TAG_FUNCTIONS,
-               all_functions());
+    softsim_tlv_put_u8(&x->out, alt ? IOTSAFE_TAG_APP_FUNCTIONS_ALT : IOTSAFE_TAG_FUNCTIONS,
+                       all_functions());
     if (dim(x, DIM_APP_HASH_LEN) == 1)
-        tlv_put_u8(&x->out, IOTSAFE_TAG_HASH, (uint8_t)dim(x, DIM_HASH_ALGS));
+        softsim_tlv_put_u8(&x->out, IOTSAFE_TAG_HASH, (uint8_t)dim(x, DIM_HASH_ALGS));
     else
-        tlv_put_u16(&x->out, IOTSAFE_TAG_HASH, (uint16_t)dim(x, DIM_HASH_ALGS));
-    tlv_put_u8(&x->out, IOTSAFE_TAG_SIGNATURE_ALG, (uint8_t)dim(x, DIM_SIG_ALGS));
-    tlv_put_u8(&x->out, alt ? IOTSAFE_TAG_APP_AGREEMENT_ALT : IOTSAFE_TAG_AGREEMENT,
-               IOTSAFE_AGREEMENT_ECKA);
-    tlv_put_u8(&x->out, IOTSAFE_TAG_DERIVATION, (uint8_t)dim(x, DIM_DERIVATION_ALGS));
-    tlv_put_u8(&x->out, IOTSAFE_TAG_MAX_SESSIONS, (uint8_t)dim(x, DIM_SESSION_COUNT));
+        softsim_tlv_put_u16(&x->out, IOTSAFE_TAG_HASH, (uint16_t)dim(x, DIM_HASH_ALGS));
+    softsim_tlv_put_u8(&x->out, IOTSAFE_TAG_SIGNATURE_ALG, (uint8_t)dim(x, DIM_SIG_ALGS));
+    softsim_tlv_put_u8(&x->out, alt ? IOTSAFE_TAG_APP_AGREEMENT_ALT : IOTSAFE_TAG_AGREEMENT,
+                       IOTSAFE_AGREEMENT_ECKA);
+    softsim_tlv_put_u8(&x->out, IOTSAFE_TAG_DERIVATION, (uint8_t)dim(x, DIM_DERIVATION_ALGS));
+    softsim_tlv_put_u8(&x->out, IOTSAFE_TAG_MAX_SESSIONS, (uint8_t)dim(x, DIM_SESSION_COUNT));
     return SW_OK;
 }
 
 static void put_template(struct exchange *x, struct buf *out, enum kind kind,
                          const struct buf *attributes)
 {
-    tlv_put(out, kind_tags[kind].template_tag, attributes->data, attributes->len,
-            (enum tlv_len_form)dim(x, DIM_LEN_GE_128));
+    softsim_tlv_put(out, kind_tags[kind].template_tag, attributes->data, attributes->len,
+                    (enum tlv_len_form)dim(x, DIM_LEN_GE_128));
 }
 
 /* Objects of one kind in the three layouts: a template each, one for all, or none. */
@@ -120,8 +120,9 @@ uint16_t cmd_get_data_list(struct exchange *x)
 /* Identifier and size, all that one emulator gives. */
 static void put_minimal(struct exchange *x, const struct object *o)
 {
-    tlv_put(&x->out, IOTSAFE_TAG_FILE_ID, o->id, o->id_len, TLV_LEN_RAW);
-    tlv_put_u16(&x->out, IOTSAFE_TAG_FILE_SIZE, (uint16_t)object_file_size(o, &x->card->profile));
+    softsim_tlv_put(&x->out, IOTSAFE_TAG_FILE_ID, o->id, o->id_len, TLV_LEN_RAW);
+    softsim_tlv_put_u16(&x->out, IOTSAFE_TAG_FILE_SIZE,
+                        (uint16_t)object_file_size(o, &x->card->profile));
 }
 
 /* One client names a file by the tags of secrets here, and only here. */

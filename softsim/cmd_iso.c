@@ -52,7 +52,7 @@ static uint16_t close_channel(struct exchange *x)
     c = &x->client->channel[n];
     if (!c->open)
         return SW_NO_INFORMATION; /* GlobalPlatform: closed already */
-    session_channel_ended(x->card, x->client, n);
+    softsim_session_channel_ended(x->card, x->client, n);
     buf_clear(&c->list);
     *c = (struct channel){ .open = false };
     return SW_OK;
@@ -96,15 +96,15 @@ static uint16_t answer_select(struct exchange *x, const struct octets *aid)
         return SW_PROACTIVE | 0x10;
     if (how == SELECT_9000 || x->apdu.p2 == P2_NO_FCI)
         return SW_OK;
-    tlv_put_header(&x->out, TAG_FCI, 2 + aid->len, TLV_LEN_RAW);
-    tlv_put(&x->out, TAG_DF_NAME, aid->b, aid->len, TLV_LEN_RAW);
+    softsim_tlv_put_header(&x->out, TAG_FCI, 2 + aid->len, TLV_LEN_RAW);
+    softsim_tlv_put(&x->out, TAG_DF_NAME, aid->b, aid->len, TLV_LEN_RAW);
     x->must_wait = how == SELECT_61;
     return SW_OK;
 }
 
 static void make_current(struct exchange *x, bool applet)
 {
-    session_channel_ended(x->card, x->client, x->channel_no);
+    softsim_session_channel_ended(x->card, x->client, x->channel_no);
     buf_clear(&x->channel->list);
     x->channel->list_at = 0;
     x->channel->selected = applet;

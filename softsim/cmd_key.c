@@ -26,8 +26,8 @@ static uint16_t may_generate(const struct exchange *x, const struct object *priv
     static const struct need of_public = { .functions = IOTSAFE_FUNCTION_GENERATE,
                                            .access = IOTSAFE_ACCESS_READ };
 
-    if (public_key == NULL || session_uses_object(x->card, private_key->uid)
-        || session_uses_object(x->card, public_key->uid))
+    if (public_key == NULL || softsim_session_uses_object(x->card, private_key->uid)
+        || softsim_session_uses_object(x->card, public_key->uid))
         return SW_CONDITIONS;
     if (private_key->key_type != public_key->key_type)
         return SW_CONDITIONS;
@@ -76,10 +76,10 @@ static uint16_t answer_pair(struct exchange *x, const struct object *private_key
                             const struct object *public_key)
 {
     if (dim(x, DIM_GEN_ANSWER) != GEN_KEY_ONLY) {
-        tlv_put(&x->out, IOTSAFE_TAG_PRIVATE_KEY_ID, private_key->id, private_key->id_len,
-                TLV_LEN_RAW);
-        tlv_put(&x->out, IOTSAFE_TAG_PUBLIC_KEY_ID, public_key->id, public_key->id_len,
-                TLV_LEN_RAW);
+        softsim_tlv_put(&x->out, IOTSAFE_TAG_PRIVATE_KEY_ID, private_key->id, private_key->id_len,
+                        TLV_LEN_RAW);
+        softsim_tlv_put(&x->out, IOTSAFE_TAG_PUBLIC_KEY_ID, public_key->id, public_key->id_len,
+                        TLV_LEN_RAW);
     }
     return x_put_public_key(x, public_key);
 }

@@ -18,7 +18,7 @@ uint16_t cmd_put_open(struct exchange *x)
     if (sw == SW_OK)
         sw = x_permit(x, o, &need);
     if (sw == SW_OK)
-        sw = session_open(x, SESSION_PUT, &s);
+        sw = softsim_session_open(x, SESSION_PUT, &s);
     if (sw != SW_OK)
         return sw;
     s->object_uid = o->uid;
@@ -28,8 +28,8 @@ uint16_t cmd_put_open(struct exchange *x)
 
 static EVP_PKEY *rsa_key(const struct tlv_list *list)
 {
-    const struct tlv *n = tlv_find(list, IOTSAFE_TAG_RSA_MODULUS);
-    const struct tlv *e = tlv_find(list, IOTSAFE_TAG_RSA_EXPONENT);
+    const struct tlv *n = softsim_tlv_find(list, IOTSAFE_TAG_RSA_MODULUS);
+    const struct tlv *e = softsim_tlv_find(list, IOTSAFE_TAG_RSA_EXPONENT);
 
     return n == NULL || e == NULL ? NULL : crypto_from_rsa(n->val, n->len, e->val, e->len);
 }
@@ -43,15 +43,15 @@ static EVP_PKEY *decode_key(const struct exchange *x, uint8_t key_type, const st
     const struct tlv *point;
     EVP_PKEY *key;
 
-    if (!tlv_parse(value->data, value->len, &outer) || outer.missing != 0)
+    if (!softsim_tlv_parse(value->data, value->len, &outer) || outer.missing != 0)
         return NULL;
     inner = outer;
-    ecc = tlv_find(&outer, IOTSAFE_TAG_ECC_PUBLIC_KEY);
-    if (ecc != NULL && (!tlv_parse(ecc->val, ecc->len, &inner) || inner.missing != 0))
+    ecc = softsim_tlv_find(&outer, IOTSAFE_TAG_ECC_PUBLIC_KEY);
+    if (ecc != NULL && (!softsim_tlv_parse(ecc->val, ecc->len, &inner) || inner.missing != 0))
         return NULL;
     if (ecc == NULL && dim(x, DIM_NAMESPACE) != NAMESPACE_SINGLE)
         return NULL;
-    point = tlv_find(&inner, IOTSAFE_TAG_ECC_POINT);
+    point = softsim_tlv_find(&inner, IOTSAFE_TAG_ECC_POINT);
     key = point == NULL ? rsa_key(&inner) : crypto_from_point(key_type, point->val, point->len);
     if (key != NULL && !crypto_key_has_type(key, key_type)) {
         EVP_PKEY_free(key);
@@ -86,14 +86,14 @@ static uint16_t take_block(struct exchange *x, struct session *s, struct object 
     struct tlv_list rest;
 
     if (!blocks_take(s, IOTSAFE_TAG_PUBLIC_KEY_DATA, x->apdu.data, x->apdu.lc, &rest)
-        || !tlv_only(&rest, allowed) || (last && s->text_missing != 0))
+        || !softsim_tlv_only(&rest, allowed) || (last && s->text_missing != 0))
         return x_malformed(x);
     return last ? finish_put(x, s, o) : SW_OK;
 }
 
 uint16_t cmd_put_update(struct exchange *x)
 {
-    struct session *s = session_find_open(x, SESSION_PUT);
+    struct session *s = softsim_session_find_open(x, SESSION_PUT);
     struct object *o;
     uint16_t sw;
 
@@ -103,19 +103,19 @@ uint16_t cmd_put_update(struct exchange *x)
         return SW_BUSY_ADMIN;
     o = store_by_uid(x->card->store, s->object_uid);
     if (o == NULL || o->generation != s->generation) {
-        session_clear(s);
+        softsim_session_clear(s);
         return SW_LIMIT_OR_CHANGED;
     }
     sw = take_block(x, s, o);
     if (sw != SW_OK || (x->apdu.p1 & IOTSAFE_P1_LAST_BLOCK) != 0)
-        session_finish(x->card, s);
+        softsim_session_finish(x->card, s);
     return sw;
 }
 
 uint16_t cmd_put_close(struct exchange *x)
 {
     struct session closed;
-    uint16_t sw = session_close(x, SESSION_PUT, &closed);
+    uint16_t sw = softsim_session_close(x, SESSION_PUT, &closed);
     struct object *o = store_by_uid(x->card->store, closed.object_uid);
 
     if (sw == SW_OK && closed.staged != NULL && o != NULL) {
@@ -123,6 +123,6 @@ uint16_t cmd_put_close(struct exchange *x)
         closed.staged = NULL;
         sw = x_commit(x);
     }
-    session_clear(&closed);
+    softsim_session_clear(&closed);
     return sw;
 }

@@ -26,7 +26,7 @@ static bool one_bit(unsigned v)
 
 static bool byte_tlv(const struct tlv_list *list, uint8_t tag, uint8_t *ret)
 {
-    const struct tlv *t = tlv_find(list, tag);
+    const struct tlv *t = softsim_tlv_find(list, tag);
 
     if (t == NULL || t->len != 1)
         return false;
@@ -38,7 +38,7 @@ static bool byte_tlv(const struct tlv_list *list, uint8_t tag, uint8_t *ret)
 static bool read_algorithms(const struct exchange *x, const struct tlv_list *list,
                             struct algorithms *ret)
 {
-    const struct tlv *hash = tlv_find(list, IOTSAFE_TAG_HASH);
+    const struct tlv *hash = softsim_tlv_find(list, IOTSAFE_TAG_HASH);
     struct algorithms a = { 0 };
 
     if (!byte_tlv(list, IOTSAFE_TAG_MODE, &a.mode)
@@ -112,7 +112,7 @@ static uint16_t open_session(struct exchange *x, enum session_use use, enum kind
     if (sw == SW_OK)
         sw = may_use(x, o, &a);
     if (sw == SW_OK)
-        sw = session_open(x, use, &s);
+        sw = softsim_session_open(x, use, &s);
     if (sw != SW_OK)
         return sw;
     s->object_uid = o->uid;
@@ -157,8 +157,8 @@ static uint16_t input_full_text(struct exchange *x, struct input *in, struct tlv
                                 0 };
     unsigned len = 0;
 
-    if (!blocks_take(in->s, allowed[0], x->apdu.data, x->apdu.lc, rest) || !tlv_only(rest, allowed)
-        || (in->last && in->s->text_missing != 0))
+    if (!blocks_take(in->s, allowed[0], x->apdu.data, x->apdu.lc, rest)
+        || !softsim_tlv_only(rest, allowed) || (in->last && in->s->text_missing != 0))
         return x_malformed(x);
     if (!in->last || in->s->sig_alg == SIG_CMAC)
         return SW_OK;
@@ -182,9 +182,9 @@ static uint16_t input_last_block(struct exchange *x, struct input *in, struct tl
 
     if (sw != SW_OK)
         return sw;
-    block = tlv_find(list, IOTSAFE_TAG_LAST_BLOCK);
-    chain = tlv_find(list, IOTSAFE_TAG_INTERMEDIATE_HASH);
-    count = tlv_find(list, IOTSAFE_TAG_HASHED_LENGTH);
+    block = softsim_tlv_find(list, IOTSAFE_TAG_LAST_BLOCK);
+    chain = softsim_tlv_find(list, IOTSAFE_TAG_INTERMEDIATE_HASH);
+    count = softsim_tlv_find(list, IOTSAFE_TAG_HASHED_LENGTH);
     if (block == NULL || chain == NULL || count == NULL || count->len != 4)
         return x_malformed(x);
     rest.block = block->val;
@@ -203,7 +203,7 @@ static uint16_t input_hash(struct exchange *x, struct input *in, struct tlv_list
 
     if (sw != SW_OK)
         return sw;
-    hash = tlv_find(list, IOTSAFE_TAG_FINAL_HASH);
+    hash = softsim_tlv_find(list, IOTSAFE_TAG_FINAL_HASH);
     if (hash == NULL || hash->len != (size_t)EVP_MD_get_size(crypto_hash(in->s->hash)))
         return x_malformed(x);
     memcpy(in->digest, hash->val, hash->len);
@@ -226,7 +226,7 @@ static uint16_t take_input(struct exchange *x, struct input *in, struct tlv_list
         sw = input_hash(x, in, list);
     if (sw != SW_OK)
         return sw;
-    in->signature = tlv_find(list, IOTSAFE_TAG_SIGNATURE);
+    in->signature = softsim_tlv_find(list, IOTSAFE_TAG_SIGNATURE);
     if ((in->signature != NULL) != (in->last && in->s->use == SESSION_VERIFY))
         return x_malformed(x);
     return SW_OK;
@@ -295,7 +295,7 @@ static uint16_t finish_verify(struct exchange *x, const struct input *in)
 
 static uint16_t update(struct exchange *x, enum session_use use)
 {
-    struct input in = { .s = session_find_open(x, use),
+    struct input in = { .s = softsim_session_find_open(x, use),
                         .last = (x->apdu.p1 & IOTSAFE_P1_LAST_BLOCK) != 0 };
     struct tlv_list list;
     uint16_t sw;
@@ -306,23 +306,23 @@ static uint16_t update(struct exchange *x, enum session_use use)
         return SW_BUSY_ADMIN;
     in.o = store_by_uid(x->card->store, in.s->object_uid);
     if (in.o == NULL || in.o->generation != in.s->generation) {
-        session_clear(in.s);
+        softsim_session_clear(in.s);
         return SW_LIMIT_OR_CHANGED; /* the operator has changed it in between */
     }
     sw = take_input(x, &in, &list);
     if (sw == SW_OK && in.last)
         sw = use == SESSION_SIGN ? finish_sign(x, &in) : finish_verify(x, &in);
     if (sw != SW_OK || in.last)
-        session_finish(x->card, in.s);
+        softsim_session_finish(x->card, in.s);
     return sw;
 }
 
 static uint16_t close_session(struct exchange *x, enum session_use use)
 {
     struct session closed;
-    uint16_t sw = session_close(x, use, &closed);
+    uint16_t sw = softsim_session_close(x, use, &closed);
 
-    session_clear(&closed);
+    softsim_session_clear(&closed);
     return sw;
 }
 

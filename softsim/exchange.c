@@ -38,11 +38,11 @@ static void unify_names(struct tlv_list *list, const uint8_t *allowed)
 
 uint16_t x_parse(const struct exchange *x, const uint8_t *allowed_tags, struct tlv_list *ret)
 {
-    if (!tlv_parse(x->apdu.data, x->apdu.lc, ret) || ret->missing != 0)
+    if (!softsim_tlv_parse(x->apdu.data, x->apdu.lc, ret) || ret->missing != 0)
         return x_malformed(x);
     if (dim(x, DIM_NAMESPACE) == NAMESPACE_SINGLE)
         unify_names(ret, allowed_tags);
-    return tlv_only(ret, allowed_tags) ? SW_OK : x_malformed(x);
+    return softsim_tlv_only(ret, allowed_tags) ? SW_OK : x_malformed(x);
 }
 
 static bool id_passes_policy(const struct exchange *x, const struct tlv *id)
@@ -81,8 +81,8 @@ static uint16_t not_found(const struct exchange *x, enum kind kind)
 uint16_t x_find_object(struct exchange *x, const struct tlv_list *list, enum kind kind,
                        struct object **ret)
 {
-    const struct tlv *id = tlv_find(list, kind_tags[kind].id_tag);
-    const struct tlv *label = tlv_find(list, kind_tags[kind].label_tag);
+    const struct tlv *id = softsim_tlv_find(list, kind_tags[kind].id_tag);
+    const struct tlv *label = softsim_tlv_find(list, kind_tags[kind].label_tag);
     const struct store *store = x->card->store;
     struct object *by_label = NULL;
     struct object *o;
@@ -132,10 +132,10 @@ static bool put_rsa_key(struct buf *out, EVP_PKEY *key)
     struct buf n = { 0 }, e = { 0 }, inner = { 0 }, outer = { 0 };
     bool ok = crypto_rsa_numbers(key, &n, &e);
 
-    tlv_put(&inner, IOTSAFE_TAG_RSA_MODULUS, n.data, n.len, TLV_LEN_BER);
-    tlv_put(&inner, IOTSAFE_TAG_RSA_EXPONENT, e.data, e.len, TLV_LEN_BER);
-    tlv_put(&outer, IOTSAFE_TAG_ECC_PUBLIC_KEY, inner.data, inner.len, TLV_LEN_BER);
-    tlv_put(out, IOTSAFE_TAG_PUBLIC_KEY_DATA, outer.data, outer.len, TLV_LEN_BER);
+    softsim_tlv_put(&inner, IOTSAFE_TAG_RSA_MODULUS, n.data, n.len, TLV_LEN_BER);
+    softsim_tlv_put(&inner, IOTSAFE_TAG_RSA_EXPONENT, e.data, e.len, TLV_LEN_BER);
+    softsim_tlv_put(&outer, IOTSAFE_TAG_ECC_PUBLIC_KEY, inner.data, inner.len, TLV_LEN_BER);
+    softsim_tlv_put(out, IOTSAFE_TAG_PUBLIC_KEY_DATA, outer.data, outer.len, TLV_LEN_BER);
     buf_clear(&n);
     buf_clear(&e);
     buf_clear(&inner);
@@ -152,9 +152,10 @@ uint16_t x_put_public_key(struct exchange *x, const struct object *o)
     if (!crypto_point(o->key, point))
         return SW_DATA_CORRUPT;
     if (dim(x, DIM_PUBKEY_FORM) == PUBKEY_NESTED) {
-        tlv_put_header(&x->out, IOTSAFE_TAG_PUBLIC_KEY_DATA, 4 + sizeof(point), TLV_LEN_RAW);
-        tlv_put_header(&x->out, IOTSAFE_TAG_ECC_PUBLIC_KEY, 2 + sizeof(point), TLV_LEN_RAW);
-        tlv_put_header(&x->out, IOTSAFE_TAG_ECC_POINT, sizeof(point), TLV_LEN_RAW);
+        softsim_tlv_put_header(&x->out, IOTSAFE_TAG_PUBLIC_KEY_DATA, 4 + sizeof(point),
+                               TLV_LEN_RAW);
+        softsim_tlv_put_header(&x->out, IOTSAFE_TAG_ECC_PUBLIC_KEY, 2 + sizeof(point), TLV_LEN_RAW);
+        softsim_tlv_put_header(&x->out, IOTSAFE_TAG_ECC_POINT, sizeof(point), TLV_LEN_RAW);
     }
     buf_put(&x->out, point, sizeof(point));
     return SW_OK;

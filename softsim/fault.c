@@ -35,7 +35,7 @@ static bool parse_arg(enum fault_effect e, const char *text, long *ret)
 
     if (e != FAULT_SW)
         return number_parse(text, 0, effects[e].max, ret);
-    if (!hex_decode(text, sw, sizeof(sw), &n) || n != 2)
+    if (!softsim_hex_decode(text, sw, sizeof(sw), &n) || n != 2)
         return false;
     *ret = u16_be(sw);
     return true;
@@ -86,7 +86,7 @@ bool fault_name_fits(const char *wanted, const char *command_name, uint8_t ins)
 
     if (wanted[0] == '\0')
         return true;
-    if (strlen(wanted) == 2 && hex_decode(wanted, &byte, 1, &n))
+    if (strlen(wanted) == 2 && softsim_hex_decode(wanted, &byte, 1, &n))
         return byte == ins;
     squeeze(wanted, want, sizeof(want));
     squeeze(command_name, have, sizeof(have));
@@ -98,7 +98,7 @@ bool fault_name_known(const char *wanted)
     uint8_t byte;
     size_t n;
 
-    if (strlen(wanted) == 2 && hex_decode(wanted, &byte, 1, &n))
+    if (strlen(wanted) == 2 && softsim_hex_decode(wanted, &byte, 1, &n))
         return true;
     for (size_t i = 0; card_command_row(i) != NULL; i++)
         if (fault_name_fits(wanted, card_command_row(i), 0))

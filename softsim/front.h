@@ -4,7 +4,7 @@
 #ifndef SOFTSIM_FRONT_H
 #define SOFTSIM_FRONT_H
 
-#include "modem_habits.h"
+#include "modem_quirks.h"
 #include "sim.h"
 
 /**
@@ -32,7 +32,7 @@ bool front_vpcd_open(struct sim *sim, const char *spec, char ret_where[static 16
  *
  * @param mode  permissions of the pty
  */
-bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struct habits *habits,
+bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struct quirks *quirks,
                    char ret_where[static 160], struct err *err);
 
 #endif

@@ -196,7 +196,7 @@ static void say_something(void *arg)
 
 static void schedule_stranger(struct port *p)
 {
-    int every_ms = modem_habit(&p->modem, HABIT_UNSOLICITED_EVERY);
+    int every_ms = modem_quirk(&p->modem, QUIRK_UNSOLICITED_EVERY);
 
     loop_timer_cancel(p->sim->loop, &p->stranger_timer);
     if (every_ms > 0 && p->fd >= 0)
@@ -241,7 +241,7 @@ static bool replug(void *arg, struct err *err)
     return false;
 }
 
-static bool set_habit(void *arg, const char *setting, struct err *err)
+static bool set_quirk(void *arg, const char *setting, struct err *err)
 {
     struct port *p = arg;
 
@@ -268,10 +268,10 @@ static void stop(void *arg)
     free(p);
 }
 
-bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struct habits *habits,
+bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struct quirks *quirks,
                    char ret_where[static 160], struct err *err)
 {
-    static const struct modem_ops ops = { replug, set_habit };
+    static const struct modem_ops ops = { replug, set_quirk };
     struct port *p = calloc(1, sizeof(*p));
 
     if (p == NULL)
@@ -280,7 +280,7 @@ bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struc
     p->mode = mode;
     p->fd = p->far_fd = -1;
     p->path = strdup(path);
-    modem_init(&p->modem, sim, habits, go_on, go_on, p);
+    modem_init(&p->modem, sim, quirks, go_on, go_on, p);
     if (p->path == NULL || !plug(p, err)) {
         stop(p);
         return false;

@@ -59,7 +59,7 @@ static void append_hex(char *line, size_t *at, const uint8_t *p, size_t n)
 {
     if (p == NULL || 2 * n + 1 > LINE_MAX_BYTES - *at)
         return;
-    hex_encode(p, n, line + *at);
+    softsim_hex_encode(p, n, line + *at);
     *at += 2 * n;
 }
 

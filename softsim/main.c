@@ -5,7 +5,7 @@
 
 #include "admin.h"
 #include "cli.h"
-#include "modem_habits.h"
+#include "modem_quirks.h"
 #include "profile.h"
 
 static const struct {
@@ -15,7 +15,7 @@ static const struct {
 } subcommands[] = {
     { "init", cli_init,
       "init --store DIR [--profile NAME] [--set NAME=VALUE] [--cn NAME] [--san LIST]\n"
-      "       [--key-type p256|brainpool|rsa2048] [--with rsa|brainpool]\n"
+      "       [--key-type p256|brainpool|rsa2048] [--with rsa|brainpool] [--only LABEL]\n"
       "       [--import-key LABEL=PEM] [--force]\n"
       "      make a personalised SIM" },
     { "run", cli_run,
@@ -68,8 +68,8 @@ static int print_settings(void)
         printf("  %-12s %s\n", profile_row(i, &settings), settings);
     printf("\nSettings (--set NAME=VALUE), with their values and [default]:\n");
     profile_print_dimensions(stdout);
-    printf("\nHabits of the modem (--at-set NAME=VALUE), with their values and [default]:\n");
-    habits_print(stdout);
+    printf("\nQuirks of the modem (--at-set NAME=VALUE), with their values and [default]:\n");
+    quirks_print(stdout);
     return CLI_OK;
 }
 

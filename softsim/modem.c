@@ -55,7 +55,7 @@ void modem_error(struct modem *m, int cme)
 {
     /* by AT+CMEE */
     static const int asked[] = { CME_PLAIN, CME_NUMBER, CME_TEXT };
-    int form = modem_habit(m, HABIT_CME);
+    int form = modem_quirk(m, QUIRK_CME);
     char text[80];
 
     if (form == CME_AS_ASKED)
@@ -71,9 +71,9 @@ void modem_error(struct modem *m, int cme)
 
 bool modem_sim_ready(struct modem *m)
 {
-    if (!m->sim->present || modem_habit(m, HABIT_SIM) == SIM_NONE)
+    if (!m->sim->present || modem_quirk(m, QUIRK_SIM) == SIM_NONE)
         modem_error(m, CME_NO_SIM);
-    else if (modem_habit(m, HABIT_SIM) == SIM_PIN)
+    else if (modem_quirk(m, QUIRK_SIM) == SIM_PIN)
         modem_error(m, CME_PIN);
     else if (m->busy_left == 0)
         return true;
@@ -104,16 +104,16 @@ static void read_cmee(struct modem *m)
 
 static void read_cpin(struct modem *m)
 {
-    if (!m->sim->present || modem_habit(m, HABIT_SIM) == SIM_NONE)
+    if (!m->sim->present || modem_quirk(m, QUIRK_SIM) == SIM_NONE)
         modem_error(m, CME_NO_SIM);
     else
-        modem_info(m, modem_habit(m, HABIT_SIM) == SIM_PIN ? "+CPIN: SIM PIN" : "+CPIN: READY",
+        modem_info(m, modem_quirk(m, QUIRK_SIM) == SIM_PIN ? "+CPIN: SIM PIN" : "+CPIN: READY",
                    false);
 }
 
 static void factory_settings(struct modem *m)
 {
-    m->echo = modem_habit(m, HABIT_ECHO) == YES;
+    m->echo = modem_quirk(m, QUIRK_ECHO) == YES;
     m->verbose = true;
     m->cmee = 0;
 }
@@ -137,7 +137,7 @@ static void tell_version(struct modem *m)
 
 static bool family_offered(const struct modem *m, int family)
 {
-    int offered = modem_habit(m, HABIT_COMMANDS);
+    int offered = modem_quirk(m, QUIRK_COMMANDS);
 
     return family == COMMANDS_BOTH || offered == COMMANDS_BOTH || offered == family;
 }
@@ -167,7 +167,7 @@ static const struct extended *find_extended(const struct modem *m, const char *t
     for (size_t i = 0; i < ARRAY_LEN(extended); i++) {
         const struct extended *e = &extended[i];
         size_t n = strlen(e->name);
-        bool missing = e->set == modem_cchc && modem_habit(m, HABIT_CCHC) == CCHC_MISSING;
+        bool missing = e->set == modem_cchc && modem_quirk(m, QUIRK_CCHC) == CCHC_MISSING;
 
         *ret_rest = text + n;
         if (strncasecmp(text, e->name, n) == 0 && strchr("=?", text[n]) != NULL && !missing
@@ -181,7 +181,7 @@ static void run_test(struct modem *m, const struct extended *e)
 {
     bool about_cards = e->family != COMMANDS_BOTH;
 
-    if (about_cards && modem_habit(m, HABIT_TEST_COMMANDS) == TEST_ERROR)
+    if (about_cards && modem_quirk(m, QUIRK_TEST_COMMANDS) == TEST_ERROR)
         modem_error(m, CME_PLAIN_ERROR);
     else if (e->test[0] == '\0')
         modem_ok(m);
@@ -251,7 +251,7 @@ static void run_basics(struct modem *m, const char *p)
 
 static void run_line(struct modem *m, const char *line)
 {
-    size_t limit = (size_t)modem_habit(m, HABIT_LINE_MAX);
+    size_t limit = (size_t)modem_quirk(m, QUIRK_LINE_MAX);
 
     if (limit != 0 && strlen(line) > limit)
         modem_error(m, CME_TOO_LONG);
@@ -290,7 +290,7 @@ static void forget_exchange(struct modem *m)
 
 static void say_restart(struct modem *m, const char *text)
 {
-    if (modem_habit(m, HABIT_RESTART_LINES) != RESTART_OFF)
+    if (modem_quirk(m, QUIRK_RESTART_LINES) != RESTART_OFF)
         line_text(&m->line, text);
 }
 
@@ -316,27 +316,27 @@ static void on_answer(void *arg, const uint8_t *rsp, size_t len)
         m->done(m->arg);
 }
 
-void modem_init(struct modem *m, struct sim *sim, const struct habits *habits,
+void modem_init(struct modem *m, struct sim *sim, const struct quirks *quirks,
                 void (*done)(void *arg), void (*drained)(void *arg), void *arg)
 {
     *m = (struct modem){
-        .sim = sim, .habits = *habits, .done = done, .drained = drained, .arg = arg
+        .sim = sim, .quirks = *quirks, .done = done, .drained = drained, .arg = arg
     };
-    line_init(&m->line, sim->loop, &m->habits, &sim->n_line_faults, drained, arg);
+    line_init(&m->line, sim->loop, &m->quirks, &sim->n_line_faults, drained, arg);
 }
 
 bool modem_set(struct modem *m, const char *setting, struct err *err)
 {
-    if (!habits_set(&m->habits, setting, err))
+    if (!quirks_set(&m->quirks, setting, err))
         return false;
-    m->busy_left = modem_habit(m, HABIT_BUSY);
+    m->busy_left = modem_quirk(m, QUIRK_BUSY);
     return true;
 }
 
 void modem_power_on(struct modem *m, int fd)
 {
     m->line.fd = fd;
-    m->busy_left = modem_habit(m, HABIT_BUSY);
+    m->busy_left = modem_quirk(m, QUIRK_BUSY);
     factory_settings(m);
     forget_sessions(m);
     sim_user_begin(m->sim, &m->user, "at", on_answer, m);

@@ -26,7 +26,7 @@ struct modem {
     struct sim *sim;
     struct sim_user user;
     bool plugged; /* user is in use */
-    struct habits habits;
+    struct quirks quirks;
     struct modem_line line;
     bool echo, verbose;
     int cmee;      /* 0, 1, 2 */
@@ -48,11 +48,11 @@ struct modem {
     void *arg;
 };
 
-/** Habits stay as they are over power cycles. done and drained are called with arg. */
-void modem_init(struct modem *m, struct sim *sim, const struct habits *habits,
+/** Quirks stay as they are over power cycles. done and drained are called with arg. */
+void modem_init(struct modem *m, struct sim *sim, const struct quirks *quirks,
                 void (*done)(void *arg), void (*drained)(void *arg), void *arg);
 
-/** Change a habit; the count of `busy` begins anew. */
+/** Change a quirk; the count of `busy` begins anew. */
 bool modem_set(struct modem *m, const char *setting, struct err *err);
 
 /** Power on with a descriptor to write to: settings of the factory, a new user of the card. */
@@ -78,9 +78,9 @@ void modem_cchc(struct modem *m, const char *args);
 
 /* ---- for both ---- */
 
-static inline int modem_habit(const struct modem *m, enum habit h)
+static inline int modem_quirk(const struct modem *m, enum quirk q)
 {
-    return m->habits.v[h];
+    return m->quirks.v[q];
 }
 
 void modem_ok(struct modem *m);

@@ -37,17 +37,17 @@ static const char *const strangers[] = {
     "+CSQ: 17,99",
 };
 
-static int habit(const struct modem_line *l, enum habit h)
+static int quirk(const struct modem_line *l, enum quirk q)
 {
-    return l->habits->v[h];
+    return l->quirks->v[q];
 }
 
 /* ---- chance: the same seed gives the same ---- */
 
 static uint64_t draw(struct modem_line *l, uint64_t below)
 {
-    if (l->seed != habit(l, HABIT_SEED)) {
-        l->seed = habit(l, HABIT_SEED);
+    if (l->seed != quirk(l, QUIRK_SEED)) {
+        l->seed = quirk(l, QUIRK_SEED);
         l->rng = (uint64_t)l->seed * 0x9e3779b97f4a7c15u;
     }
     l->rng ^= l->rng << 13;
@@ -130,7 +130,7 @@ static void push(struct modem_line *l, const char *text, size_t len, uint64_t de
 /* Text in pieces of random lengths. */
 static void push_pieces(struct modem_line *l, const struct buf *text, uint64_t delay_us)
 {
-    uint64_t n = 1 + draw(l, (uint64_t)habit(l, HABIT_PIECES));
+    uint64_t n = 1 + draw(l, (uint64_t)quirk(l, QUIRK_PIECES));
     const char *p = (const char *)text->data;
     size_t left = text->len;
 
@@ -138,7 +138,7 @@ static void push_pieces(struct modem_line *l, const struct buf *text, uint64_t d
         size_t len = 1 + (size_t)draw(l, left - 1);
 
         push(l, p, len, delay_us);
-        delay_us = (uint64_t)habit(l, HABIT_PIECE_GAP);
+        delay_us = (uint64_t)quirk(l, QUIRK_PIECE_GAP);
         p += len;
         left -= len;
     }
@@ -169,15 +169,15 @@ static void put_line(struct buf *b, const char *text)
 
 static void perhaps_a_stranger(struct modem_line *l, struct buf *b)
 {
-    while (draw(l, 100) < (uint64_t)habit(l, HABIT_UNSOLICITED))
+    while (draw(l, 100) < (uint64_t)quirk(l, QUIRK_UNSOLICITED))
         put_line(b, strangers[draw(l, ARRAY_LEN(strangers))]);
 }
 
 /* ---- what is due at every N-th response of the card ---- */
 
-static bool due(struct modem_line *l, enum habit h)
+static bool due(struct modem_line *l, enum quirk q)
 {
-    int n = habit(l, h);
+    int n = quirk(l, q);
     bool strikes = n > 0 && l->responses % (unsigned long)n == 0;
 
     *l->faults += strikes;
@@ -185,9 +185,9 @@ static bool due(struct modem_line *l, enum habit h)
 }
 
 /* For things of several kinds: which one it is this time. */
-static size_t turn_of(const struct modem_line *l, enum habit h, size_t kinds)
+static size_t turn_of(const struct modem_line *l, enum quirk q, size_t kinds)
 {
-    return (size_t)(l->responses / (unsigned long)habit(l, h)) % kinds;
+    return (size_t)(l->responses / (unsigned long)quirk(l, q)) % kinds;
 }
 
 /* Lines in front of a response that look as if they said something about it. */
@@ -196,12 +196,12 @@ static void put_misleading(struct modem_line *l, struct buf *b)
     static const char *const restarts[] = { "+CPIN: READY", "RDY", "+QUSIM: 1", "+CFUN: 1" };
     static const char *const codes[] = { "OK", "ERROR" };
 
-    if (habit(l, HABIT_RESTART_LINES) >= RESTART_STRAY && due(l, HABIT_RESTART_LINES))
-        put_line(b, restarts[turn_of(l, HABIT_RESTART_LINES, ARRAY_LEN(restarts))]);
-    if (due(l, HABIT_CSIM_LINES))
+    if (quirk(l, QUIRK_RESTART_LINES) >= RESTART_STRAY && due(l, QUIRK_RESTART_LINES))
+        put_line(b, restarts[turn_of(l, QUIRK_RESTART_LINES, ARRAY_LEN(restarts))]);
+    if (due(l, QUIRK_CSIM_LINES))
         put_line(b, "+CSIM: 20,\"AAAAAAAAAAAAAAAA9000\"");
-    if (due(l, HABIT_STRAY_CODES))
-        put_line(b, codes[turn_of(l, HABIT_STRAY_CODES, ARRAY_LEN(codes))]);
+    if (due(l, QUIRK_STRAY_CODES))
+        put_line(b, codes[turn_of(l, QUIRK_STRAY_CODES, ARRAY_LEN(codes))]);
 }
 
 /* Index of one of the hexadecimal digits of the response. */
@@ -216,13 +216,13 @@ static size_t some_digit(struct modem_line *l, const char *info)
 
 static void put_response(struct modem_line *l, struct buf *b, const char *info)
 {
-    bool lost = due(l, HABIT_LOST_CHARACTERS), doubled = due(l, HABIT_DOUBLED_CHARACTERS);
-    bool cut = due(l, HABIT_CUT_LINES);
+    bool lost = due(l, QUIRK_LOST_CHARACTERS), doubled = due(l, QUIRK_DOUBLED_CHARACTERS);
+    bool cut = due(l, QUIRK_CUT_LINES);
     size_t at = lost || doubled || cut ? some_digit(l, info) : 0;
 
     buf_put(b, info, at);
     if (cut)
-        put_line(b, strangers[turn_of(l, HABIT_CUT_LINES, ARRAY_LEN(strangers))]);
+        put_line(b, strangers[turn_of(l, QUIRK_CUT_LINES, ARRAY_LEN(strangers))]);
     if (doubled)
         buf_u8(b, (uint8_t)info[at]);
     put(b, info + at + (lost && !doubled));
@@ -238,8 +238,8 @@ static const char *without_prefix(const char *info)
 
 static void put_info(struct modem_line *l, struct buf *b, const struct modem_answer *a)
 {
-    *l->faults += a->of_card && habit(l, HABIT_OLD_ANSWERS) > 0 && l->old[0] != NULL;
-    for (int i = habit(l, HABIT_OLD_ANSWERS); a->of_card && i > 0; i--)
+    *l->faults += a->of_card && quirk(l, QUIRK_OLD_ANSWERS) > 0 && l->old[0] != NULL;
+    for (int i = quirk(l, QUIRK_OLD_ANSWERS); a->of_card && i > 0; i--)
         if (l->old[i - 1] != NULL)
             put_line(b, without_prefix(l->old[i - 1]));
     if (!a->terse)
@@ -272,7 +272,7 @@ static void remember(struct modem_line *l, const char *info)
 static void put_both(struct modem_line *l, const struct modem_answer *a, bool lose_ok,
                      uint64_t delay_us)
 {
-    int order = a->info == NULL ? OK_BEHIND : habit(l, HABIT_OK);
+    int order = a->info == NULL ? OK_BEHIND : quirk(l, QUIRK_OK);
     struct buf b = { 0 };
 
     perhaps_a_stranger(l, &b);
@@ -286,7 +286,7 @@ static void put_both(struct modem_line *l, const struct modem_answer *a, bool lo
     if (order != OK_BEHIND) {
         push_pieces(l, &b, delay_us);
         buf_clear(&b);
-        delay_us = 1000u * (uint64_t)habit(l, HABIT_OK_GAP);
+        delay_us = 1000u * (uint64_t)quirk(l, QUIRK_OK_GAP);
     }
     if (order == OK_FIRST && !lose_ok)
         put_info(l, &b, a);
@@ -303,16 +303,16 @@ static const char call_ends[] = "\r\nRING\r\n\r\nNO CARRIER\r\n";
 
 void line_answer(struct modem_line *l, const struct modem_answer *a)
 {
-    bool lost = one_in(l, habit(l, HABIT_LOST));
-    bool late = habit(l, HABIT_DELAY) > 0 && one_in(l, habit(l, HABIT_DELAY_ONE_IN));
-    uint64_t delay_us = late ? 1000u * (uint64_t)habit(l, HABIT_DELAY) : 0;
+    bool lost = one_in(l, quirk(l, QUIRK_LOST));
+    bool late = quirk(l, QUIRK_DELAY) > 0 && one_in(l, quirk(l, QUIRK_DELAY_ONE_IN));
+    uint64_t delay_us = late ? 1000u * (uint64_t)quirk(l, QUIRK_DELAY) : 0;
 
     l->responses += a->of_card;
-    if (a->of_card && due(l, HABIT_CALL_ENDS)) {
+    if (a->of_card && due(l, QUIRK_CALL_ENDS)) {
         push(l, call_ends, strlen(call_ends), 0);
         delay_us += CALL_ENDS_US;
     }
-    if (!lost || habit(l, HABIT_LOST_PART) == LOSE_OK)
+    if (!lost || quirk(l, QUIRK_LOST_PART) == LOSE_OK)
         put_both(l, a, lost, delay_us);
     if (a->info != NULL && a->of_card)
         remember(l, a->info);
@@ -339,11 +339,11 @@ void line_unsolicited(struct modem_line *l)
 
 /* ---- life ---- */
 
-void line_init(struct modem_line *l, struct loop *loop, const struct habits *habits,
+void line_init(struct modem_line *l, struct loop *loop, const struct quirks *quirks,
                unsigned long *faults, void (*drained)(void *arg), void *arg)
 {
     *l = (struct modem_line){
-        .loop = loop, .habits = habits, .faults = faults, .fd = -1, .drained = drained, .arg = arg
+        .loop = loop, .quirks = quirks, .faults = faults, .fd = -1, .drained = drained, .arg = arg
     };
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way out of a modem: lines become pieces of text, late, lost, interrupted by
- * unsolicited ones, as the habits say, and go to a descriptor in their order. */
+ * unsolicited ones, as the quirks say, and go to a descriptor in their order. */
 #ifndef SOFTSIM_MODEM_LINE_H
 #define SOFTSIM_MODEM_LINE_H
 
 #include "loop.h"
-#include "modem_habits.h"
+#include "modem_quirks.h"
 
 #define OLD_ANSWERS_MAX 4
 
@@ -13,7 +13,7 @@ struct chunk;
 
 struct modem_line {
     struct loop *loop;
-    const struct habits *habits;
+    const struct quirks *quirks;
     int fd; /* the front end's; non-blocking */
     struct chunk *first, *last;
     struct timer timer; /* set while the first chunk is not due */
@@ -29,7 +29,7 @@ struct modem_line {
 };
 
 /** What strikes at every N-th response, and old answers, are counted in *faults. */
-void line_init(struct modem_line *l, struct loop *loop, const struct habits *habits,
+void line_init(struct modem_line *l, struct loop *loop, const struct quirks *quirks,
                unsigned long *faults, void (*drained)(void *arg), void *arg);
 /** Forget what is not written, and old answers. */
 void line_clear(struct modem_line *l);

@@ -38,10 +38,10 @@ static int take_hex(const struct modem *m, const char *p, size_t max, struct buf
         return CME_TOO_LONG;
     memcpy(text, p, len);
     text[len] = '\0';
-    for (size_t i = 0; i < len && modem_habit(m, HABIT_LOWER_HEX) == REFUSE; i++)
+    for (size_t i = 0; i < len && modem_quirk(m, QUIRK_LOWER_HEX) == REFUSE; i++)
         if (islower((unsigned char)text[i]))
             return CME_BAD_CHARACTERS;
-    if (!hex_decode(text, bytes, sizeof(bytes), &n))
+    if (!softsim_hex_decode(text, bytes, sizeof(bytes), &n))
         return CME_BAD_CHARACTERS;
     if (n > max)
         return CME_TOO_LONG;
@@ -71,9 +71,9 @@ static int take_apdu(struct modem *m, const char *args)
         return error;
     if (declared != 2 * m->cmd.len || m->cmd.len < APDU_HEADER_SIZE)
         return CME_BAD_PARAMETERS;
-    if (modem_habit(m, HABIT_SHORT_APDU) == REFUSE && m->cmd.len < 5)
+    if (modem_quirk(m, QUIRK_SHORT_APDU) == REFUSE && m->cmd.len < 5)
         return CME_BAD_PARAMETERS;
-    if (modem_habit(m, HABIT_LE_AFTER_DATA) == REFUSE && !length_is_exact(&m->cmd))
+    if (modem_quirk(m, QUIRK_LE_AFTER_DATA) == REFUSE && !length_is_exact(&m->cmd))
         return CME_BAD_PARAMETERS;
     return 0;
 }
@@ -111,17 +111,17 @@ static void lower(char *text)
 /* `PREFIX: <length>,"<hex>"` in the modem's spelling. */
 static void answer_apdu(struct modem *m, const uint8_t *rsp, size_t len)
 {
-    size_t limit = (size_t)modem_habit(m, HABIT_ANSWER_MAX);
-    const char *quote = modem_habit(m, HABIT_QUOTES) == YES ? "\"" : "";
+    size_t limit = (size_t)modem_quirk(m, QUIRK_ANSWER_MAX);
+    const char *quote = modem_quirk(m, QUIRK_QUOTES) == YES ? "\"" : "";
     size_t shown = limit != 0 && limit < len ? limit : len;
-    char *hex = hex_text(rsp, shown);
+    char *hex = softsim_hex_text(rsp, shown);
     char *info = NULL;
 
-    if (hex != NULL && modem_habit(m, HABIT_HEX) == HEX_LOWER)
+    if (hex != NULL && modem_quirk(m, QUIRK_HEX) == HEX_LOWER)
         lower(hex);
     if (hex != NULL
         && asprintf(&info, "%s:%s%zu,%s%s%s", m->prefix,
-                    modem_habit(m, HABIT_SPACE) == YES ? " " : "", 2 * len, quote, hex, quote)
+                    modem_quirk(m, QUIRK_SPACE) == YES ? " " : "", 2 * len, quote, hex, quote)
                < 0)
         info = NULL;
     if (info != NULL)
@@ -142,7 +142,7 @@ static void refuse_channel(struct modem *m)
 /* The channel is open, but the caller is not told. */
 static bool swallow_open(struct modem *m)
 {
-    int n = modem_habit(m, HABIT_NO_ANSWER_TO_OPEN);
+    int n = modem_quirk(m, QUIRK_NO_ANSWER_TO_OPEN);
     bool swallowed;
 
     m->opens++;
@@ -166,10 +166,10 @@ static void answer_card(struct modem *m, const uint8_t *rsp, size_t len)
     const uint8_t *sw = rsp + len - 2;
     bool mismatch = len >= 2 && sw[0] == 0x6d && sw[1] == 0x01;
 
-    if (len >= 2 && modem_habit(m, HABIT_ERROR_STYLE) == STYLE_ERROR && !says_ok(sw[0])
+    if (len >= 2 && modem_quirk(m, QUIRK_ERROR_STYLE) == STYLE_ERROR && !says_ok(sw[0])
         && !mismatch)
         modem_error(m, CME_PLAIN_ERROR);
-    else if (len == 2 && modem_habit(m, HABIT_INIT_REPLY) == INIT_OK && is_init(&m->cmd)
+    else if (len == 2 && modem_quirk(m, QUIRK_INIT_REPLY) == INIT_OK && is_init(&m->cmd)
              && says_ok(sw[0]))
         modem_ok(m);
     else if (!opened_channel(m, rsp, len) || !swallow_open(m))
@@ -222,7 +222,7 @@ static void transmit(struct modem *m, const char *prefix)
     m->rounds = 0;
     buf_clear(&m->data);
     submit(m, m->cmd.data, m->cmd.len,
-           modem_habit(m, HABIT_FETCH) == FETCH_MODEM ? on_fetched : answer_card);
+           modem_quirk(m, QUIRK_FETCH) == FETCH_MODEM ? on_fetched : answer_card);
 }
 
 /* ---- +CSIM ---- */
@@ -240,9 +240,9 @@ void modem_csim(struct modem *m, const char *args)
         modem_error(m, error);
     else if (!modem_sim_ready(m))
         return;
-    else if (modem_habit(m, HABIT_CSIM_CHANNELS) == REFUSE && concerns_channels(&m->cmd))
+    else if (modem_quirk(m, QUIRK_CSIM_CHANNELS) == REFUSE && concerns_channels(&m->cmd))
         modem_error(m, CME_NOT_ALLOWED);
-    else if (modem_habit(m, HABIT_NO_CHANNELS) == YES && manages_channels(&m->cmd))
+    else if (modem_quirk(m, QUIRK_NO_CHANNELS) == YES && manages_channels(&m->cmd))
         refuse_channel(m);
     else
         transmit(m, "+CSIM");
@@ -261,7 +261,7 @@ static struct modem_session *find_session(struct modem *m, const char *id, size_
 
 static void name_session(struct modem *m, struct modem_session *s)
 {
-    if (modem_habit(m, HABIT_SESSION_ID) == ID_IS_HANDLE)
+    if (modem_quirk(m, QUIRK_SESSION_ID) == ID_IS_HANDLE)
         snprintf(s->id, sizeof(s->id), "%016x", 0x385a7cfu + 0x1010u * m->last_handle++);
     else
         snprintf(s->id, sizeof(s->id), "%u", s->channel);
@@ -297,8 +297,8 @@ static void on_selected(struct modem *m, const uint8_t *rsp, size_t len)
     *s = (struct modem_session){ .open = true, .channel = m->channel };
     name_session(m, s);
     snprintf(info, sizeof(info), "%s%s",
-             modem_habit(m, HABIT_SESSION_PREFIX) == NO ? ""
-             : modem_habit(m, HABIT_SPACE) == YES       ? "+CCHO: "
+             modem_quirk(m, QUIRK_SESSION_PREFIX) == NO ? ""
+             : modem_quirk(m, QUIRK_SPACE) == YES       ? "+CCHO: "
                                                         : "+CCHO:",
              s->id);
     if (!swallow_open(m))
@@ -320,7 +320,7 @@ void modem_ccho(struct modem *m, const char *args)
         error = CME_BAD_PARAMETERS;
     if (error != 0)
         modem_error(m, error);
-    else if (modem_habit(m, HABIT_NO_CHANNELS) == YES)
+    else if (modem_quirk(m, QUIRK_NO_CHANNELS) == YES)
         refuse_channel(m);
     else if (modem_sim_ready(m))
         submit(m, open, sizeof(open), on_opened);
@@ -330,7 +330,7 @@ static void fill_class(struct modem *m, uint8_t channel)
 {
     uint8_t *cla = m->cmd.data;
 
-    if (modem_habit(m, HABIT_CLASS_BY) == BY_CALLER)
+    if (modem_quirk(m, QUIRK_CLASS_BY) == BY_CALLER)
         return;
     if (channel <= 3)
         *cla = (uint8_t)((*cla & 0xfc) | channel);

@@ -98,7 +98,7 @@ size_t object_file_size(const struct object *o, const struct profile *p)
 static void put_optional(struct buf *out, uint8_t tag, uint8_t val)
 {
     if (val != 0)
-        tlv_put_u8(out, tag, val);
+        softsim_tlv_put_u8(out, tag, val);
 }
 
 static void put_file_attributes(const struct object *o, const struct profile *p, struct buf *out)
@@ -106,26 +106,26 @@ static void put_file_attributes(const struct object *o, const struct profile *p,
     uint16_t size = (uint16_t)object_file_size(o, p);
 
     if (p->v[DIM_FILE_USAGE_TAG] == ON)
-        tlv_put_u8(out, IOTSAFE_TAG_FILE_USAGE, o->file_usage);
+        softsim_tlv_put_u8(out, IOTSAFE_TAG_FILE_USAGE, o->file_usage);
     if (p->v[DIM_FILE_SIZE_ORDER] == BYTE_ORDER_LITTLE)
         size = (uint16_t)(size >> 8 | size << 8);
-    tlv_put_u16(out, IOTSAFE_TAG_FILE_SIZE, size);
+    softsim_tlv_put_u16(out, IOTSAFE_TAG_FILE_SIZE, size);
 }
 
 static void put_key_attributes(const struct object *o, const struct profile *p, struct buf *out)
 {
-    tlv_put_u8(out, IOTSAFE_TAG_KEY_TYPE, o->key_type);
+    softsim_tlv_put_u8(out, IOTSAFE_TAG_KEY_TYPE, o->key_type);
     put_optional(out, IOTSAFE_TAG_KEY_USAGE, o->usage);
-    tlv_put_u8(out, IOTSAFE_TAG_FUNCTIONS, o->functions);
+    softsim_tlv_put_u8(out, IOTSAFE_TAG_FUNCTIONS, o->functions);
     if (o->sig_algs != 0 && p->v[DIM_TAG92_BUG] == ON) {
         /* seen on a real card: the length says two, one byte follows */
-        tlv_put_header(out, IOTSAFE_TAG_SIGNATURE_ALG, 2, TLV_LEN_RAW);
+        softsim_tlv_put_header(out, IOTSAFE_TAG_SIGNATURE_ALG, 2, TLV_LEN_RAW);
         buf_u8(out, o->sig_algs);
     } else {
         put_optional(out, IOTSAFE_TAG_SIGNATURE_ALG, o->sig_algs);
     }
     if (o->hash_algs != 0)
-        tlv_put_u16(out, IOTSAFE_TAG_HASH, o->hash_algs);
+        softsim_tlv_put_u16(out, IOTSAFE_TAG_HASH, o->hash_algs);
     put_optional(out, IOTSAFE_TAG_AGREEMENT, o->agreement);
     put_optional(out, IOTSAFE_TAG_DERIVATION, o->derivation);
 }
@@ -135,10 +135,10 @@ void object_put_attributes(const struct object *o, const struct profile *p, stru
     const struct kind_tags *t = &kind_tags[o->kind];
 
     if (o->label[0] != '\0')
-        tlv_put(out, t->label_tag, o->label, strlen(o->label), TLV_LEN_RAW);
-    tlv_put(out, t->id_tag, o->id, o->id_len, TLV_LEN_RAW);
-    tlv_put_u8(out, IOTSAFE_TAG_ACCESS, o->access);
-    tlv_put_u8(out, IOTSAFE_TAG_STATE, o->state);
+        softsim_tlv_put(out, t->label_tag, o->label, strlen(o->label), TLV_LEN_RAW);
+    softsim_tlv_put(out, t->id_tag, o->id, o->id_len, TLV_LEN_RAW);
+    softsim_tlv_put_u8(out, IOTSAFE_TAG_ACCESS, o->access);
+    softsim_tlv_put_u8(out, IOTSAFE_TAG_STATE, o->state);
     if (o->kind == KIND_FILE)
         put_file_attributes(o, p, out);
     else

@@ -15,7 +15,7 @@ static struct object *find(const struct store *s, enum kind kind, const char *na
     uint8_t id[IOTSAFE_ID_MAX];
     size_t len;
 
-    if (o == NULL && hex_decode(name, id, sizeof(id), &len) && len != 0)
+    if (o == NULL && softsim_hex_decode(name, id, sizeof(id), &len) && len != 0)
         o = store_by_id(s, kind, id, len);
     return o;
 }
@@ -53,7 +53,7 @@ static struct object *create(struct store *s, enum kind kind, const char *label,
     struct object *o;
 
     if (id_text == NULL ? !free_id(s, kind, id, &len)
-                        : !hex_decode(id_text, id, sizeof(id), &len) || len == 0) {
+                        : !softsim_hex_decode(id_text, id, sizeof(id), &len) || len == 0) {
         err_set(err, "%s: not an identifier of 1 to 20 bytes in hexadecimal, or none free",
                 id_text == NULL ? "" : id_text);
         return NULL;

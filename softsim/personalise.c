@@ -17,7 +17,7 @@
 #define NOTES "This is an iotsafe-softsim: a software SIM, not for production.\n"
 
 enum what { PAIR, PUBLIC, FILE_CERT, FILE_CA, FILE_NOTES, SECRET };
-enum when { ALWAYS, WITH_RSA, WITH_BRAINPOOL, WITH_CMAC };
+enum when { ALWAYS, WITH_RSA, WITH_BRAINPOOL, WITH_CMAC, FOR_KIGEN };
 
 static const struct row {
     const char *label;
@@ -55,6 +55,22 @@ static const struct row {
       IOTSAFE_FUNCTION_SIGN | IOTSAFE_FUNCTION_GENERATE | IOTSAFE_FUNCTION_AGREE,
       IOTSAFE_ACCESS_READ, true, NULL },
     { "cmac-key", SECRET, WITH_CMAC, 0x16, KEY_TYPE_CMAC, IOTSAFE_FUNCTION_SIGN, 0, true, NULL },
+    /* what this operator's client asks for by name */
+    { "BootstrapKey_1", PAIR, FOR_KIGEN, 0x30, IOTSAFE_KEY_P256, IOTSAFE_FUNCTION_SIGN,
+      IOTSAFE_ACCESS_READ, true, NULL },
+    { "BootstrapCert_1", FILE_CERT, FOR_KIGEN, 0x31, 0, 0, IOTSAFE_ACCESS_READ, true,
+      "BootstrapKey_1" },
+    { "operationalKeyLabel_1", PAIR, FOR_KIGEN, 0x32, IOTSAFE_KEY_P256,
+      IOTSAFE_FUNCTION_SIGN | IOTSAFE_FUNCTION_GENERATE, IOTSAFE_ACCESS_READ, false, NULL },
+    { "operationalKeyLabel_2", PAIR, FOR_KIGEN, 0x33, IOTSAFE_KEY_P256,
+      IOTSAFE_FUNCTION_SIGN | IOTSAFE_FUNCTION_GENERATE, IOTSAFE_ACCESS_READ, false, NULL },
+    { "serverCertificate", FILE_CA, FOR_KIGEN, 0x34, 0, 0, IOTSAFE_ACCESS_READ, true, NULL },
+    { "clientsessionKey", PAIR, FOR_KIGEN, 0x35, IOTSAFE_KEY_P256_VOLATILE,
+      IOTSAFE_FUNCTION_GENERATE | IOTSAFE_FUNCTION_AGREE, IOTSAFE_ACCESS_READ, false, NULL },
+    { "serversessionKey", PUBLIC, FOR_KIGEN, 0x36, IOTSAFE_KEY_P256, IOTSAFE_FUNCTION_AGREE,
+      IOTSAFE_ACCESS_UPDATE, false, NULL },
+    { "secretkeyLabel", SECRET, FOR_KIGEN, 0x37, IOTSAFE_KEY_HMAC, IOTSAFE_FUNCTION_DERIVE, 0, true,
+      NULL },
 };
 
 /* Numbers that differ on the cards of a profile. */
@@ -69,13 +85,15 @@ static const struct {
     { "quantag-1.4", "psk", 4 },
 };
 
-/* Objects that serve more than one purpose on the cards of a profile. */
+/* Objects that have more functions or another type on the cards of a profile. */
 static const struct {
     const char *profile;
     const char *label;
-    uint8_t functions;
-} widened[] = {
-    { "wolfssl", "peer-key", IOTSAFE_FUNCTION_SIGN }, /* and verifies */
+    uint8_t functions; /* in addition */
+    uint8_t key_type;  /* 0: the same */
+} altered[] = {
+    { "wolfssl", "peer-key", IOTSAFE_FUNCTION_SIGN, 0 },        /* and verifies */
+    { "thales-p11", "peer-key", 0, IOTSAFE_KEY_P256_VOLATILE }, /* its client crashes on 13 */
 };
 
 struct job {
@@ -114,12 +132,17 @@ static size_t make_id(const struct profile *p, unsigned number, uint8_t id[stati
     }
 }
 
+static bool is_altered(const struct job *j, const struct row *r, size_t i)
+{
+    return strcmp(altered[i].profile, j->profile->name) == 0
+           && strcmp(altered[i].label, r->label) == 0;
+}
+
 static uint8_t functions_of(const struct job *j, const struct row *r)
 {
-    for (size_t i = 0; i < ARRAY_LEN(widened); i++)
-        if (strcmp(widened[i].profile, j->profile->name) == 0
-            && strcmp(widened[i].label, r->label) == 0)
-            return (uint8_t)(r->functions | widened[i].functions);
+    for (size_t i = 0; i < ARRAY_LEN(altered); i++)
+        if (is_altered(j, r, i))
+            return (uint8_t)(r->functions | altered[i].functions);
     return r->functions;
 }
 
@@ -141,7 +164,12 @@ static struct object *add(struct job *j, const struct row *r, enum kind kind, un
 
 static uint8_t type_of(const struct job *j, const struct row *r)
 {
-    return strcmp(r->label, "client-key") == 0 ? j->how->client_key_type : r->key_type;
+    if (strcmp(r->label, "client-key") == 0)
+        return j->how->client_key_type;
+    for (size_t i = 0; i < ARRAY_LEN(altered); i++)
+        if (is_altered(j, r, i) && altered[i].key_type != 0)
+            return altered[i].key_type;
+    return r->key_type;
 }
 
 static void set_key_attributes(const struct job *j, const struct row *r, struct object *o)
@@ -334,18 +362,45 @@ static bool add_row(struct job *j, const struct row *r)
     }
 }
 
-static bool wanted(const struct job *j, enum when when)
+static bool is_one_of_only(const struct personalisation *how, const char *label)
 {
-    switch (when) {
+    for (size_t i = 0; i < how->n_only; i++)
+        if (strcmp(how->only[i], label) == 0)
+            return true;
+    return how->n_only == 0;
+}
+
+static bool wanted(const struct job *j, const struct row *r)
+{
+    if (!is_one_of_only(j->how, r->label))
+        return false;
+    switch (r->when) {
     case WITH_RSA:
         return j->how->with_rsa;
     case WITH_BRAINPOOL:
         return j->how->with_brainpool;
     case WITH_CMAC:
         return j->profile->v[DIM_CMAC] == ON;
+    case FOR_KIGEN:
+        return strcmp(j->profile->name, "kigen") == 0;
     default:
         return true;
     }
+}
+
+/* A label that no object has is a mistake, not a wish for less. */
+static bool check_only(const struct store *s, const struct personalisation *how, struct err *err)
+{
+    for (size_t i = 0; i < how->n_only; i++) {
+        bool found = false;
+
+        for (size_t k = 0; !found && k < s->n_objects; k++)
+            found = strcmp(s->objects[k]->label, how->only[i]) == 0;
+        if (!found)
+            return err_set(err, "--only %s: a SIM of this profile has no such object",
+                           how->only[i]);
+    }
+    return true;
 }
 
 static bool write_ca(const struct job *j)
@@ -366,7 +421,7 @@ bool personalise(struct store *s, const struct profile *profile, const struct pe
     bool ok = ca_create(&j.ca, err) && write_ca(&j);
 
     for (size_t i = 0; ok && i < ARRAY_LEN(rows); i++)
-        ok = !wanted(&j, rows[i].when) || add_row(&j, &rows[i]);
+        ok = !wanted(&j, &rows[i]) || add_row(&j, &rows[i]);
     ca_clear(&j.ca);
-    return ok;
+    return ok && check_only(s, how, err);
 }

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #define IMPORTS_MAX 8
+#define ONLY_MAX 16
 
 struct personalisation {
     const char *cn;
@@ -18,6 +19,8 @@ struct personalisation {
         const char *pem_file;
     } imports[IMPORTS_MAX]; /* private keys to use instead of new ones */
     size_t n_imports;
+    const char *only[ONLY_MAX]; /* labels of the objects to make; none: all */
+    size_t n_only;
 };
 
 #define PERSONALISE_CN "iotsafe-softsim device"

@@ -34,7 +34,9 @@ static const struct dimension dims[DIM_COUNT] = {
     [DIM_LE_POLICY] = { .name = "le_policy",
                         .preset = "optional",
                         .words = "optional|required|forbidden" },
-    [DIM_STRAY_BYTES] = { .name = "stray_bytes", .preset = "6700", .words = "6700|ignore" },
+    [DIM_STRAY_BYTES] = { .name = "stray_bytes",
+                          .preset = "6700",
+                          .words = "6700|ignore|last-is-le" },
     [DIM_LIST_FORM] = { .name = "list_form",
                         .preset = "per-object",
                         .words = "per-object|per-kind|flat" },
@@ -149,7 +151,7 @@ static const struct {
     { "orange", "cla=both;app_tags=90+93;app_hash_len=1;app_id_len_bug=on;"
                 "app_id=494F54534146452D44454D4F31;answer_mode=61-above;answer_n=255;list_page=0;"
                 "list_order=private-public-secret-file;file_usage_tag=absent;sig_len=1;"
-                "stray_bytes=ignore" },
+                "stray_bytes=last-is-le" },
     { "thales-mvp", "aid=" AID_THALES ";cla=both;single_form=flat;sig_len=1;session_auto_close=on;"
                     "file_chunk=255;random_sw=alternate;both_names=accept" },
     { "thales-p11", "aid=" AID_THALES ";cla=0n;list_form=per-kind;session_auto_close=on;"
@@ -158,7 +160,7 @@ static const struct {
                 "getresp_cla=same;session_count=2;malformed_sw=6985" },
     { "cira", "aid=" AID_CIRA ";cla=0n;t0=on;session_auto_close=on;sig_len=1;"
               "reopen_rule=6a86;session_survives=on;session_scope=card;last_flag=top-bit;"
-              "file_end=zeros" },
+              "file_end=zeros;file_chunk=255" },
     { "quantag-1.4", "aid=" AID_THALES ";id_style=be2;list_form=flat;tag92_bug=on;"
                      "single_form=flat;sig_len=1;version_cmd=on;list_page=0;key_usage=3;"
                      "keygen_check=off" },
@@ -204,7 +206,7 @@ static bool parse_value(const struct dimension *d, const char *value, int *ret)
 
 static bool parse_octets(const char *value, size_t min, size_t max, struct octets *ret)
 {
-    return hex_decode(value, ret->b, max, &ret->len) && ret->len >= min;
+    return softsim_hex_decode(value, ret->b, max, &ret->len) && ret->len >= min;
 }
 
 static bool parse_aids(struct profile *p, const char *value)
@@ -386,7 +388,7 @@ static void print_octets(const char *name, const struct octets *o, FILE *out)
 {
     char text[2 * sizeof(o->b) + 1];
 
-    hex_encode(o->b, o->len, text);
+    softsim_hex_encode(o->b, o->len, text);
     fprintf(out, "  %s=%s\n", name, text);
 }
 

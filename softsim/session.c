@@ -48,7 +48,7 @@ static struct session *find_free(struct exchange *x)
     return used < x->card->profile.v[DIM_SESSION_COUNT] ? slot : NULL;
 }
 
-uint16_t session_open(struct exchange *x, enum session_use use, struct session **ret)
+uint16_t softsim_session_open(struct exchange *x, enum session_use use, struct session **ret)
 {
     struct session *s = find(x, use);
 
@@ -57,7 +57,7 @@ uint16_t session_open(struct exchange *x, enum session_use use, struct session *
         case REOPEN_6A86:
             return SW_WRONG_P1P2;
         case REOPEN_RESTART:
-            session_clear(s);
+            softsim_session_clear(s);
             break;
         default:
             return SW_CONDITIONS;
@@ -77,14 +77,14 @@ uint16_t session_open(struct exchange *x, enum session_use use, struct session *
     return SW_OK;
 }
 
-struct session *session_find_open(struct exchange *x, enum session_use use)
+struct session *softsim_session_find_open(struct exchange *x, enum session_use use)
 {
     struct session *s = find(x, use);
 
     return s != NULL && s->use == use && s->state == SESSION_OPEN ? s : NULL;
 }
 
-void session_finish(struct card *card, struct session *s)
+void softsim_session_finish(struct card *card, struct session *s)
 {
     struct session finished = {
         .state = SESSION_FINISHED,
@@ -100,12 +100,12 @@ void session_finish(struct card *card, struct session *s)
 
     if (!closes)
         s->staged = NULL;
-    session_clear(s);
+    softsim_session_clear(s);
     if (!closes)
         *s = finished;
 }
 
-uint16_t session_close(struct exchange *x, enum session_use use, struct session *ret_closed)
+uint16_t softsim_session_close(struct exchange *x, enum session_use use, struct session *ret_closed)
 {
     struct session *s = find(x, use);
 
@@ -117,23 +117,23 @@ uint16_t session_close(struct exchange *x, enum session_use use, struct session 
     return SW_OK;
 }
 
-void session_clear(struct session *s)
+void softsim_session_clear(struct session *s)
 {
     buf_clear(&s->text);
     EVP_PKEY_free(s->staged);
     *s = (struct session){ .state = SESSION_CLOSED };
 }
 
-void session_channel_ended(struct card *card, const struct client *client, uint8_t channel)
+void softsim_session_channel_ended(struct card *card, const struct client *client, uint8_t channel)
 {
     if (card->profile.v[DIM_SESSION_SURVIVES] == ON)
         return;
     for (size_t i = 0; i < SESSION_SLOTS; i++)
         if (card->sessions[i].client == client && card->sessions[i].channel == channel)
-            session_clear(&card->sessions[i]);
+            softsim_session_clear(&card->sessions[i]);
 }
 
-void session_client_gone(struct card *card, const struct client *client)
+void softsim_session_client_gone(struct card *card, const struct client *client)
 {
     bool findable = card->profile.v[DIM_SESSION_SCOPE] == SCOPE_CARD;
 
@@ -142,18 +142,18 @@ void session_client_gone(struct card *card, const struct client *client)
             continue;
         card->sessions[i].client = NULL;
         if (!findable)
-            session_clear(&card->sessions[i]);
+            softsim_session_clear(&card->sessions[i]);
     }
 }
 
-void session_drop(struct card *card, const struct client *client)
+void softsim_session_drop(struct card *card, const struct client *client)
 {
     for (size_t i = 0; i < SESSION_SLOTS; i++)
         if (card->sessions[i].client == client)
-            session_clear(&card->sessions[i]);
+            softsim_session_clear(&card->sessions[i]);
 }
 
-bool session_uses_object(const struct card *card, unsigned uid)
+bool softsim_session_uses_object(const struct card *card, unsigned uid)
 {
     for (size_t i = 0; i < SESSION_SLOTS; i++)
         if (card->sessions[i].state == SESSION_OPEN && card->sessions[i].object_uid == uid)

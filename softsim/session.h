@@ -37,28 +37,29 @@ struct session {
  * Open the session that P2 names. On success *ret is open and empty.
  * @return 9000; 6985 or 6A86 if it is open already; 6989 if no session is free
  */
-uint16_t session_open(struct exchange *x, enum session_use use, struct session **ret);
+uint16_t softsim_session_open(struct exchange *x, enum session_use use, struct session **ret);
 
 /** The open session that P2 names and that was opened for this use; NULL if there is none. */
-struct session *session_find_open(struct exchange *x, enum session_use use);
+struct session *softsim_session_find_open(struct exchange *x, enum session_use use);
 
 /** After the last block, or after an error: only closing is left, or nothing if it closes
  *  by itself. */
-void session_finish(struct card *card, struct session *s);
+void softsim_session_finish(struct card *card, struct session *s);
 
 /** Close what P2 names. The session as it was is in *ret_closed, for the caller to clear. */
-uint16_t session_close(struct exchange *x, enum session_use use, struct session *ret_closed);
+uint16_t softsim_session_close(struct exchange *x, enum session_use use,
+                               struct session *ret_closed);
 
 /** Forget everything in it. */
-void session_clear(struct session *s);
+void softsim_session_clear(struct session *s);
 
 /** A channel is selected again, closed, or reset: its sessions end, unless they survive. */
-void session_channel_ended(struct card *card, const struct client *client, uint8_t channel);
+void softsim_session_channel_ended(struct card *card, const struct client *client, uint8_t channel);
 /** A client is gone: what survives belongs to nobody. */
-void session_client_gone(struct card *card, const struct client *client);
+void softsim_session_client_gone(struct card *card, const struct client *client);
 /** What the client has begun is given up, whatever the profile lets live on. */
-void session_drop(struct card *card, const struct client *client);
+void softsim_session_drop(struct card *card, const struct client *client);
 /** True if an open session uses the object. */
-bool session_uses_object(const struct card *card, unsigned uid);
+bool softsim_session_uses_object(const struct card *card, unsigned uid);
 
 #endif

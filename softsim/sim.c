@@ -82,7 +82,7 @@ static void release_turn(struct sim *sim, struct sim_user *user)
     if (sim->turns.holder != &user->turn)
         return;
     if (sim->turns.sequence == SEQUENCE_PUT)
-        session_drop(&sim->card, &user->client);
+        softsim_session_drop(&sim->card, &user->client);
     turns_end(&sim->turns);
     loop_timer(sim->loop, &sim->turn_timer, 1, queue_again, sim);
 }
@@ -216,7 +216,7 @@ static void break_off(struct sim *sim)
     log_event(&sim->log, "turn-broken-off", NULL);
     turns_break_off(&sim->turns);
     if (user != NULL)
-        session_drop(&sim->card, &user->client);
+        softsim_session_drop(&sim->card, &user->client);
 }
 
 /* The oldest command of those who may send now; since everybody has one at most in the

@@ -97,7 +97,7 @@ bool sim_submit(struct sim *sim, struct sim_user *user, const uint8_t *cmd, size
 bool sim_add_front(struct sim *sim, sim_presence_fn *presence, void (*stop)(void *), void *arg);
 /** Say that the front end just added is a modem. */
 void sim_front_is_modem(struct sim *sim, const struct modem_ops *ops);
-/** Unplug and plug every modem, or change a habit of every one. False if there is none. */
+/** Unplug and plug every modem, or change a quirk of every one. False if there is none. */
 bool sim_modem_replug(struct sim *sim, struct err *err);
 bool sim_modem_set(struct sim *sim, const char *setting, struct err *err);
 

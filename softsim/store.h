@@ -10,7 +10,7 @@
 #include "object.h"
 
 #define STORE_FILE "sim.json"
-#define STORE_OBJECTS_PER_KIND 10 /* what tags B1 to B4 announce */
+#define STORE_OBJECTS_PER_KIND 64 /* what tags B1 to B4 announce */
 #define STORE_SETTINGS_MAX 80
 
 struct store {

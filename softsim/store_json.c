@@ -28,7 +28,7 @@ static const struct {
 
 static bool put_hex(json_t *obj, const char *name, const uint8_t *data, size_t len)
 {
-    char *text = hex_text(data, len);
+    char *text = softsim_hex_text(data, len);
     bool ok = text != NULL && json_object_set_new(obj, name, json_string(text)) == 0;
 
     if (text != NULL)
@@ -107,7 +107,7 @@ static bool get_hex(const json_t *obj, const char *name, struct buf *ret)
     if (text == NULL)
         return true; /* absent is empty */
     bytes = malloc(n + 1);
-    ok = bytes != NULL && hex_decode(text, bytes, n, &n);
+    ok = bytes != NULL && softsim_hex_decode(text, bytes, n, &n);
     if (ok)
         buf_put(ret, bytes, n);
     OPENSSL_clear_free(bytes, n);

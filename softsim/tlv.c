@@ -56,7 +56,7 @@ static bool read_length(uint8_t tag, const uint8_t *p, size_t left, struct lengt
     return false;
 }
 
-bool tlv_parse(const uint8_t *data, size_t len, struct tlv_list *ret)
+bool softsim_tlv_parse(const uint8_t *data, size_t len, struct tlv_list *ret)
 {
     size_t at = 0;
 
@@ -82,7 +82,7 @@ bool tlv_parse(const uint8_t *data, size_t len, struct tlv_list *ret)
     return true;
 }
 
-const struct tlv *tlv_find(const struct tlv_list *list, uint8_t tag)
+const struct tlv *softsim_tlv_find(const struct tlv_list *list, uint8_t tag)
 {
     for (size_t i = 0; i < list->n; i++)
         if (list->item[i].tag == tag)
@@ -98,16 +98,16 @@ static bool tag_in(const uint8_t *tags, uint8_t tag)
     return false;
 }
 
-bool tlv_only(const struct tlv_list *list, const uint8_t *allowed)
+bool softsim_tlv_only(const struct tlv_list *list, const uint8_t *allowed)
 {
     for (size_t i = 0; i < list->n; i++)
         if (!tag_in(allowed, list->item[i].tag)
-            || tlv_find(list, list->item[i].tag) != &list->item[i])
+            || softsim_tlv_find(list, list->item[i].tag) != &list->item[i])
             return false;
     return true;
 }
 
-void tlv_put_header(struct buf *out, uint8_t tag, size_t len, enum tlv_len_form form)
+void softsim_tlv_put_header(struct buf *out, uint8_t tag, size_t len, enum tlv_len_form form)
 {
     buf_u8(out, tag);
     if (len > 0xff) {
@@ -119,20 +119,21 @@ void tlv_put_header(struct buf *out, uint8_t tag, size_t len, enum tlv_len_form 
     buf_u8(out, (uint8_t)len);
 }
 
-void tlv_put(struct buf *out, uint8_t tag, const void *val, size_t len, enum tlv_len_form form)
+void softsim_tlv_put(struct buf *out, uint8_t tag, const void *val, size_t len,
+                     enum tlv_len_form form)
 {
-    tlv_put_header(out, tag, len, form);
+    softsim_tlv_put_header(out, tag, len, form);
     buf_put(out, val, len);
 }
 
-void tlv_put_u8(struct buf *out, uint8_t tag, uint8_t val)
+void softsim_tlv_put_u8(struct buf *out, uint8_t tag, uint8_t val)
 {
-    tlv_put(out, tag, &val, 1, TLV_LEN_RAW);
+    softsim_tlv_put(out, tag, &val, 1, TLV_LEN_RAW);
 }
 
-void tlv_put_u16(struct buf *out, uint8_t tag, uint16_t val)
+void softsim_tlv_put_u16(struct buf *out, uint8_t tag, uint16_t val)
 {
     const uint8_t be[2] = { (uint8_t)(val >> 8), (uint8_t)val };
 
-    tlv_put(out, tag, be, sizeof(be), TLV_LEN_RAW);
+    softsim_tlv_put(out, tag, be, sizeof(be), TLV_LEN_RAW);
 }

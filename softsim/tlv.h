@@ -31,21 +31,22 @@ struct tlv_list {
  *
  * @return false if the data are not a whole sequence of TLVs, or more than TLV_LIST_MAX
  */
-bool tlv_parse(const uint8_t *data, size_t len, struct tlv_list *ret);
+bool softsim_tlv_parse(const uint8_t *data, size_t len, struct tlv_list *ret);
 
 /** The only TLV with this tag; NULL if there is none. */
-const struct tlv *tlv_find(const struct tlv_list *list, uint8_t tag);
+const struct tlv *softsim_tlv_find(const struct tlv_list *list, uint8_t tag);
 
 /** True if every tag is one of `allowed` (0-terminated) and none comes twice. */
-bool tlv_only(const struct tlv_list *list, const uint8_t *allowed);
+bool softsim_tlv_only(const struct tlv_list *list, const uint8_t *allowed);
 
 /** How values of 128 to 255 bytes are sent. From 256 it is always BER. */
 enum tlv_len_form { TLV_LEN_RAW, TLV_LEN_BER };
 
-void tlv_put_header(struct buf *out, uint8_t tag, size_t len, enum tlv_len_form form);
-void tlv_put(struct buf *out, uint8_t tag, const void *val, size_t len, enum tlv_len_form form);
+void softsim_tlv_put_header(struct buf *out, uint8_t tag, size_t len, enum tlv_len_form form);
+void softsim_tlv_put(struct buf *out, uint8_t tag, const void *val, size_t len,
+                     enum tlv_len_form form);
 /** One-byte and two-byte (big-endian) values. */
-void tlv_put_u8(struct buf *out, uint8_t tag, uint8_t val);
-void tlv_put_u16(struct buf *out, uint8_t tag, uint16_t val);
+void softsim_tlv_put_u8(struct buf *out, uint8_t tag, uint8_t val);
+void softsim_tlv_put_u16(struct buf *out, uint8_t tag, uint16_t val);
 
 #endif

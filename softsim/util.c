@@ -67,7 +67,7 @@ void buf_clear(struct buf *b)
     *b = (struct buf){ 0 };
 }
 
-int hex_digit(char c)
+int softsim_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -78,15 +78,15 @@ int hex_digit(char c)
     return -1;
 }
 
-bool hex_decode(const char *text, uint8_t *out, size_t cap, size_t *ret_len)
+bool softsim_hex_decode(const char *text, uint8_t *out, size_t cap, size_t *ret_len)
 {
     size_t n = strlen(text);
 
     if (n % 2 != 0 || n / 2 > cap)
         return false;
     for (size_t i = 0; i < n / 2; i++) {
-        int hi = hex_digit(text[2 * i]);
-        int lo = hex_digit(text[2 * i + 1]);
+        int hi = softsim_hex_digit(text[2 * i]);
+        int lo = softsim_hex_digit(text[2 * i + 1]);
 
         if (hi < 0 || lo < 0)
             return false;
@@ -96,7 +96,7 @@ bool hex_decode(const char *text, uint8_t *out, size_t cap, size_t *ret_len)
     return true;
 }
 
-void hex_encode(const uint8_t *in, size_t n, char *out)
+void softsim_hex_encode(const uint8_t *in, size_t n, char *out)
 {
     static const char digits[] = "0123456789ABCDEF";
 
@@ -107,12 +107,12 @@ void hex_encode(const uint8_t *in, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
-char *hex_text(const uint8_t *in, size_t n)
+char *softsim_hex_text(const uint8_t *in, size_t n)
 {
     char *out = malloc(2 * n + 1);
 
     if (out != NULL)
-        hex_encode(in, n, out);
+        softsim_hex_encode(in, n, out);
     return out;
 }
 

@@ -39,13 +39,13 @@ void buf_u8(struct buf *b, uint8_t v);
 void buf_clear(struct buf *b);
 
 /** Value of a hexadecimal digit, -1 if it is none. */
-int hex_digit(char c);
+int softsim_hex_digit(char c);
 /** Decode text of an even number of digits; false if it is not that or exceeds cap bytes. */
-bool hex_decode(const char *text, uint8_t *out, size_t cap, size_t *ret_len);
+bool softsim_hex_decode(const char *text, uint8_t *out, size_t cap, size_t *ret_len);
 /** Write 2 * n upper-case digits and a terminating 0; out must hold 2 * n + 1 characters. */
-void hex_encode(const uint8_t *in, size_t n, char *out);
+void softsim_hex_encode(const uint8_t *in, size_t n, char *out);
 /** Same in new memory; NULL when there is none. Caller frees. */
-char *hex_text(const uint8_t *in, size_t n);
+char *softsim_hex_text(const uint8_t *in, size_t n);
 
 /** Decimal number within [min, max]; false for anything else, trailing text included. */
 bool number_parse(const char *text, long min, long max, long *ret);

@@ -108,23 +108,25 @@ agreements() {
 	equal "$(cat "$T"/agree?.log | grep -c "^$AGREEMENTS right, 0 wrong, 0 failed$")" 8 'processes with right secrets only'
 }
 
-# A list in some 30 answers, and processes that do nothing but read it.
+# A list of 46 objects in some 70 responses, and processes that do nothing but read it.
 whole_lists() {
-	local i
+	local i listed
 	local -a pids=()
 	mkdir "$T/many" && "$SOFTSIM" init --store "$T/many/store" --profile gsma-strict --set list_page=25 \
 		>"$T/many.log" 2>&1 && start_sim many || return 1
-	for i in 1 2 3 4 5 6 7; do
+	listed=$("$SOFTSIM" info --store "$T/many/store" | grep -cE '^  (private|public|file|secret) ')
+	for ((i = listed; i < 46; i++)); do
 		echo "$i" >"$T/note" && admin many put-file "note-$i" "$T/note" >"$T/put.log" || return 1
 	done
 	start_bridge lists "$(socket_of many)" && through lists || return 1
 	run tool many --json list && cp "$OUT" "$T/whole" || return 1
+	equal "$(grep -c '^    "uri": ' "$T/whole")" 46 'objects in the list' || return 1
 	for i in 1 2 3 4 5 6 7 8; do
 		list_again_and_again "$i" >"$T/lister$i.log" 2>&1 &
 		pids+=("$!")
 	done
 	all_of "${pids[@]}" || return 1
-	[ "$(grep -c '"cmd":"..CB0101' "$T/many/exchanges.json")" -gt $((160 * LISTS)) ] || {
+	[ "$(grep -c '"cmd":"..CB0101' "$T/many/exchanges.json")" -gt $((400 * LISTS)) ] || {
 		echo 'the list has too few pages to tell anything'
 		return 1
 	}

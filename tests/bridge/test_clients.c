@@ -205,7 +205,7 @@ Test(clients, who_waits_long_is_asked_again_and_keeps_its_turn)
     cr_expect_eq(world_stop(w), 0);
 }
 
-/* ------------------------------------------------- applets and their habits */
+/* ------------------------------------------------- applets and their quirks */
 
 Test(clients, never_see_that_an_applet_wants_its_sessions_closed)
 {

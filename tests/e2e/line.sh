@@ -49,7 +49,7 @@ mode() {
 	[ "$1" != auto ] || IOTSAFE_TRANSPORT="at:$D/port"
 }
 
-set_habits() { admin "$SIM" modem-set "$@"; }
+set_quirks() { admin "$SIM" modem-set "$@"; }
 
 # ----------------------------------------------------------------- operations
 
@@ -198,11 +198,11 @@ open_channels() {
 # the good line.
 one_round() { # HABIT VALUE OFF OPERATION NEXT
 	local lost
-	admin "$SIM" reset && : >"$D/trace" && set_habits "$1=$2" && right_or_error "$4" || return 1
+	admin "$SIM" reset && : >"$D/trace" && set_quirks "$1=$2" && right_or_error "$4" || return 1
 	lost=$(grep -c 'one channel may be open for nobody' "$D/trace")
 	[ "$RC" -eq 0 ] || [ "$lost" -eq 0 ] || [ "$4" = agree ] ||
 		matches "$ERR" 'channels may be open for nobody' || return 1
-	set_habits "$1=$3" && must "$5" || return 1
+	set_quirks "$1=$3" && must "$5" || return 1
 	local open
 	open=$(open_channels)
 	LOST=$((LOST + lost))
@@ -336,7 +336,7 @@ uses=(list sign generate agree put verify)
 all_uses() {
 	local by use
 	for by in modem caller; do
-		set_habits "class_by=$by" || return 1
+		set_quirks "class_by=$by" || return 1
 		for use in "${uses[@]}"; do
 			if ! try "$use" || ! no_try_lost; then
 				echo "$use, class_by=$by"
@@ -389,7 +389,7 @@ planted=(0 1 2 3 7 19 garbage endless link)
 stale_records() {
 	local by what filler=0 i=0 from
 	for by in modem caller; do
-		set_habits "class_by=$by" || return 1
+		set_quirks "class_by=$by" || return 1
 		for what in "${planted[@]}"; do
 			i=$((i + 1))
 			filler=$(((filler + 1) % 3))
@@ -415,7 +415,7 @@ switched() {
 
 sequans() {
 	local use
-	set_habits like=sequans || return 1
+	set_quirks like=sequans || return 1
 	for use in list certificate sign; do try "$use" && no_try_lost || return 1; done
 }
 

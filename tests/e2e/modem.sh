@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The SIM in a modem, over `at:` in both families of commands: every habit of modems that
+# The SIM in a modem, over `at:` in both families of commands: every quirk of modems that
 # the software modem can have, noise, losses, late answers, restarts, a modem that is
 # plugged in anew, sharing of the port, programs, and what is wrong with a port.
 # Jobs in subshells have an OUT and ERR of their own, that is the point of them.
@@ -17,11 +17,11 @@ many=1000 # signatures on a noisy line of each family
 
 # ------------------------------------------------------------------- modems
 
-# start_modem NAME [HABIT...]: a SIM like the first one, in a modem at $T/NAME/port.
+# start_modem NAME [QUIRK...]: a SIM like the first one, in a modem at $T/NAME/port.
 start_modem() {
-	local name=$1 habit options=()
+	local name=$1 quirk options=()
 	shift
-	for habit; do options+=(--at-set "$habit"); done
+	for quirk; do options+=(--at-set "$quirk"); done
 	if [ ! -d "$T/$name" ]; then
 		mkdir -m 755 "$T/$name" && cp -r "$T/sim/store" "$T/$name/store" || return 1
 	fi
@@ -93,7 +93,7 @@ result() { # NAME
 	return "$(cat "$T/job-$1.status")"
 }
 
-with_habits() { # FAMILY HABIT...
+with_quirks() { # FAMILY QUIRK...
 	local name=m$BASHPID family=$1
 	shift
 	start_modem "$name" "$@" || return 1
@@ -108,8 +108,8 @@ with_habits() { # FAMILY HABIT...
 	fi
 }
 
-# description, families in which it can work, habits
-habits=(
+# description, families in which it can work, quirks
+quirks=(
 	'a modem without peculiarities' 'csim cgla auto' 'like=plain'
 	'no echo' 'csim cgla' 'echo=off'
 	'answers without quotes' 'csim cgla' 'quotes=off'
@@ -146,21 +146,21 @@ habits=(
 	'as Wavecom' 'csim' 'like=wavecom'
 )
 
-begin_habits() {
+begin_quirks() {
 	local i family
-	for ((i = 0; i < ${#habits[@]}; i += 3)); do
-		for family in ${habits[i + 1]}; do
-			# shellcheck disable=SC2086 # several habits
-			job "habit-$i-$family" with_habits "$family" ${habits[i + 2]}
+	for ((i = 0; i < ${#quirks[@]}; i += 3)); do
+		for family in ${quirks[i + 1]}; do
+			# shellcheck disable=SC2086 # several quirks
+			job "quirk-$i-$family" with_quirks "$family" ${quirks[i + 2]}
 		done
 	done
 }
 
-end_habits() {
+end_quirks() {
 	local i family
-	for ((i = 0; i < ${#habits[@]}; i += 3)); do
-		for family in ${habits[i + 1]}; do
-			it "$family: ${habits[i]}" result "habit-$i-$family"
+	for ((i = 0; i < ${#quirks[@]}; i += 3)); do
+		for family in ${quirks[i + 1]}; do
+			it "$family: ${quirks[i]}" result "quirk-$i-$family"
 		done
 	done
 }
@@ -183,7 +183,7 @@ noisy() { # FAMILY N
 # Each run of signatures ends well, or with one clear error; on a good line the next one
 # works. The module waits a third of its deadline for an answer: that decides how long a
 # loss takes, and is far more than a slow machine needs for an answer that is not lost.
-lossy() { # FAMILY HABIT...
+lossy() { # FAMILY QUIRK...
 	local name=m$BASHPID family=$1 i failed=0
 	shift
 	start_modem "$name" "$@" "seed=$(chance "$family $*" 100000)" || return 1
@@ -423,7 +423,7 @@ no_modem() {
 	refused "$(port_of mute)" 'does not answer AT' && stop mute
 }
 
-in_state() { # HABIT PATTERN...
+in_state() { # QUIRK PATTERN...
 	admin port-sim modem-set "$1" || return 1
 	refused "$(port_of port-sim)" "${@:2}" && refused "$(port_of port-sim csim)" "${@:2}" || return 1
 	admin port-sim modem-set sim=ready && IOTSAFE_TRANSPORT=$(port_of port-sim) run sign
@@ -473,7 +473,7 @@ for family in "${families[@]}"; do
 	job "killed-$family" through "$family" killed_neighbour
 	job "shared-$family" processes "$family"
 done
-begin_habits
+begin_quirks
 for family in "${families[@]}"; do
 	it "$family: $many signatures, unsolicited lines and pieces at random" result "noisy-$family"
 	it "$family: 1 in 30 answers lost" result "lost-$family"
@@ -486,7 +486,7 @@ for family in "${families[@]}"; do
 	it "$family: a neighbour is killed at work while a program signs" result "killed-$family"
 	it "$family: 12 processes share the port and one channel" result "shared-$family"
 done
-end_habits
+end_quirks
 
 it 'a modem for programs' start_modem port-sim
 for family in "${families[@]}"; do

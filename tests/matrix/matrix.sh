@@ -16,8 +16,8 @@ PAGE=$E2E_SOURCE/docs/profiles.md
 TABLES=$E2E_BUILD/tests/matrix/tables # one file each, for the reader of the build folder
 WAY=${1:?the way to the card is missing}
 
-profiles=(gsma-strict orange thales-mvp thales-p11 zariot cira quantag-1.4 ntt m33mu reduced
-	no-list no-applet)
+profiles=(gsma-strict orange thales-mvp thales-p11 zariot cira quantag-1.4 ntt m33mu kigen wolfssl
+	reduced no-list no-applet)
 operations=(info list cert pubkey sign sign-warm verify tls-1.3 keygen put-key ecdh random file)
 
 # Two that are no profiles of the software SIM: applets without commands that one may lack.

@@ -175,7 +175,7 @@ static void expect_random(const struct modem_step *script, size_t n, const char 
 #define EXPECT_RANDOM(script, options, times) \
     expect_random(script, ARRAY_LEN(script), options, times)
 
-Test(modem, csim_with_the_habits_of_the_field)
+Test(modem, csim_with_the_quirks_of_the_field)
 {
     static const struct modem_step script[] = {
         CSIM_OPEN,

@@ -15,7 +15,7 @@ size_t unhex(const char *hex, uint8_t *out, size_t cap)
 {
     size_t n = 0;
 
-    cr_assert(hex_decode(hex, out, cap, &n), "bad hex in a test: %s", hex);
+    cr_assert(softsim_hex_decode(hex, out, cap, &n), "bad hex in a test: %s", hex);
     return n;
 }
 
@@ -112,6 +112,21 @@ void fixture_begin(struct fixture *f, const char *profile, const char *settings)
         fill(add_row(f, &rows[i]), &rows[i]);
 }
 
+void fixture_begin_personalised(struct fixture *f, const char *profile, const char *only)
+{
+    struct personalisation how = { .cn = "a device",
+                                   .san = PERSONALISE_SAN,
+                                   .client_key_type = IOTSAFE_KEY_P256 };
+    char labels[128];
+    struct err err;
+
+    snprintf(labels, sizeof(labels), "%s", only);
+    for (char *one = strtok(labels, " "); one != NULL; one = strtok(NULL, " "))
+        how.only[how.n_only++] = one;
+    fixture_begin_empty(f, profile, "");
+    cr_assert(personalise(f->store, &f->card.profile, &how, &err), "%s", err.text);
+}
+
 void fixture_end(struct fixture *f)
 {
     card_clear(&f->card);
@@ -125,15 +140,16 @@ void fixture_keep(struct fixture *f, const char *labels)
             store_remove(f->store, f->store->objects[i]);
 }
 
-void fixture_load_ephemeral(struct fixture *f)
+void fixture_load_ephemeral(struct fixture *f, const char *label)
 {
+    size_t len = strlen(label);
     uint8_t scalar[32];
     EVP_PKEY *pair;
 
     unhex(SCALAR_EPHEMERAL, scalar, sizeof(scalar));
     pair = crypto_from_scalar(IOTSAFE_KEY_P256_VOLATILE, scalar);
-    object_set_key(store_by_label(f->store, KIND_PUBLIC, "ephemeral", 9), crypto_public_half(pair));
-    object_set_key(store_by_label(f->store, KIND_PRIVATE, "ephemeral", 9), pair);
+    object_set_key(store_by_label(f->store, KIND_PUBLIC, label, len), crypto_public_half(pair));
+    object_set_key(store_by_label(f->store, KIND_PRIVATE, label, len), pair);
 }
 
 const char *send_as(struct fixture *f, struct client *client, const char *cmd)
@@ -148,7 +164,7 @@ const char *send_as(struct fixture *f, struct client *client, const char *cmd)
     tight[n] = '\0';
     len = unhex(tight, bytes, sizeof(bytes));
     len = card_exchange(&f->card, client, bytes, len, rsp, &f->info);
-    hex_encode(rsp, len, f->answer);
+    softsim_hex_encode(rsp, len, f->answer);
     return f->answer;
 }
 

@@ -27,12 +27,15 @@ struct fixture {
 void fixture_begin(struct fixture *f, const char *profile, const char *settings);
 /** The same without objects. */
 void fixture_begin_empty(struct fixture *f, const char *profile, const char *settings);
+/** The objects that init makes, with all defaults; of these labels only (separated by
+ *  spaces, "" for all). */
+void fixture_begin_personalised(struct fixture *f, const char *profile, const char *only);
 void fixture_end(struct fixture *f);
 
 /** Keep only the objects with these labels (separated by spaces). */
 void fixture_keep(struct fixture *f, const char *labels);
-/** Give eph-key of the examples ("ephemeral") its published value. */
-void fixture_load_ephemeral(struct fixture *f);
+/** Give a volatile pair the published value of the examples' "ephemeral". */
+void fixture_load_ephemeral(struct fixture *f, const char *label);
 
 /** Send a command in hexadecimal (spaces allowed); returns f->answer. */
 const char *send_hex(struct fixture *f, const char *cmd);

@@ -473,7 +473,7 @@ Test(softsim_access, tls_keys_sign_tls_text_only)
 Test(softsim_access, volatile_keys_are_lost_at_reset)
 {
     begin("");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     EXPECT_SW(&f, "81CD000003850104", 0x9000);
     card_reset(&f.card);
     fixture_select(&f, AID_GSMA);
@@ -481,7 +481,7 @@ Test(softsim_access, volatile_keys_are_lost_at_reset)
     EXPECT_SW(&f, "81CD000003850101", 0x9000);
     EXPECT_SW(&f, "81B9000003840104", 0x9000);
     again("volatile_reset=keep");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     card_reset(&f.card);
     fixture_select(&f, AID_GSMA);
     EXPECT_SW(&f, "81CD000003850104", 0x9000);
@@ -538,6 +538,16 @@ Test(softsim_access, stray_bytes)
     EXPECT_SW(&f, "812A00010D840101A101039102000192010400", 0x9000);
     again("stray_bytes=ignore");
     EXPECT_SW(&f, "81CD0000038501010000", 0x9000);
+    EXPECT_SW(&f, "81B00000038301020032", 0x9000);
+    cr_expect_eq(strlen(f.answer), 2 * 258, "the first one is Le");
+    again("stray_bytes=last-is-le");
+    EXPECT_SW(&f, "81CD0000038501010000", 0x9000);
+    EXPECT_SW(&f, "81B00000038301020032", 0x9000);
+    cr_expect_eq(strlen(f.answer), 2 * (0x32 + 2));
+    EXPECT_SW(&f, "81B0000003830102FF0010", 0x9000);
+    cr_expect_eq(strlen(f.answer), 2 * (0x10 + 2));
+    EXPECT_SW(&f, "81B000000383010200", 0x9000);
+    cr_expect_eq(strlen(f.answer), 2 * 258, "no byte is stray");
 }
 
 Test(softsim_access, random_status_words)

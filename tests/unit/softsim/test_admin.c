@@ -19,7 +19,7 @@ static void answered(void *arg, const uint8_t *rsp, size_t len)
     (void)arg;
     answer[0] = '\0';
     if (rsp != NULL)
-        hex_encode(rsp, len, answer);
+        softsim_hex_encode(rsp, len, answer);
 }
 
 static void begin(void)
@@ -159,7 +159,7 @@ static void put_pem(const char *verb_and_name, EVP_PKEY *key, bool is_private, b
     else
         PEM_write_bio_PUBKEY(bio, key);
     n = BIO_get_mem_data(bio, &pem);
-    hex = hex_text((const uint8_t *)pem, (size_t)n);
+    hex = softsim_hex_text((const uint8_t *)pem, (size_t)n);
     cr_assert_gt(asprintf(&line, "{%s,\"data\":\"%s\"}", verb_and_name, hex), 0);
     cr_expect_eq(ask(line, NULL), want, "%s", line);
     free(line);
@@ -205,6 +205,23 @@ Test(softsim_admin, secrets_are_put)
     REFUSED("{\"verb\":\"put-secret\",\"args\":[\"psk\",\"f\"]}");
     DONE("{\"verb\":\"put-secret\",\"args\":[\"psk-2\",\"f\"],\"data\":\"0102\"}");
     cr_expect_eq(store_count(store, KIND_SECRET), 2);
+}
+
+/* As many as tags B1 to B4 announce, and no more; another kind has room of its own. */
+Test(softsim_admin, a_kind_is_full_at_its_announced_number)
+{
+    char request[128];
+
+    apdu("00A4040007A0000005590010");
+    cr_expect_not_null(strstr(apdu("80CB000000"), "B10140B20140B30140B40140"), "%s", answer);
+    for (size_t i = store_count(store, KIND_FILE); i < 64; i++) {
+        snprintf(request, sizeof(request),
+                 "{\"verb\":\"put-file\",\"args\":[\"file-%zu\",\"f\"],\"data\":\"01\"}", i);
+        DONE(request);
+    }
+    REFUSED("{\"verb\":\"put-file\",\"args\":[\"one-more\",\"f\"],\"data\":\"01\"}");
+    cr_expect_eq(store_count(store, KIND_FILE), 64);
+    DONE("{\"verb\":\"put-secret\",\"args\":[\"psk-3\",\"f\"],\"data\":\"0102\"}");
 }
 
 /* A number in the usim part of the counters. */

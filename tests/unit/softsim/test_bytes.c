@@ -60,7 +60,7 @@ ParameterizedTest(struct tlv_row *row, softsim_bytes, tlv_reads)
     struct tlv_list list;
     size_t len;
     uint8_t *data = exact(row->hex, &len);
-    bool ok = tlv_parse(data, len, &list);
+    bool ok = softsim_tlv_parse(data, len, &list);
 
     cr_expect_eq(ok, row->n >= 0, "%s", row->hex);
     if (ok && row->n > 0) {
@@ -76,7 +76,7 @@ Test(softsim_bytes, tlv_takes_raw_length_that_ends_with_the_data)
     uint8_t data[2 + 0xfd] = { 0x9b, 0xfd };
     struct tlv_list list;
 
-    cr_assert(tlv_parse(data, sizeof(data), &list));
+    cr_assert(softsim_tlv_parse(data, sizeof(data), &list));
     cr_expect_eq(list.item[0].len, 0xfd);
     cr_expect_eq(list.missing, 0);
 }
@@ -90,7 +90,7 @@ Test(softsim_bytes, tlv_takes_82_as_raw_when_ber_does_not_fit)
     memset(data, ' ', sizeof(data));
     data[0] = 0x9b;
     data[1] = 0x82;
-    cr_assert(tlv_parse(data, sizeof(data), &list));
+    cr_assert(softsim_tlv_parse(data, sizeof(data), &list));
     cr_expect_eq(list.item[0].len, 0x82);
 }
 
@@ -99,8 +99,8 @@ Test(softsim_bytes, tlv_refuses_more_than_the_list_holds)
     uint8_t data[2 * (TLV_LIST_MAX + 1)] = { 0 };
     struct tlv_list list;
 
-    cr_expect(tlv_parse(data, 2 * TLV_LIST_MAX, &list));
-    cr_expect_not(tlv_parse(data, sizeof(data), &list));
+    cr_expect(softsim_tlv_parse(data, 2 * TLV_LIST_MAX, &list));
+    cr_expect_not(softsim_tlv_parse(data, sizeof(data), &list));
 }
 
 /* No content of any length may be read past its end, whatever it says about itself. */
@@ -115,7 +115,7 @@ Test(softsim_bytes, tlv_never_reads_past_the_end)
 
         for (size_t i = 0; i < len; i++)
             data[i] = (uint8_t)rand_r(&seed);
-        if (tlv_parse(data, len, &list))
+        if (softsim_tlv_parse(data, len, &list))
             for (size_t i = 0; i < list.n; i++)
                 cr_assert(list.item[i].val + list.item[i].len <= data + len);
         free(data);
@@ -227,12 +227,12 @@ Test(softsim_bytes, hex_refuses_what_is_none)
     uint8_t out[2];
     size_t n = 7;
 
-    cr_expect(hex_decode("aBcD", out, sizeof(out), &n));
+    cr_expect(softsim_hex_decode("aBcD", out, sizeof(out), &n));
     cr_expect_eq(n, 2);
     cr_expect_eq(out[1], 0xcd);
-    cr_expect_not(hex_decode("abc", out, sizeof(out), &n));
-    cr_expect_not(hex_decode("zz", out, sizeof(out), &n));
-    cr_expect_not(hex_decode("010203", out, sizeof(out), &n));
+    cr_expect_not(softsim_hex_decode("abc", out, sizeof(out), &n));
+    cr_expect_not(softsim_hex_decode("zz", out, sizeof(out), &n));
+    cr_expect_not(softsim_hex_decode("010203", out, sizeof(out), &n));
     cr_expect_eq(n, 2, "an output changed on failure");
 }
 

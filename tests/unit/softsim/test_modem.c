@@ -30,16 +30,16 @@ static void stop_loop(void *arg)
 static void begin(void)
 {
     struct latency latency;
-    struct habits habits;
+    struct quirks quirks;
     struct err err;
 
     fixture_begin(&f, "gsma-strict", "");
     loop = loop_new();
     cr_assert(latency_init(&latency, "none", &err));
     sim_init(&sim, loop, &f.card.profile, f.store, &latency);
-    habits_init(&habits);
+    quirks_init(&quirks);
     cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-    modem_init(&modem, &sim, &habits, nothing, nothing, NULL);
+    modem_init(&modem, &sim, &quirks, nothing, nothing, NULL);
     modem_power_on(&modem, out[1]);
 }
 
@@ -71,11 +71,11 @@ static const char *say(const char *line)
     return heard();
 }
 
-static void set(const char *habit)
+static void set(const char *quirk)
 {
     struct err err = { "" };
 
-    cr_assert(modem_set(&modem, habit, &err), "%s", err.text);
+    cr_assert(modem_set(&modem, quirk, &err), "%s", err.text);
 }
 
 #define EXPECT_LINE(line, text)                                   \
@@ -207,6 +207,22 @@ Test(softsim_modem, spellings_of_answers)
     set("old_answers=0");
     set("answer_max=2");
     EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM:6,0290\r\n\r\nOK\r\n");
+}
+
+/* Its client takes the data behind the first "+CSIM: " and the status word from the end of
+ * all that came: both must be those of the new response. */
+Test(softsim_modem, sequans_repeats_the_last_response_in_front)
+{
+    const char *said, *first;
+
+    quiet();
+    set("like=sequans");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,019000\r\n\r\nOK\r\n");
+    said = say("AT+CSIM=10,\"0070000001\"");
+    cr_expect_str_eq(said, "\r\n6,019000\r\n\r\n+CSIM: 6,029000\r\n\r\nOK\r\n");
+    first = strstr(said, "+CSIM: ");
+    cr_assert_not_null(first);
+    cr_expect_eq(strncmp(first, "+CSIM: 6,029000", 15), 0);
 }
 
 /* ---- quirks at every N-th response ---- */
@@ -438,20 +454,66 @@ Test(softsim_modem, pieces_and_strangers_leave_the_answer_whole)
     cr_expect_gt(strlen(said), strlen("\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n"));
 }
 
-Test(softsim_modem, habits_are_checked)
+Test(softsim_modem, quirks_are_checked)
 {
     static const char *const wrong[] = {
         "echo",   "echo=", "echo=maybe",  "Echo=on", "pieces=0", "pieces=17", "lost=-1",
         "lost=x", "like=", "like=nobody", "=on",     "",         "seed=0",
     };
-    struct habits h, before;
+    struct quirks q, before;
     struct err err;
 
-    habits_init(&h);
-    before = h;
+    quirks_init(&q);
+    before = q;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-        cr_expect_not(habits_set(&h, wrong[i], &err), "%s", wrong[i]);
-    cr_expect_eq(memcmp(&h, &before, sizeof(h)), 0);
+        cr_expect_not(quirks_set(&q, wrong[i], &err), "%s", wrong[i]);
+    cr_expect_eq(memcmp(&q, &before, sizeof(q)), 0);
+}
+
+static void refuses(const char *setting, const char *why)
+{
+    struct quirks q;
+    struct err err = { "" };
+
+    quirks_init(&q);
+    cr_expect_not(quirks_set(&q, setting, &err), "%s", setting);
+    cr_expect_str_eq(err.text, why);
+}
+
+/* The only quirk that takes words and numbers; what is said of it is what it takes. */
+Test(softsim_modem, restart_lines_takes_what_is_said_of_it)
+{
+    static const struct {
+        const char *setting;
+        int value;
+    } right[] = {
+        { "restart_lines=off", RESTART_OFF }, { "restart_lines=stray", RESTART_STRAY },
+        { "restart_lines=2", RESTART_STRAY }, { "restart_lines=1000000", 1000000 },
+        { "restart_lines=on", RESTART_ON },
+    };
+    char *text = NULL;
+    size_t len;
+    FILE *listing = open_memstream(&text, &len);
+    struct quirks q;
+    struct err err;
+
+    quirks_print(listing);
+    fclose(listing);
+    cr_expect_not_null(strstr(text, "restart_lines        off|on|stray, or 2 to 1000000, every so "
+                                    "many [on]\n"),
+                       "%s", text);
+    free(text);
+    quirks_init(&q);
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        cr_expect(quirks_set(&q, right[i].setting, &err), "%s", err.text);
+        cr_expect_eq(q.v[QUIRK_RESTART_LINES], right[i].value, "%s", right[i].setting);
+    }
+    refuses("restart_lines=1", "restart_lines=1: the value is one of off|on|stray, or a number "
+                               "from 2 to 1000000");
+    refuses("restart_lines=1000001", "restart_lines=1000001: the value is one of off|on|stray, or "
+                                     "a number from 2 to 1000000");
+    refuses("echo=2", "echo=2: the value is one of off|on");
+    refuses("pieces=0", "pieces=0: the value is a number from 1 to 16");
 }
 
 /* Any bytes: an answer or none, never a crash; the card is reached in the end. */

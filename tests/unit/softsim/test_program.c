@@ -191,7 +191,7 @@ static void send_frame(int fd, const char *hex)
     uint8_t frame[2 + 600];
     size_t n;
 
-    cr_assert(hex_decode(hex, frame + 2, 600, &n));
+    cr_assert(softsim_hex_decode(hex, frame + 2, 600, &n));
     frame[0] = (uint8_t)(n >> 8);
     frame[1] = (uint8_t)n;
     cr_assert_eq(write(fd, frame, n + 2), (ssize_t)(n + 2));
@@ -211,7 +211,7 @@ static const char *receive(int fd)
     cr_assert_leq(n, sizeof(bytes));
     if (!read_exactly(fd, bytes, n))
         return "closed";
-    hex_encode(bytes, n, answer);
+    softsim_hex_encode(bytes, n, answer);
     return answer;
 }
 
@@ -291,6 +291,23 @@ Test(softsim_program, a_file_that_is_no_socket_is_left_alone)
     snprintf(spec, sizeof(spec), "unix:%s/ca.pem", store);
     cr_expect_eq(run_to_end("run", "--store", store, "--listen", spec, NULL), 1);
     cr_expect_eq(access(spec + 5, F_OK), 0);
+}
+
+Test(softsim_program, init_makes_only_what_it_is_told_to)
+{
+    char few[64];
+
+    snprintf(few, sizeof(few), "%s/few", dir);
+    cr_expect_eq(run_to_end("init", "--store", few, "--profile", "orange", "--only", "client-key",
+                            "--only", "client-cert", NULL),
+                 0);
+    cr_expect_eq(run_to_end("info", "--store", few, NULL), 0);
+    cr_expect_not_null(strstr(output, " client-key "), "%s", output);
+    cr_expect_not_null(strstr(output, " client-cert "), "%s", output);
+    cr_expect_null(strstr(output, " ca-cert "), "%s", output);
+    cr_expect_null(strstr(output, " spare-1 "), "%s", output);
+    cr_expect_eq(run_to_end("init", "--store", few, "--force", "--only", "no-such", NULL), 1);
+    cr_expect_eq(run_to_end("init", "--store", few, "--force", "--only", NULL), 2);
 }
 
 Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
@@ -516,6 +533,93 @@ Test(softsim_program, log_has_a_json_line_an_exchange)
     cr_expect_eq(fstat(fileno(f), &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0600);
     fclose(f);
+}
+
+/* ---- the modem ---- */
+
+static int open_port(const char *path)
+{
+    int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    cr_assert_geq(fd, 0, "%s", path);
+    return fd;
+}
+
+/* All that the modem says to a command line, up to its final result code. */
+static const char *say(int fd, const char *line)
+{
+    size_t n = 0;
+
+    cr_assert_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+    cr_assert_eq(write(fd, "\r", 1), 1);
+    do {
+        cr_assert(n < sizeof(answer) - 1 && read_exactly(fd, (uint8_t *)&answer[n], 1), "%s", line);
+        answer[++n] = '\0';
+    } while (strstr(answer, "OK\r\n") == NULL && strstr(answer, "ERROR") == NULL);
+    return answer;
+}
+
+static void expect_tries(int pin1, int puk1, int lost)
+{
+    char usim[128];
+
+    snprintf(usim, sizeof(usim),
+             "\"usim\":{\"pin1_tries\":%d,\"pin2_tries\":3,\"puk1_tries\":%d,\"puk2_tries\":10,"
+             "\"tries_lost\":%d}",
+             pin1, puk1, lost);
+    cr_expect_eq(admin("counters", NULL, NULL), 0);
+    cr_expect_not_null(strstr(output, usim), "%s is not in %s", usim, output);
+}
+
+#define EXPECT_SAID(fd, line, part)                                              \
+    do {                                                                         \
+        cr_expect_not_null(strstr(say(fd, line), part), "%s: %s", line, answer); \
+    } while (0)
+
+/* PUT PUBLIC KEY - INIT in class 00 and session 1, for a key whose label has 14 characters:
+ * 16 bytes, as CHANGE PIN has. With another length nothing is lost, and nothing would be seen. */
+#define PUT_16 "0024000110750E7665726966792D6B65792D303031"
+#define PUT_12 "002400010C750A7665726966792D6B6579"
+#define VERIFY_16 "002C000110750E7665726966792D6B65792D303031"
+
+/* What the end-to-end tests rely on when they say that no try was lost. */
+Test(softsim_program, counters_show_a_pin_try_lost_through_the_modem)
+{
+    char port[64], admin_spec[80];
+    int fd;
+
+    snprintf(port, sizeof(port), "%s/port", dir);
+    snprintf(admin_spec, sizeof(admin_spec), "unix:%s", admin_sock);
+    serve("--at", port, "--at-set", "class_by=caller", "--admin", admin_spec, NULL);
+    fd = open_port(port);
+    say(fd, "ATE0");
+    EXPECT_SAID(fd, "AT+CCHO=\"A0000005590010\"", "+CCHO: 1\r\n");
+    EXPECT_SAID(fd, "AT+CGLA=1,34,\"" PUT_12 "\"", "\"6700\"");
+    expect_tries(3, 10, 0);
+    EXPECT_SAID(fd, "AT+CGLA=1,42,\"" PUT_16 "\"", "\"63C2\"");
+    expect_tries(2, 10, 1);
+    EXPECT_SAID(fd, "AT+CSIM=42,\"" PUT_16 "\"", "\"63C1\"");
+    expect_tries(1, 10, 2);
+    EXPECT_SAID(fd, "AT+CSIM=42,\"" VERIFY_16 "\"", "\"63C9\"");
+    expect_tries(1, 9, 3);
+    close(fd);
+}
+
+/* With the channel filled in by the modem the same commands reach the applet. */
+Test(softsim_program, counters_show_no_try_lost_where_the_applet_is_reached)
+{
+    char port[64], admin_spec[80];
+    int fd;
+
+    snprintf(port, sizeof(port), "%s/port", dir);
+    snprintf(admin_spec, sizeof(admin_spec), "unix:%s", admin_sock);
+    serve("--at", port, "--set", "cla=0n", "--admin", admin_spec, NULL);
+    fd = open_port(port);
+    say(fd, "ATE0");
+    EXPECT_SAID(fd, "AT+CCHO=\"A0000005590010\"", "+CCHO: 1\r\n");
+    EXPECT_SAID(fd, "AT+CGLA=1,42,\"" PUT_16 "\"", "\"6A80\"");
+    expect_tries(3, 10, 0);
+    close(fd);
 }
 
 /* ---- the reader: we are vpcd ---- */

@@ -232,13 +232,13 @@ Test(softsim_session, changed_object_is_6989)
 Test(softsim_session, put_is_usable_after_the_last_block_or_after_the_close)
 {
     begin("");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     EXPECT_SW(&f, PUT_INIT("02"), 0x9000);
     EXPECT_SW(&f, PUT_LAST("02"), 0x9000);
     EXPECT_SW(&f, "814600000684010485010500", 0x9000);
     fixture_end(&f);
     begin("put_close_needed=on");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     EXPECT_SW(&f, PUT_INIT("02"), 0x9000);
     EXPECT_SW(&f, PUT_LAST("02"), 0x9000);
     EXPECT_SW(&f, "814600000684010485010500", 0x6985);

@@ -147,7 +147,7 @@ static void expect_id(const struct object *o, const char *hex)
 {
     char text[2 * IOTSAFE_ID_MAX + 1];
 
-    hex_encode(o->id, o->id_len, text);
+    softsim_hex_encode(o->id, o->id_len, text);
     cr_expect_str_eq(text, hex);
 }
 

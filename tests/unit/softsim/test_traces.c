@@ -6,7 +6,7 @@
 
 #define APP_BYTES                                                                \
     "10011011201122334455667788112233445566778811223344556677881122334455667788" \
-    "B1010AB2010AB3010AB4010A"
+    "B10140B20140B30140B40140"
 #define OBJECTS_3                                                                    \
     "C125740A746C732D636C69656E748401016001004A01014B01134E010161010192010491020001" \
     "C225750A746C732D636C69656E748501016001014A01014B01134E010161010192010491020001" \
@@ -84,7 +84,7 @@ Test(softsim_traces, t11_3_other_length_is_corrected)
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "81CB000044", "6C31");
     EXPECT(&f, "81CB000031",
-           "100110110D494F54534146452D44454D4F31B1010AB2010AB3010AB4010A"
+           "100110110D494F54534146452D44454D4F31B10140B20140B30140B40140"
            "90010F91020001920104930101940102B701029000");
 }
 
@@ -93,7 +93,7 @@ Test(softsim_traces, t11_3_defects)
     begin("orange", "hash_algs=1;derivation_algs=2;session_count=2");
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "81CB000030",
-           "100110110E494F54534146452D44454D4F31B1010AB2010AB3010AB4010A"
+           "100110110E494F54534146452D44454D4F31B10140B20140B30140B40140"
            "90010F910101920104930101940102B701029000");
 }
 
@@ -392,7 +392,7 @@ Test(softsim_traces, t11_9_generate_key_only)
 Test(softsim_traces, t11_9_answer_of_a_known_key)
 {
     begin("gsma-strict", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "81CD00000385010400", PUBKEY_EPHEMERAL "9000");
 }
@@ -400,7 +400,7 @@ Test(softsim_traces, t11_9_answer_of_a_known_key)
 Test(softsim_traces, t11_10_put_and_dh_style_1)
 {
     begin("gsma-strict", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, AID_GSMA);
     EXPECT(&f, "814600000684010485010500", "6985"); /* container empty */
     EXPECT(&f, "8124000203850105", "9000");
@@ -412,7 +412,7 @@ Test(softsim_traces, t11_10_put_and_dh_style_1)
 Test(softsim_traces, t11_10_put_and_dh_style_2)
 {
     begin("cira", "");
-    fixture_load_ephemeral(&f);
+    fixture_load_ephemeral(&f, "ephemeral");
     fixture_select(&f, "A0000002480400");
     EXPECT(&f, "012400000385010500", "9000");
     EXPECT(&f, "01D8800047344549438641" POINT_PEER "00", "9000");
@@ -428,13 +428,13 @@ Test(softsim_traces, t11_11_file_in_256_byte_chunks)
     begin("gsma-strict", "");
     fixture_select(&f, AID_GSMA);
     example_certificate(cert);
-    hex_encode(cert, 256, hex);
+    softsim_hex_encode(cert, 256, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B000000383010200", hex);
-    hex_encode(cert + 256, 256, hex);
+    softsim_hex_encode(cert + 256, 256, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B001000383010200", hex);
-    hex_encode(cert + 512, 188, hex);
+    softsim_hex_encode(cert + 512, 188, hex);
     strcat(hex, "9000");
     EXPECT(&f, "81B002000383010200", hex);
     EXPECT(&f, "81B002BC0383010200", "6A86");
@@ -442,7 +442,7 @@ Test(softsim_traces, t11_11_file_in_256_byte_chunks)
 
 Test(softsim_traces, t11_11_file_in_two_steps)
 {
-    begin("cira", "file_end=6a86");
+    begin("cira", "file_end=6a86;file_chunk=256");
     fixture_select(&f, "A0000002480400");
     EXPECT(&f, "01B0000003830102", "6100");
     cr_expect_eq(strlen(send_hex(&f, "01C0000000")), 2 * 258);

@@ -178,7 +178,7 @@ static void on_answer(void *arg, const uint8_t *rsp, size_t len)
 {
     struct party *p = arg;
 
-    hex_encode(rsp, len, p->answer);
+    softsim_hex_encode(rsp, len, p->answer);
 }
 
 static const char *submit(struct party *p, const char *cmd)
