@@ -277,7 +277,7 @@ static const struct {
     { IOTSAFE_ERR_UNSUPPORTED, ACTION_CHANNEL, 1, false }, /* 6D00: another application? */
     { IOTSAFE_ERR_CLASS, ACTION_CHANNEL, 2, false },
     { IOTSAFE_ERR_CARD, ACTION_CHANNEL, 1, false },      /* 6Fxx, an error of the modem */
-    { IOTSAFE_ERR_NO_CHANNEL, ACTION_REPEAT, 1, false }, /* an error of the modem, perhaps */
+    { IOTSAFE_ERR_NO_CHANNEL, ACTION_REPEAT, 1, false }, /* if only the modem said so */
     { IOTSAFE_ERR_CHANGED, ACTION_REPEAT, 1, false },
     { IOTSAFE_ERR_BUSY, ACTION_WAIT, 0, false },
     { IOTSAFE_ERR_DAMAGED, ACTION_RECONNECT, 8, false },
@@ -453,6 +453,8 @@ static enum action choose_action(const struct iotsafe_card *card, struct recover
         }
         used = rec->used[err]++;
         if (actions[i].times != 0 && used >= actions[i].times)
+            return ACTION_NONE;
+        if (err == IOTSAFE_ERR_NO_CHANNEL && rec->heard)
             return ACTION_NONE;
         if (actions[i].absent && !card->answered && !may_come_back(rec, used))
             return ACTION_NONE;
