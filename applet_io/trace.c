@@ -53,19 +53,31 @@ static const char *unfit(const struct stat *st)
     return st->st_nlink != 1 ? "it has more than one name (hard links)" : NULL;
 }
 
+/* Where a program was started with standard error closed, the number belongs to whatever was
+ * opened next, perhaps a device of ours. Such files are closed on exec, as careful programs
+ * open them; what was handed to a program as its standard error is not. */
+static void write_stderr(const char *text, size_t len)
+{
+    const int flags = fcntl(STDERR_FILENO, F_GETFD);
+    ssize_t n = 0;
+
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
+        n = write(STDERR_FILENO, text, len);
+    (void)n;
+}
+
 /* A trace that is not written fails no operation, so that its reader would wait in vain:
  * standard error tells it, once in a process. */
 static void refuse(const char *path, const char *why)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     struct iotsafe_op line;
-    ssize_t n;
 
     if (atomic_flag_test_and_set(&told))
         return;
     op_set(&line, "iotsafe: no trace is written to %.200s: %s", path, why);
-    n = dprintf(STDERR_FILENO, "%s\n", line.text);
-    (void)n;
+    write_stderr(line.text, strlen(line.text));
+    write_stderr("\n", 1);
 }
 
 /* Descriptor to append to, -1 for none. *ret_new tells a file just made. */
@@ -98,8 +110,7 @@ static void write_text(const char *setting, const char *text, size_t len)
     int fd;
 
     if (strcmp(setting, "stderr") == 0) {
-        n = write(STDERR_FILENO, text, len);
-        (void)n;
+        write_stderr(text, len);
         return;
     }
     fd = open_trace(setting + 5, &is_new);

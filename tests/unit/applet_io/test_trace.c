@@ -130,6 +130,24 @@ static const char *told_on_stderr(const char *to, off_t *ret_size)
     return text;
 }
 
+/* Standard error was closed, and its number is that of a file of the program's own. */
+Test(trace, goes_into_no_file_that_has_got_the_number_of_standard_error)
+{
+    static const uint8_t bytes[] = { 0x81, 0xcd, 0, 0, 0 };
+    char path[128], text[64];
+    int saved = dup(STDERR_FILENO), fd;
+
+    (void)snprintf(path, sizeof(path), "%s/device", folder);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    (void)dup3(fd, STDERR_FILENO, O_CLOEXEC);
+    trace_exchange("stderr", "dev", 0xcd, bytes, sizeof(bytes), bytes, sizeof(bytes), 0);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    (void)close(fd);
+    slurp(path, text, sizeof(text));
+    cr_expect_str_empty(text);
+}
+
 /* How an existing file is spoiled, and what is said of it. */
 static void lay_fine(const char *path)
 {
