@@ -106,7 +106,7 @@ __attribute__((format(printf, 3, 4))) static void set_error(const struct isprov_
     va_list args;
 
     va_start(args, format);
-    core->vset_error(core->handle, ERR_PACK(core->error_library, 0, err), format, args);
+    core->vset_error(core->handle, (uint32_t)ERR_PACK(core->error_library, 0, err), format, args);
     va_end(args);
 }
 

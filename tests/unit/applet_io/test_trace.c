@@ -171,7 +171,7 @@ static void lay_two_names(const char *path)
     char other[160];
 
     lay_fine(path);
-    (void)snprintf(other, sizeof(other), "%s.other", path);
+    (void)snprintf(other, sizeof(other), "%s/other", folder);
     cr_assert_eq(link(path, other), 0);
 }
 
