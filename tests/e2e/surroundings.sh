@@ -72,7 +72,7 @@ no_place_for_locks() {
 	local folder
 	for folder in /run/iotsafe "$T/lock"; do
 		IOTSAFE_TRANSPORT=pcsc IOTSAFE_LOCK_DIR=$folder fails within "$read_only" "${sign[@]}" &&
-			one_clear_error "$ERR" "$folder" || return 1
+			one_clear_error "$ERR" "$folder.*Read-only file system" || return 1
 	done
 }
 
