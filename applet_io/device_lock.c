@@ -69,11 +69,12 @@ static enum iotsafe_err choose_folder(struct device_lock *lock, const char *pref
                                       struct iotsafe_op *op)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-    int n = snprintf(lock->folder, sizeof(lock->folder), "%s", preferred);
+    int n = snprintf(lock->folder, sizeof(lock->folder), "%s", preferred), why = ENAMETOOLONG;
 
     if (n > 0 && (size_t)n < sizeof(lock->folder)) {
         if (make_folder(lock->folder) && is_folder(lock->folder) && may_enter(lock->folder))
             return IOTSAFE_OK;
+        why = errno;
         if (is_folder(lock->folder))
             return folder_is_closed(preferred, op);
     }
@@ -84,9 +85,10 @@ static enum iotsafe_err choose_folder(struct device_lock *lock, const char *pref
             return IOTSAFE_OK;
     }
     op_set(op,
-           "no folder for device locks: %s cannot be made%s; create it "
+           "no folder for device locks: %s cannot be made (%s)%s; create it "
            "(conf/tmpfiles.d/iotsafe.conf) or set lock-dir",
-           preferred, runtime != NULL ? ", nor can iotsafe in $XDG_RUNTIME_DIR" : "");
+           preferred, strerror(why),
+           runtime != NULL ? ", nor can iotsafe in $XDG_RUNTIME_DIR" : "");
     return IOTSAFE_ERR_LOCK;
 }
 

@@ -54,11 +54,20 @@ static const char *unfit(const struct stat *st)
 }
 
 /* Where a program was started with standard error closed, the number belongs to whatever was
- * opened next, perhaps a device of ours. Such files are closed on exec, as careful programs
- * open them; what was handed to a program as its standard error is not. */
+ * opened next, perhaps a device of ours or what the program writes. */
+static bool had_stderr;
+
+__attribute__((constructor)) static void look_for_stderr(void)
+{
+    had_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0;
+}
+
+/* What was closed later, or before the module was loaded, is seen only where the file in its
+ * place is closed on exec, as careful programs open them: what was handed to a program as its
+ * standard error is not. */
 static void write_stderr(const char *text, size_t len)
 {
-    const int flags = fcntl(STDERR_FILENO, F_GETFD);
+    const int flags = had_stderr ? fcntl(STDERR_FILENO, F_GETFD) : -1;
     ssize_t n = 0;
 
     if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
