@@ -290,6 +290,14 @@ static bool begin_message(struct isprov_signature *sig, const char *name)
     return sig->message != NULL;
 }
 
+static bool update_message(struct isprov_signature *sig, const void *data, size_t len)
+{
+    if (isprov_message_update(sig->message, data, len))
+        return true;
+    isprov_raise(sig->prov, IOTSAFE_ERR_MEMORY, NULL);
+    return false;
+}
+
 /* No card is touched here: libssl asks this way which digests a key can sign. */
 int isprov_signature_digest_sign_init(void *ctx, const char *name, void *keydata,
                                       const OSSL_PARAM params[])
@@ -315,7 +323,7 @@ int isprov_signature_digest_sign_update(void *ctx, const unsigned char *data, si
     struct isprov_signature *sig = ctx;
 
     if (sig->mode == ISPROV_CARD_MESSAGE)
-        return isprov_message_update(sig->message, data, len);
+        return update_message(sig, data, len);
     if (sig->mode == ISPROV_OTHER_MESSAGE)
         return EVP_DigestSignUpdate(sig->hash, data, len) > 0;
     return not_begun(sig);
@@ -435,7 +443,7 @@ int isprov_signature_digest_verify_update(void *ctx, const unsigned char *data, 
     struct isprov_signature *sig = ctx;
 
     if (sig->mode == ISPROV_CARD_VERIFY_MESSAGE)
-        return isprov_message_update(sig->message, data, len);
+        return update_message(sig, data, len);
     if (sig->mode != ISPROV_OTHER_MESSAGE)
         return not_begun(sig);
     return EVP_DigestVerifyUpdate(sig->hash, data, len) > 0;

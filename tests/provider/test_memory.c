@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory runs out: each OPENSSL_malloc() of the module fails in turn, in each
+ * operation. It names the source file that calls it, and only the module's own are
+ * struck: libcrypto does not survive all failures of its own. malloc() of the code
+ * below the provider is left alone. */
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+/* --------------------------------------------------------------- what strikes */
+
+static _Thread_local struct {
+    bool armed;
+    int nth;          /* this allocation fails */
+    int count;        /* of those since strike_arm() */
+    const char *file; /* where it failed */
+    int line;
+} strike;
+
+static void strike_arm(int nth)
+{
+    strike.nth = nth;
+    strike.count = 0;
+    strike.file = NULL;
+    strike.line = 0;
+    strike.armed = true;
+}
+
+/* True if the allocation was reached and failed. */
+static bool strike_disarm(void)
+{
+    strike.armed = false;
+    return strike.count >= strike.nth;
+}
+
+static bool strikes(bool ours)
+{
+    return strike.armed && ours && ++strike.count == strike.nth;
+}
+
+/* libcrypto's own files are in "providers/" */
+static bool is_source_of_module(const char *file)
+{
+    return file != NULL && strstr(file, "provider/") != NULL;
+}
+
+static bool strikes_source(const char *file, int line)
+{
+    if (!strikes(is_source_of_module(file)))
+        return false;
+    strike.file = file;
+    strike.line = line;
+    return true;
+}
+
+static void *openssl_malloc(size_t n, const char *file, int line)
+{
+    return strikes_source(file, line) ? NULL : malloc(n);
+}
+
+static void *openssl_realloc(void *old, size_t n, const char *file, int line)
+{
+    return strikes_source(file, line) ? NULL : realloc(old, n);
+}
+
+static void openssl_free(void *old, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(old);
+}
+
+static int hooked;
+
+/* Criterion turns the standard error of its processes away and closes what else is
+ * open: the first one keeps a copy, and the others know where. */
+static void keep_stderr(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%ld/fd/%d", (long)getpid(), dup(STDERR_FILENO));
+    setenv("MEMORY_TEST_LOG", path, 0);
+}
+
+/* libcrypto takes them only before its first allocation */
+__attribute__((constructor)) static void prepare_process(void)
+{
+    hooked = CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
+    keep_stderr();
+}
+
+/* ------------------------------------------------------------- the operations */
+
+#define SPARE "iotsafe://label=spare-1"
+#define RSA_KEY "iotsafe://label=rsa-key"
+
+static struct sim sim;
+static struct context ctx;
+static EVP_PKEY *key, *peer;
+static X509 *cert;
+static char *pem;
+static int n_objects;
+
+static bool have_key(const char *uri)
+{
+    if (key == NULL)
+        key = load_key(ctx.lib, uri);
+    return key != NULL;
+}
+
+static bool have_client_key(void)
+{
+    return have_key(CLIENT_KEY);
+}
+
+static bool have_rsa_key(void)
+{
+    return have_key(RSA_KEY);
+}
+
+static bool have_pair(void)
+{
+    if (peer == NULL)
+        peer = soft_key(ctx.lib, "EC", "P-256");
+    return peer != NULL && have_key(SPARE);
+}
+
+static bool have_nothing(void)
+{
+    return true;
+}
+
+static bool load_provider(void)
+{
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    OSSL_PROVIDER *prov;
+    bool good = OSSL_PROVIDER_set_default_search_path(lib, getenv("IOTSAFE_MODULE_DIR")) == 1;
+
+    prov = OSSL_PROVIDER_load(lib, "iotsafe");
+    good = good && prov != NULL;
+    OSSL_PROVIDER_unload(prov);
+    OSSL_LIB_CTX_free(lib);
+    return good;
+}
+
+static bool load_a_key(void)
+{
+    return have_client_key();
+}
+
+static bool load_a_certificate(void)
+{
+    cert = load_cert(ctx.lib, CLIENT_CERT);
+    return cert != NULL;
+}
+
+static bool list_all(void)
+{
+    return store_count(ctx.lib, "iotsafe://", 0, 0) == n_objects;
+}
+
+static bool read_reference(void)
+{
+    key = pem_key(ctx.lib, pem, strlen(pem));
+    return key != NULL;
+}
+
+static bool write_reference(void)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const bool good = PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+
+    BIO_free(bio);
+    return good;
+}
+
+static bool sign(void)
+{
+    unsigned char sig[512];
+    size_t len = sizeof(sig);
+
+    return sign_message(ctx.lib, key, "SHA256", sig, &len)
+           && verify_message(ctx.lib, key, "SHA256", sig, len);
+}
+
+static bool derive(void)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL);
+    unsigned char secret[32];
+    size_t len = sizeof(secret);
+    const bool good = pctx != NULL && EVP_PKEY_derive_init(pctx) > 0
+                      && EVP_PKEY_derive_set_peer(pctx, peer) > 0
+                      && EVP_PKEY_derive(pctx, secret, &len) > 0 && len == sizeof(secret);
+
+    EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
+static void free_objects(void)
+{
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(peer);
+    X509_free(cert);
+    key = peer = NULL;
+    cert = NULL;
+}
+
+static bool free_all(void)
+{
+    free_objects();
+    context_close(&ctx);
+    strike.armed = false;
+    context_open(&ctx, DEFAULT_FIRST);
+    return true;
+}
+
+static const struct operation {
+    const char *name;
+    bool (*prepare)(void);
+    bool (*run)(void);
+    bool may_be_none; /* it need not allocate */
+} operations[] = {
+    { "load the provider", have_nothing, load_provider, false },
+    { "load a key by URI", have_nothing, load_a_key, false },
+    { "load a certificate", have_nothing, load_a_certificate, false },
+    { "list the SIM", have_nothing, list_all, false },
+    { "read a key reference", have_nothing, read_reference, false },
+    { "write a key reference", have_client_key, write_reference, false },
+    { "sign and verify, EC", have_client_key, sign, false },
+    { "sign and verify, RSA", have_rsa_key, sign, false },
+    { "derive", have_pair, derive, false },
+    { "free", have_client_key, free_all, true },
+};
+#define N_OPERATIONS (sizeof(operations) / sizeof(*operations))
+
+/* ------------------------------------------------------------------ the tests */
+
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static void make_pair(void)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(ctx.lib, "EC", "provider=iotsafe");
+    EVP_PKEY *pair = NULL;
+
+    cr_assert(pctx != NULL && EVP_PKEY_keygen_init(pctx) > 0
+                  && EVP_PKEY_CTX_ctrl_str(pctx, "container", SPARE) > 0
+                  && EVP_PKEY_generate(pctx, &pair) > 0,
+              "%s", drain_errors());
+    EVP_PKEY_free(pair);
+    EVP_PKEY_CTX_free(pctx);
+}
+
+static void setup(void)
+{
+    cr_assert(hooked);
+    sim_start_with(&sim, "--with rsa");
+    context_open(&ctx, DEFAULT_FIRST);
+    make_pair();
+    n_objects = store_count(ctx.lib, "iotsafe://", 0, 0);
+    cr_assert(n_objects > 0 && have_client_key(), "%s", drain_errors());
+    pem = reference_pem(key);
+    free_objects();
+    context_close(&ctx);
+}
+
+static void teardown(void)
+{
+    OPENSSL_free(pem);
+    sim_stop(&sim);
+}
+
+TestSuite(memory, .init = setup, .fini = teardown, .timeout = 280);
+
+enum { LIMIT = 400 };
+
+/* One allocation fails, and then none; false if there is no nth allocation. */
+static bool try_with_failure(const struct operation *o, int nth, int *ret_failed)
+{
+    bool good, struck;
+
+    context_open(&ctx, DEFAULT_FIRST);
+    cr_assert(o->prepare(), "%s: %s", o->name, drain_errors());
+    ERR_clear_error();
+    strike_arm(nth);
+    good = o->run();
+    struck = strike_disarm();
+    cr_expect(good || struck, "%s, without a failure: %s", o->name, drain_errors());
+    cr_expect(good || ERR_peek_error() != 0, "%s, allocation %d (%s:%d): no error in the queue",
+              o->name, nth, strike.file, strike.line);
+    *ret_failed += !good;
+    ERR_clear_error();
+    if (o->run != sign && o->run != derive && o->run != write_reference)
+        free_objects();
+    cr_assert(o->prepare() && o->run(), "%s, after allocation %d failed: %s", o->name, nth,
+              drain_errors());
+    EXPECT_NO_ERRORS();
+    free_objects();
+    context_close(&ctx);
+    return struck;
+}
+
+static void report(const char *name, int n_struck, int n_failed)
+{
+    FILE *file = fopen(getenv("MEMORY_TEST_LOG"), "a");
+
+    if (file == NULL)
+        return;
+    fprintf(file, "# %s: %d allocations failed, %d times the operation\n", name, n_struck,
+            n_failed);
+    fclose(file);
+}
+
+Test(memory, each_allocation_may_fail_and_the_next_try_is_right)
+{
+    for (size_t i = 0; i < N_OPERATIONS; i++) {
+        const struct operation *o = &operations[i];
+        int nth = 1, failed = 0;
+
+        while (nth < LIMIT && try_with_failure(o, nth, &failed))
+            nth++;
+        cr_expect(nth < LIMIT, "%s never ends", o->name);
+        cr_expect(nth > 1 || o->may_be_none, "%s: no allocation was struck", o->name);
+        report(o->name, nth - 1, failed);
+        if (__lsan_do_recoverable_leak_check != NULL)
+            cr_expect_eq(__lsan_do_recoverable_leak_check(), 0, "%s leaks", o->name);
+    }
+}
