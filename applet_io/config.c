@@ -14,12 +14,14 @@
 
 /* Each returns NULL or what is wanted instead. */
 
-static const char *set_text(char **field, const char *value)
+static const char *set_text(struct iotsafe_config *cfg, char **field, const char *value)
 {
     char *copy = strdup(value);
 
-    if (copy == NULL)
+    if (copy == NULL) {
+        cfg->no_memory = true; /* another value in its place could name another SIM */
         return "more memory";
+    }
     free(*field);
     *field = copy;
     return NULL;
@@ -28,14 +30,16 @@ static const char *set_text(char **field, const char *value)
 static const char *set_transport(struct iotsafe_config *cfg, const char *value)
 {
     struct iotsafe_op op = { .text = "" };
+    const enum iotsafe_err err = transport_check(value, &op);
 
-    if (transport_check(value, &op) != IOTSAFE_OK) {
-        (void)set_text(&cfg->transport, value); /* for messages */
+    if (err != IOTSAFE_OK) {
+        cfg->no_memory = cfg->no_memory || err == IOTSAFE_ERR_MEMORY;
+        (void)set_text(cfg, &cfg->transport, value); /* for messages */
         if (cfg->error.text[0] == '\0')
             cfg->error = op;
         return "a transport";
     }
-    return set_text(&cfg->transport, value);
+    return set_text(cfg, &cfg->transport, value);
 }
 
 static const char *set_aid(struct iotsafe_config *cfg, const char *value)
@@ -84,12 +88,12 @@ static const char *set_trace(struct iotsafe_config *cfg, const char *value)
 {
     if (!trace_setting_valid(value))
         return "stderr, file:PATH or pcap:PATH";
-    return set_text(&cfg->trace, value);
+    return set_text(cfg, &cfg->trace, value);
 }
 
 static const char *set_lock_dir(struct iotsafe_config *cfg, const char *value)
 {
-    return value[0] == '/' ? set_text(&cfg->lock_dir, value) : "an absolute path";
+    return value[0] == '/' ? set_text(cfg, &cfg->lock_dir, value) : "an absolute path";
 }
 
 static const char *set_bool(bool *field, const char *value)
@@ -207,13 +211,16 @@ static struct iotsafe_config *config_new(iotsafe_lookup_fn *lookup, void *arg,
         const char *env = earlier != NULL ? earlier->environment[i]
                                           : from_environment(&settings[i]);
 
-        if (env != NULL && set_text(&cfg->environment[i], env) != NULL) {
+        if (env != NULL && set_text(cfg, &cfg->environment[i], env) != NULL) {
             iotsafe_config_free(cfg);
             return NULL;
         }
         apply_setting(cfg, &settings[i], env != NULL ? cfg->environment[i] : NULL);
     }
-    return cfg;
+    if (!cfg->no_memory)
+        return cfg;
+    iotsafe_config_free(cfg);
+    return NULL;
 }
 
 struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg)

@@ -8,6 +8,7 @@
 #define CONFIG_SETTINGS_MAX 12
 
 struct iotsafe_config {
+    bool no_memory;            /* while it is made: a text could not be kept */
     iotsafe_lookup_fn *lookup; /* may be NULL */
     void *lookup_arg;
     char *environment[CONFIG_SETTINGS_MAX]; /* as config.c lists the settings; NULL: none */

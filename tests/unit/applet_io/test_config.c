@@ -159,3 +159,54 @@ Test(config, equal_settings_share_one_card)
     iotsafe_card_free(b);
     iotsafe_card_free(c);
 }
+
+/* The linker puts these in the place of strdup() and calloc(): the N-th call fails. */
+static unsigned fails_in; /* 0: none */
+
+static bool fails_now(void)
+{
+    return fails_in != 0 && --fails_in == 0;
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails_now() ? NULL : __real_strdup(text);
+}
+
+/* Without memory for one value another one must not stand in its place: it might name
+ * another SIM. */
+Test(config, is_made_whole_or_not_at_all)
+{
+    static const char *const pairs[] = { "transport", "socket:/run/sim", "trace", "file:/tmp/t",
+                                         "lock-dir",  "/run/locks",      NULL };
+    unsigned struck = 0;
+
+    setenv("IOTSAFE_LOCK_DIR", "/run/other", 1);
+    for (bool done = false; !done; struck++) {
+        struct iotsafe_config *cfg;
+
+        fails_in = struck + 1;
+        cfg = make(pairs);
+        done = fails_in != 0;
+        fails_in = 0;
+        cr_assert_eq(cfg != NULL, done, "allocation %u", struck + 1);
+        if (cfg != NULL) {
+            cr_expect_str_eq(cfg->transport, "socket:/run/sim");
+            cr_expect_str_eq(cfg->trace, "file:/tmp/t");
+            cr_expect_str_eq(cfg->lock_dir, "/run/other");
+            cr_expect_str_empty(cfg->error.text);
+        }
+        iotsafe_config_free(cfg);
+    }
+    cr_expect_geq(struck, 8);
+}
