@@ -35,6 +35,7 @@ struct list {
 };
 
 static OSSL_LIB_CTX *software;
+static OSSL_PROVIDER *fallback; /* in it */
 
 static struct {
     const char *admin, *log, *trace, *port;
@@ -504,7 +505,8 @@ static bool prepare(void)
 {
     order("reset", NULL); /* which ends volatile keys */
     software = OSSL_LIB_CTX_new();
-    if (software == NULL || OSSL_PROVIDER_load(software, "default") == NULL)
+    fallback = OSSL_PROVIDER_load(software, "default");
+    if (software == NULL || fallback == NULL)
         return false;
     expected.key = load_key("iotsafe://label=client-key;type=private");
     expected.spare = load_key("iotsafe://label=spare-1;type=private");
@@ -530,6 +532,7 @@ static void release(void)
     EVP_PKEY_free(expected.peer);
     EVP_PKEY_free(expected.peer_public);
     X509_free(expected.certificate);
+    OSSL_PROVIDER_unload(fallback);
     OSSL_LIB_CTX_free(software);
 }
 
