@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bridge with three clients and a card that all say anything. Each frame of the input
  * is bytes of a client, told by its first byte (cut wherever the input cuts them), or what
- * the card answers next. This file stands in for the socket transport at link time. Every
- * answer to a client is a whole response, and there are no more of them than commands. */
+ * the card answers next. Every answer to a client is a whole response, and there are no more of
+ * them than commands. */
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -11,12 +11,11 @@
 #include "card.h"
 #include "fuzz.h"
 #include "fuzz_clock.h"
-#include "fuzz_input.h"
+#include "fuzz_transport.h"
 #include "service.h"
 
 #define CLIENTS 3
 
-static struct fuzz_input input;
 static struct server server;
 static struct service service;
 static struct peer {
@@ -24,95 +23,6 @@ static struct peer {
     uint8_t heard[8192];
     size_t n_heard;
 } peers[CLIENTS];
-
-/* ------------------------------------------------------------------ the card */
-
-/* The next frame with an odd first byte is the card's. */
-static enum iotsafe_err feed(struct transport *t, const struct transmission *tx, size_t *ret_len,
-                             struct iotsafe_op *op)
-{
-    const uint8_t *frame;
-    size_t n;
-
-    (void)t;
-    if (tx->cmd_len < 4 || tx->cmd_len > APDU_CMD_MAX || tx->cmd[0] == 0xff)
-        abort(); /* never a malformed command, whatever clients send */
-    if (input.left == 0) {
-        op_set(op, "no more answers");
-        return IOTSAFE_ERR_TRANSPORT;
-    }
-    frame = fuzz_frame(&input, &n);
-    if (n > tx->rsp_cap)
-        return IOTSAFE_ERR_SPACE;
-    memcpy(tx->rsp, frame, n);
-    *ret_len = n;
-    return IOTSAFE_OK;
-}
-
-static enum iotsafe_err fake_open(const char *address, const char *lock_dir,
-                                  struct transport **ret_transport, struct iotsafe_op *op)
-{
-    struct transport *t = calloc(1, sizeof(*t));
-
-    (void)address, (void)lock_dir, (void)op;
-    if (t == NULL)
-        return IOTSAFE_ERR_MEMORY;
-    t->ops = &transport_socket;
-    t->one_device = true;
-    *ret_transport = t;
-    return IOTSAFE_OK;
-}
-
-static enum iotsafe_err fake_connect(struct transport *t, unsigned n, deadline_t deadline,
-                                     struct iotsafe_op *op)
-{
-    (void)deadline, (void)op;
-    t->connected = n == 0;
-    return n == 0 ? IOTSAFE_OK : IOTSAFE_ERR_NOT_FOUND;
-}
-
-static enum iotsafe_err fake_acquire(struct transport *t, deadline_t deadline,
-                                     enum card_reset *ret_reset, struct iotsafe_op *op)
-{
-    (void)t, (void)deadline, (void)op;
-    *ret_reset = RESET_NONE;
-    return IOTSAFE_OK;
-}
-
-static void fake_release(struct transport *t)
-{
-    (void)t;
-}
-
-static void fake_disconnect(struct transport *t)
-{
-    t->connected = false;
-}
-
-static void fake_close(struct transport *t)
-{
-    free(t);
-}
-
-const struct transport_ops transport_socket = {
-    .scheme = "socket",
-    .open = fake_open,
-    .connect = fake_connect,
-    .acquire = fake_acquire,
-    .release = fake_release,
-    .transmit = feed,
-    .disconnect = fake_disconnect,
-    .drop = fake_disconnect,
-    .close = fake_close,
-};
-
-static const char *look_up(void *arg, const char *key)
-{
-    (void)arg;
-    return strcmp(key, "transport") == 0    ? "socket:/fuzzer"
-           : strcmp(key, "timeout-ms") == 0 ? "1000"
-                                            : NULL;
-}
 
 /* --------------------------------------------------------------- the clients */
 
@@ -170,9 +80,9 @@ static bool speak(void)
 
     for (size_t i = 0; i < CLIENTS; i++)
         listen_to_server(&peers[i]);
-    if (input.left == 0)
+    if (fuzz_input.left == 0)
         return eventfd_write(server.signal_fd, 1) == 0;
-    frame = fuzz_frame(&input, &n);
+    frame = fuzz_frame(&fuzz_input, &n);
     peer = &peers[n == 0 ? 0 : frame[0] % CLIENTS];
     if (n <= 1 || peer->fd < 0)
         leave(peer);
@@ -184,14 +94,11 @@ static bool speak(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct iotsafe_config *cfg;
-    struct iotsafe_card *card = NULL;
-    struct iotsafe_op op = { .text = "" };
+    struct iotsafe_card *card;
 
-    input = (struct fuzz_input){ data, size };
+    fuzz_input = (struct fuzz_input){ data, size };
     fuzz_clock_start(speak);
-    cfg = iotsafe_config_new(look_up, NULL);
-    if (cfg == NULL || iotsafe_card_new(cfg, NULL, &card, &op) != IOTSAFE_OK)
-        abort();
+    card = fuzz_transport_card("1000", 4, &cfg);
     server_init(&server);
     server.signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     service_init(&service, card, 1000);
