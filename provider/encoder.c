@@ -347,46 +347,42 @@ static int encoder_public_der_encode(void *ctx, OSSL_CORE_BIO *core_out, const v
     return key != NULL && abstract == NULL && write_public(ctx, core_out, key, i2d_PUBKEY_bio);
 }
 
-const OSSL_DISPATCH isprov_encoder_text[] = {
-    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
-    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_text_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_text_encode },
-    { 0, NULL }
-};
+#define ENTRY(id, function)                              \
+    {                                                    \
+        OSSL_FUNC_ENCODER_##id, (void (*)(void))function \
+    }
+#define LIFE_ENTRIES ENTRY(NEWCTX, encoder_newctx), ENTRY(FREECTX, encoder_freectx)
+#define PARAM_ENTRIES                                        \
+    ENTRY(SETTABLE_CTX_PARAMS, encoder_settable_ctx_params), \
+        ENTRY(SET_CTX_PARAMS, encoder_set_ctx_params)
 
-const OSSL_DISPATCH isprov_encoder_private_pem[] = {
-    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
-    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
-    { OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, (void (*)(void))encoder_settable_ctx_params },
-    { OSSL_FUNC_ENCODER_SET_CTX_PARAMS, (void (*)(void))encoder_set_ctx_params },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_private_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_private_pem_encode },
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_encoder_text[] = { LIFE_ENTRIES,
+                                              ENTRY(DOES_SELECTION, encoder_text_does_selection),
+                                              ENTRY(ENCODE, encoder_text_encode),
+                                              { 0, NULL } };
 
-const OSSL_DISPATCH isprov_encoder_private_der[] = {
-    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
-    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
-    { OSSL_FUNC_ENCODER_SETTABLE_CTX_PARAMS, (void (*)(void))encoder_settable_ctx_params },
-    { OSSL_FUNC_ENCODER_SET_CTX_PARAMS, (void (*)(void))encoder_set_ctx_params },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_private_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_private_der_encode },
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_encoder_private_pem[] = { LIFE_ENTRIES,
+                                                     PARAM_ENTRIES,
+                                                     ENTRY(DOES_SELECTION,
+                                                           encoder_private_does_selection),
+                                                     ENTRY(ENCODE, encoder_private_pem_encode),
+                                                     { 0, NULL } };
 
-const OSSL_DISPATCH isprov_encoder_public_pem[] = {
-    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
-    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_public_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_public_pem_encode },
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_encoder_private_der[] = { LIFE_ENTRIES,
+                                                     PARAM_ENTRIES,
+                                                     ENTRY(DOES_SELECTION,
+                                                           encoder_private_does_selection),
+                                                     ENTRY(ENCODE, encoder_private_der_encode),
+                                                     { 0, NULL } };
 
-const OSSL_DISPATCH isprov_encoder_public_der[] = {
-    { OSSL_FUNC_ENCODER_NEWCTX, (void (*)(void))encoder_newctx },
-    { OSSL_FUNC_ENCODER_FREECTX, (void (*)(void))encoder_freectx },
-    { OSSL_FUNC_ENCODER_DOES_SELECTION, (void (*)(void))encoder_public_does_selection },
-    { OSSL_FUNC_ENCODER_ENCODE, (void (*)(void))encoder_public_der_encode },
-    { 0, NULL }
-};
+const OSSL_DISPATCH isprov_encoder_public_pem[] = { LIFE_ENTRIES,
+                                                    ENTRY(DOES_SELECTION,
+                                                          encoder_public_does_selection),
+                                                    ENTRY(ENCODE, encoder_public_pem_encode),
+                                                    { 0, NULL } };
+
+const OSSL_DISPATCH isprov_encoder_public_der[] = { LIFE_ENTRIES,
+                                                    ENTRY(DOES_SELECTION,
+                                                          encoder_public_does_selection),
+                                                    ENTRY(ENCODE, encoder_public_der_encode),
+                                                    { 0, NULL } };
