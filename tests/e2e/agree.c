@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "public_copy.h"
+
 enum outcome { RIGHT, WRONG, FAILED, N_OUTCOMES };
 
 static OSSL_LIB_CTX *software;
@@ -40,18 +42,6 @@ static EVP_PKEY *load(const char *uri)
     }
     OSSL_STORE_close(store);
     return key;
-}
-
-/* The public key alone, as another library context sees it. */
-static EVP_PKEY *public_copy(EVP_PKEY *key, OSSL_LIB_CTX *context)
-{
-    unsigned char *der = NULL;
-    int der_len = i2d_PUBKEY(key, &der);
-    const unsigned char *next = der;
-    EVP_PKEY *copy = der_len > 0 ? d2i_PUBKEY_ex(NULL, &next, der_len, context, NULL) : NULL;
-
-    OPENSSL_free(der);
-    return copy;
 }
 
 static bool derive(OSSL_LIB_CTX *context, EVP_PKEY *mine, EVP_PKEY *theirs,
@@ -112,13 +102,15 @@ int main(int argc, char **argv)
     bool reload = argc == 4 && strcmp(argv[1], "-r") == 0;
     long n = argc == 3 + reload ? strtol(argv[1 + reload], NULL, 10) : 0;
     struct pair pair = { 0 };
+    OSSL_PROVIDER *fallback;
 
     if (n <= 0) {
         fprintf(stderr, "usage: agree [-r] COUNT URI\n");
         return 2;
     }
     software = OSSL_LIB_CTX_new();
-    if (software == NULL || OSSL_PROVIDER_load(software, "default") == NULL) {
+    fallback = OSSL_PROVIDER_load(software, "default");
+    if (software == NULL || fallback == NULL) {
         ERR_print_errors_fp(stderr);
         return 1;
     }
@@ -137,6 +129,7 @@ int main(int argc, char **argv)
     }
     printf("%ld right, %ld wrong, %ld failed\n", counts[RIGHT], counts[WRONG], counts[FAILED]);
     release(&pair);
+    OSSL_PROVIDER_unload(fallback);
     OSSL_LIB_CTX_free(software);
     return counts[RIGHT] == n ? 0 : 1;
 }

@@ -23,6 +23,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "public_copy.h"
+
 #define OBJECTS_MAX 32
 #define IDLE_ROUNDS_MAX 60 /* without one fault: then the fault is none */
 
@@ -210,18 +212,6 @@ static X509 *load_certificate(void)
     }
     OSSL_STORE_close(store);
     return certificate;
-}
-
-/* The public key alone, as another library context sees it. */
-static EVP_PKEY *public_copy(EVP_PKEY *key, OSSL_LIB_CTX *context)
-{
-    unsigned char *der = NULL;
-    int der_len = i2d_PUBKEY(key, &der);
-    const unsigned char *next = der;
-    EVP_PKEY *copy = der_len > 0 ? d2i_PUBKEY_ex(NULL, &next, der_len, context, NULL) : NULL;
-
-    OPENSSL_free(der);
-    return copy;
 }
 
 static bool hash_object(OSSL_STORE_INFO *info, unsigned char ret_hash[static 32])

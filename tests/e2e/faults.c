@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "public_copy.h"
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CASES_MAX 4096
 #define EXCHANGES_MAX 64
@@ -180,18 +182,6 @@ static EVP_PKEY *load(const struct context *c, const char *uri)
     if (each(c, uri, take_key, &key) && key == NULL)
         ERR_raise_data(ERR_LIB_USER, ERR_R_INTERNAL_ERROR, "%s: nothing, and no error", uri);
     return key;
-}
-
-/* The public key alone, in another library context. */
-static EVP_PKEY *public_copy(EVP_PKEY *key, OSSL_LIB_CTX *lib)
-{
-    unsigned char *der = NULL;
-    int der_len = i2d_PUBKEY(key, &der);
-    const unsigned char *next = der;
-    EVP_PKEY *copy = der_len > 0 ? d2i_PUBKEY_ex(NULL, &next, der_len, lib, NULL) : NULL;
-
-    OPENSSL_free(der);
-    return copy;
 }
 
 /* ---------------------------------------------------------------- the operations */
@@ -781,6 +771,7 @@ static void learn_everything(void)
 int main(int argc, char **argv)
 {
     size_t fds, n, wanted;
+    OSSL_PROVIDER *fallback;
 
     if (argc != 7) {
         fprintf(stderr, "usage: faults VIA ADMIN LOG PORT SEED COUNT\n");
@@ -793,7 +784,8 @@ int main(int argc, char **argv)
     software = OSSL_LIB_CTX_new();
     if (exchanges == NULL)
         fatal(argv[3]);
-    if (OSSL_PROVIDER_load(software, "default") == NULL)
+    fallback = OSSL_PROVIDER_load(software, "default");
+    if (fallback == NULL)
         fatal("no default provider");
     learn_everything();
     n = all_cases();
@@ -808,6 +800,7 @@ int main(int argc, char **argv)
            via, wanted, n, counts[RIGHT], counts[REFUSED], counts[LESS], altered, counts[WRONG],
            unhit, retried, n_bad);
     EVP_PKEY_free(known.client);
+    OSSL_PROVIDER_unload(fallback);
     OSSL_LIB_CTX_free(software);
     fclose(admin);
     fclose(exchanges);
