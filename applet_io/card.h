@@ -27,6 +27,10 @@ struct iotsafe_card {
                       next ones are tried briefly */
 };
 
+/** Make the card this process's own: in a child of fork() its locks are made new, and the
+ *  parent's connection is dropped without a word. Before the turn is taken. */
+void card_claim(struct iotsafe_card *card);
+
 /** What a command may use while it runs. */
 struct card_use {
     struct channel *channel;
@@ -41,7 +45,7 @@ typedef enum iotsafe_err card_fn(const struct card_use *use, void *arg);
 
 /**
  * Run an operation with the card to itself, and recover from what passes until the
- * deadline: the table in card.c says what follows from which error. An operation that
+ * deadline: the table in recovery.c says what follows from which error. An operation that
  * may have carried out a command which is sent once only is not run again.
  *
  * @param fn   called with the device acquired and a channel for the applet
