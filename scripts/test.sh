@@ -154,22 +154,26 @@ vectors_are_current() {
 	/usr/bin/python3 tests/data/make_vectors.py | cmp - tests/data/vectors.json
 }
 
+# fuzz_one PROGRAM SECONDS: its figures in one piece, as several run side by side.
+fuzz_one() {
+	local status=0
+	"$1" -max_total_time="$2" -print_final_stats=1 "build-fuzz/corpus/${1##*/}" \
+		>"$1.log" 2>&1 || status=1
+	{
+		echo "$1"
+		[ "$status" -eq 0 ] || tail -n 40 "$1.log"
+		awk '/number_of_executed_units|average_exec_per_sec/ { sub("stat::", ""); print "  " $1, $2 }' "$1.log"
+	} >"$1.report"
+	cat "$1.report"
+	return "$status"
+}
+
 fuzz_all() {
-	local fuzzer found=no status=0
+	local status=0
 	CC=clang build build-fuzz -Dfuzz=enabled -Db_sanitize=address,undefined -Db_lundef=false || return 1
-	for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
-		case $fuzzer in *.p | *.log) continue ;; esac
-		[ -x "$fuzzer" ] || continue
-		found=yes
-		echo "$fuzzer"
-		"$fuzzer" -max_total_time="$fuzz" -print_final_stats=1 "build-fuzz/corpus/${fuzzer##*/}" \
-			>"$fuzzer.log" 2>&1 || {
-			tail -n 40 "$fuzzer.log"
-			status=1
-		}
-		awk '/number_of_executed_units|average_exec_per_sec/ { sub("stat::", ""); print "  " $1, $2 }' "$fuzzer.log"
-	done
-	[ "$found" = yes ] || echo 'no fuzzers in this version'
+	export -f fuzz_one
+	find build-fuzz/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -executable -print0 | sort -z |
+		xargs -0 -P "$(nproc)" -I '{}' bash -c 'fuzz_one "$@"' fuzz '{}' "$fuzz" || status=1
 	scripts/fuzz_coverage.sh build-fuzz/corpus || status=1
 	return "$status"
 }
