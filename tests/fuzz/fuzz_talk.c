@@ -88,7 +88,8 @@ static size_t lengthen(uint8_t *rsp, size_t len)
 
     if (len + n > APDU_RSP_MAX)
         n = APDU_RSP_MAX - len;
-    memmove(rsp + n, rsp, len);
+    for (size_t i = len; i-- > 0;)
+        rsp[i + n] = rsp[i];
     for (size_t i = 0; i < n; i++)
         rsp[i] = fuzz_byte(&input);
     return len + n;
