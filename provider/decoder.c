@@ -17,6 +17,7 @@
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
 static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
 static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_step_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_der_decode;
 static OSSL_FUNC_decoder_export_object_fn decoder_export_object;
 
@@ -143,6 +144,20 @@ static enum iotsafe_err check_block(struct isprov *prov, const uint8_t *der, siz
     return err;
 }
 
+/* Hands an unpacked reference on. */
+static int pass_on(const uint8_t *der, size_t len, OSSL_CALLBACK *cb, void *arg)
+{
+    int type = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, (void *)(uintptr_t)der, len),
+        OSSL_PARAM_construct_end(),
+    };
+
+    return cb(params, arg);
+}
+
 static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
                               void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
 {
@@ -153,7 +168,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     enum iotsafe_err err = IOTSAFE_ERR_REFERENCE;
     unsigned char *der = NULL;
     long len = 0;
-    int type = OSSL_OBJECT_PKEY, good = 1;
+    int good = 1;
 
     (void)pw_cb;
     (void)pw_arg;
@@ -163,14 +178,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
         else
             isprov_op_set(&op, "key reference: the PEM block is damaged or cut off; write it "
                                "again with 'iotsafe key-ref URI'");
-        OSSL_PARAM params[] = {
-            OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE),
-                                             0),
-            OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, (size_t)len),
-            OSSL_PARAM_construct_end(),
-        };
-        good = err == IOTSAFE_OK && cb(params, arg);
+        good = err == IOTSAFE_OK && pass_on(der, (size_t)len, cb, arg);
         if (err != IOTSAFE_OK)
             isprov_raise(prov, err, &op);
     }
@@ -187,6 +195,22 @@ static size_t read_der(BIO *bio, uint8_t *out, size_t cap)
     while (len < cap && BIO_read_ex(bio, out + len, cap - len, &n))
         len += n;
     return len;
+}
+
+/* See the table of decoders in provider.c. */
+static int decoder_step_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
+                               void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+{
+    ISPROV_KEEP_ERRNO;
+    BIO *bio = isprov_bio(ctx, in);
+    uint8_t der[ISPROV_KEYREF_MAX + 1];
+    size_t len = bio != NULL ? read_der(bio, der, sizeof(der)) : 0;
+
+    (void)selection;
+    (void)pw_cb;
+    (void)pw_arg;
+    BIO_free(bio);
+    return !isprov_keyref_is_ours(der, len) || pass_on(der, len, cb, arg);
 }
 
 static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, size_t len)
@@ -255,6 +279,13 @@ const OSSL_DISPATCH isprov_decoder_pem[] = {
     { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
     { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
     { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_pem_decode },
+    { 0, NULL }
+};
+
+const OSSL_DISPATCH isprov_decoder_step[] = {
+    { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
+    { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
+    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_step_decode },
     { 0, NULL }
 };
 
