@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory runs out: each OPENSSL_malloc() of the module fails in turn, in each
- * operation. It names the source file that calls it, and only the module's own are
- * struck: libcrypto does not survive all failures of its own. malloc() of the code
- * below the provider is left alone. */
+/* Memory runs out: each allocation of the module fails in turn, in each operation.
+ *
+ * Only what the module itself asks for is struck: libcrypto does not survive all
+ * failures of its own. OPENSSL_malloc() names the source file that calls it; a call
+ * of malloc() is judged by where it returns to. */
+#undef _FORTIFY_SOURCE /* asprintf() is defined here */
+#include <dlfcn.h>
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +22,8 @@ static _Thread_local struct {
     bool armed;
     int nth;          /* this allocation fails */
     int count;        /* of those since strike_arm() */
-    const char *file; /* where it failed */
-    int line;
+    const char *file; /* where it failed: a line of a source, */
+    long line;        /* or an offset into the module */
 } strike;
 
 static void strike_arm(int nth)
@@ -58,14 +62,104 @@ static bool strikes_source(const char *file, int line)
     return true;
 }
 
+/* A sanitizer has a malloc() of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) \
+    || __has_feature(thread_sanitizer)
+#define SANITIZER
+#endif
+#endif
+
+/* What lies below malloc() here; without that only OPENSSL_malloc() is struck. */
+#if defined(SANITIZER) || !defined(__GLIBC__)
+#define strikes_malloc 0
+#define BELOW(name) name
+#else
+#define strikes_malloc 1
+#define BELOW(name) __libc_##name
+
+/* the module has to find these in the program */
+#define EXPORT __attribute__((visibility("default")))
+
+void *BELOW(malloc)(size_t n);
+void *BELOW(calloc)(size_t n, size_t size);
+void *BELOW(realloc)(void *old, size_t n);
+int __asprintf_chk(char **ret_text, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool strikes_caller(const void *address)
+{
+    Dl_info info;
+    const char *name;
+
+    if (!strike.armed || dladdr(address, &info) == 0)
+        return false;
+    name = strrchr(info.dli_fname, '/');
+    if (!strikes(name != NULL && strcmp(name, "/iotsafe.so") == 0))
+        return false;
+    strike.file = "iotsafe.so";
+    strike.line = (const char *)address - (const char *)info.dli_fbase;
+    return true;
+}
+
+EXPORT void *malloc(size_t n)
+{
+    return strikes_caller(__builtin_return_address(0)) ? NULL : BELOW(malloc)(n);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+    return strikes_caller(__builtin_return_address(0)) ? NULL : BELOW(calloc)(n, size);
+}
+
+EXPORT char *strdup(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = strikes_caller(__builtin_return_address(0)) ? NULL : BELOW(malloc)(size);
+
+    return copy != NULL ? memcpy(copy, text, size) : NULL;
+}
+
+EXPORT __attribute__((format(printf, 2, 3))) int asprintf(char **ret_text, const char *format, ...)
+{
+    va_list ap;
+    int n;
+
+    if (strikes_caller(__builtin_return_address(0)))
+        return -1;
+    va_start(ap, format);
+    n = vasprintf(ret_text, format, ap);
+    va_end(ap);
+    return n;
+}
+
+EXPORT int __asprintf_chk(char **ret_text, int flag, const char *format, ...)
+{
+    va_list ap;
+    int n;
+
+    (void)flag;
+    if (strikes_caller(__builtin_return_address(0)))
+        return -1;
+    va_start(ap, format);
+    n = vasprintf(ret_text, format, ap);
+    va_end(ap);
+    return n;
+}
+#endif
+
+/* Compiled to jumps, these return straight to the module: past our malloc(), which
+ * would count them once more. */
 static void *openssl_malloc(size_t n, const char *file, int line)
 {
-    return strikes_source(file, line) ? NULL : malloc(n);
+    return strikes_source(file, line) ? NULL : BELOW(malloc)(n);
 }
 
 static void *openssl_realloc(void *old, size_t n, const char *file, int line)
 {
-    return strikes_source(file, line) ? NULL : realloc(old, n);
+    return strikes_source(file, line) ? NULL : BELOW(realloc)(old, n);
 }
 
 static void openssl_free(void *old, const char *file, int line)
@@ -290,7 +384,7 @@ static bool try_with_failure(const struct operation *o, int nth, int *ret_failed
     good = o->run();
     struck = strike_disarm();
     cr_expect(good || struck, "%s, without a failure: %s", o->name, drain_errors());
-    cr_expect(good || ERR_peek_error() != 0, "%s, allocation %d (%s:%d): no error in the queue",
+    cr_expect(good || ERR_peek_error() != 0, "%s, allocation %d (%s:%ld): no error in the queue",
               o->name, nth, strike.file, strike.line);
     *ret_failed += !good;
     ERR_clear_error();
@@ -310,8 +404,8 @@ static void report(const char *name, int n_struck, int n_failed)
 
     if (file == NULL)
         return;
-    fprintf(file, "# %s: %d allocations failed, %d times the operation\n", name, n_struck,
-            n_failed);
+    fprintf(file, "# %s: %d allocations failed, %d times the operation%s\n", name, n_struck,
+            n_failed, strikes_malloc ? "" : " (OPENSSL_malloc() only)");
     fclose(file);
 }
 
