@@ -17,7 +17,7 @@
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
 static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
 static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
-static OSSL_FUNC_decoder_decode_fn decoder_step_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_block_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_der_decode;
 static OSSL_FUNC_decoder_export_object_fn decoder_export_object;
 
@@ -197,9 +197,9 @@ static size_t read_der(BIO *bio, uint8_t *out, size_t cap)
     return len;
 }
 
-/* See the table of decoders in provider.c. */
-static int decoder_step_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
-                               void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
+/* Hands the content of the block on as it is: see the table of decoders. */
+static int decoder_block_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *cb,
+                                void *arg, OSSL_PASSPHRASE_CALLBACK *pw_cb, void *pw_arg)
 {
     ISPROV_KEEP_ERRNO;
     BIO *bio = isprov_bio(ctx, in);
@@ -282,10 +282,10 @@ const OSSL_DISPATCH isprov_decoder_pem[] = {
     { 0, NULL }
 };
 
-const OSSL_DISPATCH isprov_decoder_step[] = {
+const OSSL_DISPATCH isprov_decoder_block[] = {
     { OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx },
     { OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx },
-    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_step_decode },
+    { OSSL_FUNC_DECODER_DECODE, (void (*)(void))decoder_block_decode },
     { 0, NULL }
 };
 

@@ -64,7 +64,7 @@ extern const OSSL_DISPATCH isprov_kdf_prf[];
 extern const OSSL_DISPATCH isprov_rand_seed[];
 extern const OSSL_DISPATCH isprov_store[];
 extern const OSSL_DISPATCH isprov_decoder_pem[];
-extern const OSSL_DISPATCH isprov_decoder_step[];
+extern const OSSL_DISPATCH isprov_decoder_block[];
 extern const OSSL_DISPATCH isprov_decoder_der[];
 extern const OSSL_DISPATCH isprov_encoder_text[];
 extern const OSSL_DISPATCH isprov_encoder_private_pem[];

@@ -59,27 +59,19 @@ static const OSSL_ALGORITHM store[] = {
 };
 
 /*
- * A decoder without a name of its own, as DER, is what the store for files asks for. But
- * who is asked first, it or libcrypto's own, depends on the order of the providers there.
- * libcrypto collects the decoders of a key from its end, a step at a time, and asks those
- * found last first: so behind names of our own there are two steps where others have one.
+ * libcrypto collects decoders backwards from what it wants, a step at a time, and asks
+ * those that it found last first. The decoder of PEM is a step behind libcrypto's own, so
+ * that it is asked before that one in every order of the providers.
  */
-#define PEM_STEP "IOTSAFE-KEY-REFERENCE-PEM"
-#define DER_STEP "IOTSAFE-KEY-REFERENCE-DER"
+#define PEM_BLOCK "IOTSAFE-KEY-REFERENCE"
+#define REFERENCE ",structure=iotsafe-key-reference"
 
 static const OSSL_ALGORITHM decoder[] = {
-    { "DER", PROPERTIES ",input=pem", isprov_decoder_pem, "IoT SAFE key-reference files" },
-    { "EC", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_der,
+    { PEM_BLOCK, PROPERTIES ",input=pem", isprov_decoder_pem, "IoT SAFE key-reference files" },
+    { "DER", PROPERTIES ",input=" PEM_BLOCK REFERENCE, isprov_decoder_block,
       "IoT SAFE key references" },
-    { "RSA", PROPERTIES ",input=der,structure=iotsafe-key-reference", isprov_decoder_der,
-      "IoT SAFE key references" },
-    { PEM_STEP, PROPERTIES ",input=pem", isprov_decoder_pem, "IoT SAFE key-reference files" },
-    { DER_STEP, PROPERTIES ",input=" PEM_STEP ",structure=iotsafe-key-reference",
-      isprov_decoder_step, "IoT SAFE key references" },
-    { "EC", PROPERTIES ",input=" DER_STEP ",structure=iotsafe-key-reference", isprov_decoder_der,
-      "IoT SAFE key references" },
-    { "RSA", PROPERTIES ",input=" DER_STEP ",structure=iotsafe-key-reference", isprov_decoder_der,
-      "IoT SAFE key references" },
+    { "EC", PROPERTIES ",input=der" REFERENCE, isprov_decoder_der, "IoT SAFE key references" },
+    { "RSA", PROPERTIES ",input=der" REFERENCE, isprov_decoder_der, "IoT SAFE key references" },
     { NULL, NULL, NULL, NULL }
 };
 
