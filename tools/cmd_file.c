@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe file: the bytes of a file object, a certificate's too. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "output.h"
 #include "report.h"
 #include "tool.h"
@@ -14,41 +14,6 @@ static const struct command_option options[] = {
     [OPTION_SIM] = COMMAND_OPTION_SIM,
     { .name = NULL },
 };
-
-/* A bare identifier is short for iotsafe://id=IDENTIFIER. */
-static bool parse_operand(const char *text, struct iotsafe_uri *ret_uri)
-{
-    char uri[IOTSAFE_URI_MAX];
-
-    if (iotsafe_uri_is_ours(text))
-        return uri_from_operand(text, ret_uri);
-    if (snprintf(uri, sizeof(uri), "iotsafe://id=%s", text) < (int)sizeof(uri)
-        && iotsafe_uri_parse(uri, ret_uri, NULL) == IOTSAFE_OK)
-        return true;
-    report_error("file: '%s' is neither a URI nor an identifier in hex digits; a label stands in "
-                 "a URI: 'iotsafe://label=...'",
-                 text);
-    return false;
-}
-
-static bool check_operand(const char *text, const char *sim, struct iotsafe_uri *uri)
-{
-    if (!parse_operand(text, uri))
-        return false;
-    if (uri->type == IOTSAFE_URI_PRIVATE || uri->type == IOTSAFE_URI_PUBLIC) {
-        report_error("file: %s names a key; a file has no type or type=cert", text);
-        return false;
-    }
-    if (uri->name.id_len == 0 && uri->name.label_len == 0) {
-        report_error("file: %s names no file; give an id or a label", text);
-        return false;
-    }
-    if (sim != NULL && uri->sim[0] != '\0') {
-        report_error("file: the SIM is named twice, in the URI and by --sim");
-        return false;
-    }
-    return true;
-}
 
 static enum tool_status print_file(const uint8_t *data, size_t len)
 {
@@ -64,9 +29,7 @@ static enum tool_status print_file(const uint8_t *data, size_t len)
 
 static enum tool_status file_run(struct tool *tool, const struct args *args)
 {
-    const char *sim = args->option[OPTION_SIM];
     struct iotsafe_uri uri = { .type = IOTSAFE_URI_ANY };
-    struct iotsafe_object object = { .kind = IOTSAFE_FILE };
     struct iotsafe_op op = tool_op_begin(tool);
     enum tool_status status = TOOL_FAILED;
     struct iotsafe_card *card;
@@ -74,15 +37,12 @@ static enum tool_status file_run(struct tool *tool, const struct args *args)
     enum iotsafe_err err;
     size_t len = 0;
 
-    if (!check_operand(args->operand[0], sim, &uri))
+    if (!file_from_operand("file", args->operand[0], args->option[OPTION_SIM], &uri))
         return TOOL_USAGE;
-    card = tool_card(tool, sim != NULL ? sim : uri.sim);
+    card = tool_card(tool, uri.sim);
     if (card == NULL)
         return TOOL_FAILED;
-    err = iotsafe_find(card, IOTSAFE_FILE, &uri.name, &object, &op);
-    if (err == IOTSAFE_OK)
-        err = iotsafe_read_file(card, &object.name, IOTSAFE_WHOLE, object.file_size, &data, &len,
-                                &op);
+    err = file_read(card, &uri, &data, &len, &op);
     if (err == IOTSAFE_OK)
         status = print_file(data, len);
     else
