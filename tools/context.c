@@ -85,11 +85,17 @@ struct iotsafe_op tool_op_begin(const struct tool *tool)
     return iotsafe_op_begin(config_of(tool));
 }
 
+enum iotsafe_err tool_card_new(const struct tool *tool, const char *sim,
+                               struct iotsafe_card **ret_card, struct iotsafe_op *op)
+{
+    return iotsafe_card_new(config_of(tool), sim, ret_card, op);
+}
+
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)
 {
     struct iotsafe_card *card = NULL;
     struct iotsafe_op op = { .text = "" };
-    enum iotsafe_err err = iotsafe_card_new(config_of(tool), sim, &card, &op);
+    enum iotsafe_err err = tool_card_new(tool, sim, &card, &op);
 
     if (err == IOTSAFE_OK)
         return card;

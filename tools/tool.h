@@ -53,6 +53,11 @@ void tool_close(struct tool *tool);
  */
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim);
 
+/** The same, of which nothing is reported. @see iotsafe_card_new() */
+IOTSAFE_NODISCARD enum iotsafe_err tool_card_new(const struct tool *tool, const char *sim,
+                                                 struct iotsafe_card **ret_card,
+                                                 struct iotsafe_op *op);
+
 /**
  * Begin an operation on a card: it lasts for `timeout-ms` at most, all its calls of
  * iotsafe.h together. A command is one operation, unless it says otherwise; what it
@@ -99,6 +104,8 @@ extern const struct command command_keygen;
 extern const struct command command_put_key;
 extern const struct command command_sign;
 extern const struct command command_verify;
+extern const struct command command_wait_cert;
+extern const struct command command_wait_file;
 
 /* The row that every command without a URI shares: which SIM is meant. */
 #define COMMAND_OPTION_SIM                                                    \
