@@ -225,6 +225,40 @@ objects_at() { # TRANSPORT
 		-provparam "iotsafe:transport=$1" -noout iotsafe:
 }
 
+# OpenSSL's own validated module does all the rest; the SIM's key is found under fips=yes
+# on the administrator's word only.
+fips_module() {
+	local module
+	module=$(openssl version -m | sed 's/^MODULESDIR: "\(.*\)"$/\1/')/fips.so
+	[ -e "$module" ] || {
+		WHY="OpenSSL's fips.so is not installed"
+		return 77
+	}
+	openssl fipsinstall -quiet -module "$module" -out "$T/fipsmodule.cnf" || return 1
+	cat >"$T/fips.cnf" <<-END
+		openssl_conf = openssl_init
+		.include $T/fipsmodule.cnf
+		[openssl_init]
+		providers = provider_sect
+		alg_section = algorithm_sect
+		[algorithm_sect]
+		default_properties = fips=yes
+		[provider_sect]
+		fips = fips_sect
+		base = base_sect
+		iotsafe = iotsafe_sect
+		[base_sect]
+		activate = 1
+		[iotsafe_sect]
+		activate = 1
+	END
+	local -a module_env=("OPENSSL_MODULES=$MODULES" "OPENSSL_CONF=$T/fips.cnf")
+	sed -i "s,^\[fips_sect\],&\nmodule = $module," "$T/fipsmodule.cnf"
+	fails mod openssl pkey -in iotsafe://label=client-key -noout || return 1
+	echo 'assume-fips = yes' >>"$T/fips.cnf"
+	get server && matches "$OUT" 'Cipher is TLS_AES' && fails mod openssl dgst -md5 "$T/fips.cnf"
+}
+
 it 'a SIM and a server that demands a certificate' prepare
 it 'settings by -provparam' provparam
 it 'the default groups agree on X25519MLKEM768' hybrid_group
@@ -233,6 +267,7 @@ it 'a resumed handshake costs no exchange, TLS 1.3' resumption 3
 it 'authentication after the handshake' post_handshake
 it 'raw public keys, of client and of server' raw_public_keys
 it 'HTTP/3' http3
+it 'beside the FIPS provider, with assume-fips' fips_module
 it 'the SIM is slow from here on' start_slow_sim
 it 'DTLS 1.2, client: the server repeats its flight while the SIM signs' dtls_client
 it 'DTLS 1.2, server: the client repeats its flight while the SIM signs' dtls_server
