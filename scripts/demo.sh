@@ -1,15 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Shows the provider at work without a card: builds it, starts a software SIM and a
-# TLS server that demands a client certificate, connects with `openssl s_client` whose
-# key is on the SIM, shows what happened, and cleans up. Exit status 0 only when the
-# server saw the SIM's certificate.
+# Shows the provider at work without a card: builds it, starts a software SIM, connects
+# with `openssl s_client`, whose key is on the SIM, to a server that demands a client
+# certificate, has mosquitto do the same with MQTT, shows what happened, and cleans up.
+# Exit status 0 only when both servers saw the SIM's certificate.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+
+usage='usage: scripts/demo.sh [--keep]
+  --keep  leave a software SIM running, and print the settings to copy into a shell'
+keep=no
+case $# in
+0) ;;
+*)
+	case $1 in
+	--keep) keep=yes ;;
+	--help | -h) echo "$usage" && exit 0 ;;
+	*) echo "$usage" >&2 && exit 2 ;;
+	esac
+	;;
+esac
 export LC_ALL=C
 unset OPENSSL_CONF OPENSSL_MODULES
 for name in "${!IOTSAFE_@}"; do unset "$name"; done
 
+echo 'Looks for the packages that this needs; installing them may take minutes.'
 scripts/deps.sh demo
 
 work=$(mktemp -d /tmp/iotsafe-demo.XXXXXX) || exit 1
@@ -49,13 +64,21 @@ wait_for() {
 
 # ------------------------------------------------------------------ 1. build
 
-step '1. Build'
+step '1. Build (less than a minute on most machines)'
+# The steps of ninja, "[12/80] ...", by tenths.
+progress() {
+	awk -F '[][/]' '$2 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ && $3 >= 10 && int(10 * $2 / $3) > tenths {
+		tenths = int(10 * $2 / $3)
+		print "    " $2 " of " $3 " steps"
+		fflush()
+	}'
+}
 build() {
 	[ -f build/build.ninja ] ||
 		meson setup build -Dtests=disabled -Dsoftsim=enabled -Dtools=enabled || return 1
 	ninja -C build
 }
-build >"$work/build.log" 2>&1 || give_up 'it does not build' "$work/build.log"
+(set -o pipefail && build 2>&1 | tee "$work/build.log" | progress) || give_up 'it does not build' "$work/build.log"
 echo '    build/provider/iotsafe.so, build/softsim/iotsafe-softsim, build/tools/iotsafe'
 
 softsim=build/softsim/iotsafe-softsim
@@ -116,15 +139,97 @@ grep -m 1 -A 40 '^Client certificate' "$work/client.out" |
 step '6. What went to the SIM and came back (long data shortened)'
 [ -s "$work/trace" ] || give_up 'the SIM was not used'
 # Without time, process and transport, which are the same in all lines.
-sed -E 's/^[^ ]+ +[^ ]+ +[^ ]+ +//; s/([0-9A-F]{40})[0-9A-F]+([0-9A-F]{8})/\1...\2/' "$work/trace" | indent
-
-# ----------------------------------------------------------------- 7. verdict
+sed -E 's/^[^ ]+ +[^ ]+ +[^ ]+ +//; s/([0-9A-F]{40})[0-9A-F]+([0-9A-F]{8})/\1...\2/
+	/^>>.*COMPUTE SIGNATURE UPDATE/s/$/   <=== here the SIM signs the handshake/' "$work/trace" | indent
 
 subject=$("$tool" cert "$key" | openssl x509 -noout -subject | sed 's/^subject=//')
-if [ -n "$subject" ] && grep -qxF "depth=0 $subject" "$work/server.log" &&
+{ [ -n "$subject" ] && grep -qxF "depth=0 $subject" "$work/server.log" &&
 	grep -q 'New, TLSv1.3' "$work/client.out" &&
-	grep -q 'Verify return code: 0 (ok)' "$work/client.out"; then
-	step "OK: mutual TLS 1.3, the client's private key never left the SIM."
-else
+	grep -q 'Verify return code: 0 (ok)' "$work/client.out"; } ||
 	give_up "the server did not see the SIM's certificate" "$work/server.log" "$work/client.err"
+
+# -------------------------------------------------------------- 7. mosquitto
+
+# Its clients read PEM files: a key-reference file stands for the key there.
+mqtt() {
+	"$tool" key-ref "$key" >"$work/client-key.pem" && "$tool" cert "$key" >"$work/client.pem" &&
+		cat >"$work/openssl.cnf" conf/openssl.cnf || give_up 'no files for mosquitto'
+	local name
+	cat >"$work/mosquitto.conf" <<-END
+		user $(id -un)
+		listener 1883 127.0.0.1
+		cafile $work/sim/ca.pem
+		certfile $work/server.pem
+		keyfile $work/server.key
+		require_certificate true
+		use_identity_as_username true
+		log_dest stderr
+	END
+	start_broker || give_up 'the broker does not start' "$work/broker.log"
+	echo "    mosquitto_pub --cafile ca.pem --cert client.pem --key client-key.pem -p $port -t demo -m hello"
+	OPENSSL_CONF=$work/openssl.cnf timeout 30 mosquitto_pub -h localhost -p "$port" --cafile "$work/sim/ca.pem" \
+		--cert "$work/client.pem" --key "$work/client-key.pem" -t demo -m hello >"$work/pub.log" 2>&1 ||
+		give_up 'mosquitto_pub failed' "$work/pub.log" "$work/broker.log"
+	name=$(openssl x509 -in "$work/client.pem" -noout -subject -nameopt multiline | sed -n 's/ *commonName *= //p')
+	wait_for grep -q "New client connected.*u'$name'" "$work/broker.log" ||
+		give_up "the broker did not see the SIM's certificate" "$work/broker.log"
+	echo '    What the broker logged:'
+	grep -m 1 'New client connected' "$work/broker.log" | sed 's/^[0-9]*: //' | indent | indent
+}
+
+# mosquitto takes no port 0: another one, until one is free.
+start_broker() {
+	local tries
+	for tries in 1 2 3 4 5 6 7 8; do
+		port=$((20000 + (RANDOM + tries) % 10000))
+		sed -i "s/^listener .* 127/listener $port 127/" "$work/mosquitto.conf"
+		mosquitto -c "$work/mosquitto.conf" >"$work/broker.log" 2>&1 </dev/null &
+		pids+=($!)
+		wait_for grep -qE ' running$|Error' "$work/broker.log"
+		! grep -q ' running$' "$work/broker.log" || return 0
+	done
+	return 1
+}
+
+if command -v mosquitto >/dev/null && command -v mosquitto_pub >/dev/null; then
+	step '7. mosquitto_pub, with a key-reference file in the place of its key'
+	mqtt
+else
+	step '7. mosquitto'
+	echo '    skipped: the packages mosquitto and mosquitto-clients are not installed'
 fi
+
+# --------------------------------------------------------------- 8. verdict
+
+step "OK: mutual TLS, and the client's private key never left the SIM."
+if [ "$keep" = no ]; then
+	cat <<-END
+
+		Next: scripts/demo.sh --keep leaves a software SIM running, for programs of your own.
+		README.md tells of card readers and modems, docs/ of programs and their configuration.
+	END
+	exit 0
+fi
+kept=$(mktemp -d /tmp/iotsafe-sim.XXXXXX) && "$softsim" init --store "$kept/store" >"$kept/log" 2>&1 ||
+	give_up 'no SIM to keep'
+setsid "$softsim" run --store "$kept/store" --listen "unix:$kept/sim.sock" --admin "unix:$kept/admin.sock" \
+	>>"$kept/log" 2>&1 </dev/null &
+echo $! >"$kept/pid"
+wait_for "$softsim" admin "$kept/admin.sock" list || give_up 'the SIM does not answer' "$kept/log"
+sed "\$a module = $PWD/build/provider/iotsafe.so\ntransport = socket:$kept/sim.sock" \
+	conf/openssl.cnf >"$kept/openssl.cnf"
+cat <<-END
+
+	A software SIM runs now. Its key works in every program of a shell that has these settings:
+
+	    export OPENSSL_CONF=$kept/openssl.cnf PATH=$PWD/build/tools:$PWD/build/softsim:\$PATH
+
+	    iotsafe list
+	    openssl req -new -key iotsafe://label=client-key -subj /CN=gateway
+	    iotsafe key-ref iotsafe://label=client-key >key.pem && iotsafe cert iotsafe://label=client-key >cert.pem
+	    iotsafe-softsim admin $kept/admin.sock list
+
+	Its test CA is $kept/store/ca.pem. To end it:
+
+	    kill \$(cat $kept/pid) && rm -r $kept
+END

@@ -17,7 +17,7 @@ packages=(
 )
 for group in "$@"; do
 	case $group in
-	demo) ;;
+	demo) packages+=(mosquitto mosquitto-clients) ;;
 	test)
 		packages+=(
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl

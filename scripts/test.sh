@@ -191,6 +191,19 @@ fi
 title 'tests'
 run_tests build results.json "${suites[@]}" || failed=$((failed + 1))
 
+check 'demo' scripts/demo.sh
+# It leaves a process and a folder behind, on purpose.
+keeps_a_sim() {
+	local kept status
+	kept=$(scripts/demo.sh --keep | sed -n 's/^ *kill .* && rm -r //p') || return 1
+	env -i PATH="$PWD/build/tools:$PATH" OPENSSL_CONF="$kept/openssl.cnf" \
+		openssl req -new -key iotsafe://label=client-key -subj /CN=gateway -noout -verify
+	status=$?
+	kill "$(cat "$kept/pid")" && rm -r "$kept"
+	return "$status"
+}
+check 'demo --keep' keeps_a_sim
+
 if [ "$long" = yes ]; then
 	run_long || failed=$((failed + 1))
 fi
