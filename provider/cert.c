@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
+#include <time.h>
 
 static bool is_padding(uint8_t byte)
 {
@@ -73,9 +74,11 @@ static bool is_issuer_of(const X509 *issuer, const X509 *cert)
 
 bool isprov_cert_is_valid_now(const X509 *cert)
 {
-    /* Each comparison gives 0 for a time that is none. */
-    return X509_cmp_time(X509_get0_notBefore(cert), NULL) < 0
-           && X509_cmp_time(X509_get0_notAfter(cert), NULL) > 0;
+    const time_t now = time(NULL);
+    const int begins = ASN1_TIME_cmp_time_t(X509_get0_notBefore(cert), now);
+    const int ends = ASN1_TIME_cmp_time_t(X509_get0_notAfter(cert), now);
+
+    return (begins == -1 || begins == 0) && ends == 1; /* -2: not a time */
 }
 
 bool isprov_cert_ends_later(const X509 *a, const X509 *b)
