@@ -11,12 +11,13 @@
 #include "store.h"
 #include "tool.h"
 
-enum { OPTION_NO_PUBKEY, OPTION_CERT, OPTION_PUBKEY };
+enum { OPTION_NO_PUBKEY, OPTION_CERT, OPTION_PUBKEY, OPTION_OUT };
 
 static const struct command_option options[] = {
     [OPTION_NO_PUBKEY] = { "no-pubkey", NULL, "leave the public key out" },
     [OPTION_CERT] = { "cert", "FILE", "take the public key from a certificate (PEM or DER)" },
     [OPTION_PUBKEY] = { "pubkey", "FILE", "take it from a public key (PEM or DER)" },
+    [OPTION_OUT] = { "out", "FILE", "write it to a file of mode 0600, replaced at once" },
     { .name = NULL },
 };
 
@@ -83,8 +84,20 @@ static json_t *reference_json(const char *uri, const unsigned char *spki, BIO *p
     return json;
 }
 
-static enum tool_status print_reference(const struct tool *tool, const struct iotsafe_uri *uri,
-                                        const unsigned char *spki, size_t spki_len)
+/* Text in front of a PEM block is stepped over by all that read PEM. */
+static bool write_text(BIO *pem, const char *uri)
+{
+    return BIO_printf(pem,
+                      "Stands for the private key %s, which never leaves its SIM.\n"
+                      "Nothing in here is secret. Programs need the OpenSSL provider iotsafe to "
+                      "use it.\n",
+                      uri)
+           > 0;
+}
+
+static enum tool_status print_reference(const struct tool *tool, const struct args *args,
+                                        const struct iotsafe_uri *uri, const unsigned char *spki,
+                                        size_t spki_len)
 {
     char text[IOTSAFE_URI_MAX];
     unsigned char *der = NULL;
@@ -94,12 +107,15 @@ static enum tool_status print_reference(const struct tool *tool, const struct io
 
     iotsafe_uri_format(uri, text);
     if (pem == NULL || !isprov_keyref_encode(text, spki, spki_len, &der, &der_len)
+        || !write_text(pem, text)
         || PEM_write_bio(pem, ISPROV_KEYREF_PEM_LABEL, "", der, (long)der_len) <= 0) {
         report_error("key-ref: out of memory");
         good = false;
+    } else if (args->option[OPTION_OUT] != NULL && !output_to_file(pem, args->option[OPTION_OUT])) {
+        good = false;
     } else if (tool->json) {
         good = output_json(reference_json(text, spki, pem));
-    } else {
+    } else if (args->option[OPTION_OUT] == NULL) {
         output_bio(pem);
     }
     OPENSSL_free(der);
@@ -118,10 +134,10 @@ static enum tool_status key_ref_run(struct tool *tool, const struct args *args)
     if (!check_options(args) || !key_uri_from_operand(args->operand[0], IOTSAFE_URI_PRIVATE, &uri))
         return TOOL_USAGE;
     if (args->option[OPTION_NO_PUBKEY] != NULL)
-        return print_reference(tool, &uri, NULL, 0);
+        return print_reference(tool, args, &uri, NULL, 0);
     key = find_public_key(tool, args, &uri);
     if (key != NULL && encode_public_key(args, key, &spki, &spki_len))
-        status = print_reference(tool, &uri, spki, spki_len);
+        status = print_reference(tool, args, &uri, spki, spki_len);
     OPENSSL_free(spki);
     EVP_PKEY_free(key);
     return status;

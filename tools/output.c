@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "iotsafe.h"
@@ -55,6 +56,68 @@ void output_bio(BIO *bio)
 
     if (len > 0)
         output_bytes(bytes, (size_t)len);
+}
+
+/* ---- files ---- */
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        const ssize_t n = write(fd, bytes, len);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        bytes += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+/* `old` is NULL where there was no file. */
+static bool replace_file(const char *path, const struct stat *old, const char *bytes, size_t len)
+{
+    char *temporary = NULL;
+    bool good = false;
+    int fd, err;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return false;
+    fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
+    if (fd >= 0) {
+        if (old != NULL && (old->st_uid != geteuid() || old->st_gid != getegid()))
+            (void)!fchown(fd, old->st_uid, old->st_gid); /* a service's file stays its own */
+        good = write_all(fd, bytes, len) && fsync(fd) == 0;
+        good = close(fd) == 0 && good && rename(temporary, path) == 0;
+        err = errno;
+        if (!good)
+            unlink(temporary);
+        errno = err;
+    }
+    free(temporary);
+    return good;
+}
+
+bool output_to_file(BIO *bio, const char *path)
+{
+    char *bytes = NULL, *target = realpath(path, NULL);
+    const long len = BIO_get_mem_data(bio, &bytes);
+    struct stat st;
+    bool good;
+    int fd;
+
+    if (target != NULL && stat(target, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fd = open(target, O_WRONLY | O_CLOEXEC);
+        good = fd >= 0 && write_all(fd, bytes, (size_t)len);
+        if (fd >= 0)
+            close(fd);
+    } else {
+        good = replace_file(target != NULL ? target : path, target != NULL ? &st : NULL, bytes,
+                            (size_t)len);
+    }
+    if (!good)
+        report_error("cannot write %s: %s", path, strerror(errno));
+    free(target);
+    return good;
 }
 
 /* ---- JSON ---- */

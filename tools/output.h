@@ -25,6 +25,14 @@ void output_bytes(const void *bytes, size_t len);
 /** All of a memory BIO. */
 void output_bio(BIO *bio);
 
+/**
+ * All of a memory BIO to a file that only its owner may read: mode 0600. A regular file
+ * that is there is replaced at once when all is written, by one of the same owner and
+ * group if we may; a symbolic link stays one. Anything else, as a pipe, is written to.
+ * @return false after an error was reported; the old file is untouched then
+ */
+bool output_to_file(BIO *bio, const char *path);
+
 /** Indented JSON and a newline, in ASCII. Takes over the reference; NULL, from
  *  a failed allocation on the way, is reported.
  *  @return false if nothing could be printed */

@@ -91,7 +91,8 @@ bad_settings() {
 
 reference_without_sim() {
 	succeeds nocard key-ref --no-pubkey "$key" || return 1
-	equal "$(head -n 1 "$OUT")" '-----BEGIN IOTSAFE KEY REFERENCE-----' || return 1
+	matches "$OUT" "^Stands for the private key $key;type=private" || return 1
+	equal "$(sed -n 3p "$OUT")" '-----BEGIN IOTSAFE KEY REFERENCE-----' || return 1
 	equal "$(tail -n 1 "$OUT")" '-----END IOTSAFE KEY REFERENCE-----' || return 1
 	cp "$OUT" "$T/bare.pem"
 	run openssl asn1parse -in "$T/bare.pem" || return 1
@@ -152,6 +153,25 @@ reference_json() {
 		equal "$(json 'd["uri"]')" "$key;type=private" &&
 		succeeds nocard --json key-ref --cert "$T/x.pem" iotsafe://id=01 &&
 		json 'd["has_public_key"]' && json 'd["pem"]' | cmp - "$T/first.pem"
+}
+
+reference_to_a_file() {
+	succeeds nocard key-ref --no-pubkey "$key" || return 1
+	cp "$OUT" "$T/printed.pem"
+	mkdir "$T/refs" && echo old >"$T/refs/key.pem" && chmod 644 "$T/refs/key.pem" && ln -s key.pem "$T/refs/link.pem" || return 1
+	succeeds nocard key-ref --no-pubkey --out "$T/refs/link.pem" "$key" || return 1
+	equal "$(wc -c <"$OUT")" 0 'bytes on standard output' && cmp "$T/printed.pem" "$T/refs/key.pem" || return 1
+	[ -L "$T/refs/link.pem" ] && equal "$(stat -c %a "$T/refs/key.pem")" 600 mode || return 1
+	succeeds nocard --json key-ref --no-pubkey --out "$T/refs/new.pem" "$key" && json 'd["uri"]' >/dev/null &&
+		cmp "$T/printed.pem" "$T/refs/new.pem" || return 1
+	succeeds nocard key-ref --no-pubkey --out /dev/null "$key" && [ -c /dev/null ] || return 1
+	equal "$(find "$T/refs" | wc -l)" 4 'files' || return 1
+	refused 1 "cannot write $T/nothing/key.pem: No such file" nocard key-ref --no-pubkey --out "$T/nothing/key.pem" "$key" &&
+		refused 1 "cannot write $T/refs: Is a directory" nocard key-ref --no-pubkey --out "$T/refs" "$key" || return 1
+	[ "$(id -u)" -ne 0 ] || {
+		chown nobody "$T/refs/key.pem"
+		succeeds nocard key-ref --no-pubkey --out "$T/refs/key.pem" "$key" && equal "$(stat -c %U "$T/refs/key.pem")" nobody owner
+	}
 }
 
 reference_from_sim() {
@@ -447,6 +467,7 @@ it 'key-ref: the URI in the file is canonical' reference_has_one_form
 it 'key-ref: public key from a file, without SIM' reference_from_files
 it 'key-ref: files of no use' reference_from_bad_files
 it 'key-ref: JSON' reference_json
+it 'key-ref: to a file' reference_to_a_file
 it 'a software SIM runs' prepare
 it 'info' info_tells
 it 'list' list_shows
