@@ -89,20 +89,19 @@ static void refuse(const char *path, const char *why)
     write_stderr("\n", 1);
 }
 
-/* Descriptor to append to, -1 for none. *ret_new tells a file just made. */
-static int open_trace(const char *path, bool *ret_new)
+/* Descriptor to append to, -1 for none. `access`: O_WRONLY or O_RDWR */
+static int open_trace(const char *path, int access)
 {
-    const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int flags = access | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     const char *why = NULL;
     struct stat st;
     int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
 
-    *ret_new = fd >= 0;
     if (fd < 0 && errno == EEXIST)
         fd = open(path, flags);
     if (fd < 0)
         why = errno == ELOOP ? "it is a symbolic link" : strerror(errno);
-    else if (!*ret_new)
+    else
         why = fstat(fd, &st) != 0 ? strerror(errno) : unfit(&st);
     if (why == NULL)
         return fd;
@@ -112,21 +111,30 @@ static int open_trace(const char *path, bool *ret_new)
     return -1;
 }
 
+/* All of it or nothing, so that what follows can be read: a part, where the disk is full,
+ * is taken back unless others have appended to it. */
+static void append(int fd, const void *bytes, size_t len)
+{
+    const ssize_t n = write(fd, bytes, len);
+    const off_t end = lseek(fd, 0, SEEK_CUR);
+    struct stat st;
+
+    if (n > 0 && (size_t)n < len && fstat(fd, &st) == 0 && st.st_size == end)
+        (void)!ftruncate(fd, end - n);
+}
+
 static void write_text(const char *setting, const char *text, size_t len)
 {
-    ssize_t n;
-    bool is_new;
     int fd;
 
     if (strcmp(setting, "stderr") == 0) {
         write_stderr(text, len);
         return;
     }
-    fd = open_trace(setting + 5, &is_new);
+    fd = open_trace(setting + 5, O_WRONLY);
     if (fd < 0)
         return;
-    n = write(fd, text, len);
-    (void)n;
+    append(fd, text, len);
     (void)close(fd);
 }
 
@@ -248,16 +256,45 @@ static void put_ip_udp(struct packet *p, size_t payload)
     put_be16(p, 0);
 }
 
+static const struct {
+    uint32_t magic;
+    uint16_t major, minor;
+    uint32_t zone, precision;
+    uint32_t longest_packet;
+    uint32_t link_type;
+} pcap_head = {
+    .magic = 0xa1b2c3d4, .major = 2, .minor = 4, .longest_packet = 65535, .link_type = 101, /* IP */
+};
+
+/* The head of a file: whoever finds less than all of it writes it to its place. When several
+ * begin a file at once they write the same, all before their first packet, and one that is
+ * killed in between leaves no file without a head. */
+static bool begin_pcap(int fd, const char *path)
+{
+    uint8_t there[sizeof(pcap_head)];
+    const ssize_t n = pread(fd, there, sizeof(there), 0);
+    const int flags = fcntl(fd, F_GETFL);
+    bool written;
+
+    if (n < 0 || memcmp(there, &pcap_head, (size_t)n) != 0) {
+        refuse(path, "it holds something else");
+        return false;
+    }
+    if ((size_t)n == sizeof(there))
+        return true;
+    /* with O_APPEND the kernel would write to the end */
+    written = fcntl(fd, F_SETFL, flags & ~O_APPEND) == 0
+              && pwrite(fd, &pcap_head, sizeof(pcap_head), 0) == (ssize_t)sizeof(pcap_head);
+    return fcntl(fd, F_SETFL, flags) == 0 && written;
+}
+
 static void pcap_exchange(const char *path, uint8_t ins, const uint8_t *cmd, size_t cmd_len,
                           const uint8_t *rsp, size_t rsp_len)
 {
     static const uint8_t gsmtap[16] = { 2, 4, 4 };
-    static const uint32_t file_head[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535, 101 };
     struct packet p = { .len = 0 };
     struct timespec ts;
     size_t payload;
-    ssize_t n;
-    bool is_new;
     int fd;
 
     if (cmd_len > APDU_CMD_MAX || rsp_len > 4096)
@@ -273,20 +310,11 @@ static void pcap_exchange(const char *path, uint8_t ins, const uint8_t *cmd, siz
     p.len += sizeof(gsmtap);
     put_masked(&p, cmd, cmd_len, 5, data_is_secret(ins) ? cmd_len : 0);
     put_masked(&p, rsp, rsp_len, 0, answer_is_secret(ins) && rsp_len > 2 ? rsp_len - 2 : 0);
-    fd = open_trace(path, &is_new);
+    fd = open_trace(path, O_RDWR);
     if (fd < 0)
         return;
-    if (is_new) {
-        uint32_t head[ARRAY_LEN(file_head)];
-        const uint16_t version[2] = { 2, 4 };
-
-        memcpy(head, file_head, sizeof(head));
-        memcpy(&head[1], version, sizeof(version));
-        n = write(fd, head, sizeof(head));
-        (void)n;
-    }
-    n = write(fd, p.bytes, p.len);
-    (void)n;
+    if (begin_pcap(fd, path))
+        append(fd, p.bytes, p.len);
     (void)close(fd);
 }
 

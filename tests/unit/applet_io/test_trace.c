@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "trace.h"
@@ -89,6 +90,87 @@ Test(trace, masks_secret_command_data)
     n = slurp(pcap + 5, text, sizeof(text));
     cr_expect_eq(n, 24 + 16 + 20 + 8 + 16 + sizeof(cmd) + sizeof(rsp));
     cr_expect_null(memmem(text, n, "\xde\xad", 2));
+}
+
+/* ------------------------------------------------------------- pcap files */
+
+#define PCAP_HEAD 24
+#define PCAP_RECORD (16 + 20 + 8 + 16) /* in front of command and response */
+
+static const uint8_t pcap_cmd[] = { 0x81, 0xcd, 0, 0, 3, 0x85, 1, 1 }, pcap_rsp[] = { 0x6a, 0x82 };
+
+static void trace_packet(const char *to)
+{
+    trace_exchange(to, "dev", 0xcd, pcap_cmd, sizeof(pcap_cmd), pcap_rsp, sizeof(pcap_rsp), 0);
+}
+
+/* The packets of a file that has one head, and nothing but packets behind. */
+static int packets_of(const char *path)
+{
+    static const uint32_t magic = 0xa1b2c3d4;
+    static char bytes[1 << 20];
+    const size_t size = slurp(path, bytes, sizeof(bytes));
+    const uint32_t each = sizeof(pcap_cmd) + sizeof(pcap_rsp) + PCAP_RECORD - 16;
+    size_t at = PCAP_HEAD;
+    int n = 0;
+
+    cr_assert_geq(size, (size_t)PCAP_HEAD);
+    cr_expect_eq(memcmp(bytes, &magic, sizeof(magic)), 0, "%s has no head", path);
+    for (; at + 16 + each <= size; at += 16 + each, n++)
+        cr_assert_eq(memcmp(bytes + at + 8, &each, sizeof(each)), 0, "no packet at %zu", at);
+    cr_expect_eq(at, size, "%zu bytes behind the last packet", size - at);
+    return n;
+}
+
+/* As a process leaves it that is killed before it has written. */
+Test(trace, writes_the_head_of_a_pcap_file_that_has_none)
+{
+    char pcap[128];
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    (void)close(open(pcap + 5, O_WRONLY | O_CREAT, 0600));
+    trace_packet(pcap);
+    trace_packet(pcap);
+    cr_expect_eq(packets_of(pcap + 5), 2);
+}
+
+Test(trace, completes_the_head_of_a_pcap_file)
+{
+    char pcap[128];
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    trace_packet(pcap);
+    cr_assert_eq(truncate(pcap + 5, 7), 0);
+    trace_packet(pcap);
+    cr_expect_eq(packets_of(pcap + 5), 1);
+}
+
+/* None of the processes before all are there. */
+Test(trace, many_processes_begin_a_pcap_file_at_once)
+{
+    enum { PROCESSES = 8, ROUNDS = 20 };
+
+    for (int round = 0; round < ROUNDS; round++) {
+        char pcap[128], byte;
+        int start[2], status;
+
+        (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap%d", folder, round);
+        cr_assert_eq(pipe(start), 0);
+        for (int i = 0; i < PROCESSES; i++) {
+            if (fork() == 0) {
+                (void)close(start[1]);
+                (void)!read(start[0], &byte, 1);
+                for (int n = 0; n < 3; n++)
+                    trace_packet(pcap);
+                _exit(0);
+            }
+        }
+        (void)close(start[0]);
+        (void)close(start[1]);
+        while (wait(&status) > 0)
+            cr_expect_eq(status, 0);
+        cr_expect_eq(packets_of(pcap + 5), 3 * PROCESSES);
+    }
 }
 
 Test(trace, follows_no_symbolic_link_and_keeps_errno)
@@ -251,6 +333,22 @@ Test(trace, refuses_a_symbolic_link)
 Test(trace, refuses_a_folder)
 {
     expect_refused(lay_folder, "directory");
+}
+
+/* A capture of something else, or a text. */
+static void lay_text(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    (void)chmod(path, 0600);
+    (void)fputs("12:00\n", f);
+    (void)fclose(f);
+}
+
+Test(trace, refuses_a_file_that_is_no_pcap_of_ours)
+{
+    (void)snprintf(setting, sizeof(setting), "pcap:%s/pcap", folder);
+    expect_refused(lay_text, "something else");
 }
 
 Test(trace, refuses_a_fifo)
