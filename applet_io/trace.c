@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -62,17 +64,39 @@ __attribute__((constructor)) static void look_for_stderr(void)
     had_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
+/* write() without the signals of a pipe that nobody reads and of a file that has reached its
+ * limit: the program that is traced would die of them. */
+static ssize_t write_quietly(int fd, const void *bytes, size_t len)
+{
+    static const struct timespec at_once = { 0, 0 };
+    sigset_t ours, before, pending;
+    ssize_t n;
+
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGPIPE);
+    (void)sigaddset(&ours, SIGXFSZ);
+    (void)pthread_sigmask(SIG_BLOCK, &ours, &before);
+    (void)sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) == 1) /* the program's own: they stay */
+        (void)sigdelset(&ours, SIGPIPE);
+    if (sigismember(&pending, SIGXFSZ) == 1)
+        (void)sigdelset(&ours, SIGXFSZ);
+    n = write(fd, bytes, len);
+    if (n < 0 && (errno == EPIPE || errno == EFBIG))
+        (void)sigtimedwait(&ours, NULL, &at_once);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
+}
+
 /* What was closed later, or before the module was loaded, is seen only where the file in its
  * place is closed on exec, as careful programs open them: what was handed to a program as its
  * standard error is not. */
 static void write_stderr(const char *text, size_t len)
 {
     const int flags = had_stderr ? fcntl(STDERR_FILENO, F_GETFD) : -1;
-    ssize_t n = 0;
 
     if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
-        n = write(STDERR_FILENO, text, len);
-    (void)n;
+        (void)write_quietly(STDERR_FILENO, text, len);
 }
 
 /* A trace that is not written fails no operation, so that its reader would wait in vain:
@@ -115,7 +139,7 @@ static int open_trace(const char *path, int access)
  * is taken back unless others have appended to it. */
 static void append(int fd, const void *bytes, size_t len)
 {
-    const ssize_t n = write(fd, bytes, len);
+    const ssize_t n = write_quietly(fd, bytes, len);
     const off_t end = lseek(fd, 0, SEEK_CUR);
     struct stat st;
 
@@ -284,7 +308,7 @@ static bool begin_pcap(int fd, const char *path)
         return true;
     /* with O_APPEND the kernel would write to the end */
     written = fcntl(fd, F_SETFL, flags & ~O_APPEND) == 0
-              && pwrite(fd, &pcap_head, sizeof(pcap_head), 0) == (ssize_t)sizeof(pcap_head);
+              && write_quietly(fd, &pcap_head, sizeof(pcap_head)) == (ssize_t)sizeof(pcap_head);
     return fcntl(fd, F_SETFL, flags) == 0 && written;
 }
 

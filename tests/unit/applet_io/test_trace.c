@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +172,96 @@ Test(trace, many_processes_begin_a_pcap_file_at_once)
         while (wait(&status) > 0)
             cr_expect_eq(status, 0);
         cr_expect_eq(packets_of(pcap + 5), 3 * PROCESSES);
+    }
+}
+
+/* ------------------------------------------------------- what cannot be written */
+
+/* In a process of its own, with the actions of signals that programs begin with. */
+static void expect_survived(void (*writes)(const char *), const char *to)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)signal(SIGXFSZ, SIG_DFL);
+        writes(to);
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect_eq(status, 0, "ended by signal %d, or with %d", WTERMSIG(status),
+                 WEXITSTATUS(status));
+}
+
+static void write_to_nobody(const char *to)
+{
+    int nobody[2];
+
+    if (pipe(nobody) != 0 || dup2(nobody[1], STDERR_FILENO) < 0)
+        _exit(1);
+    (void)close(nobody[0]);
+    (void)close(nobody[1]);
+    trace_packet(to);
+}
+
+static rlim_t limit_of_files;
+
+static void write_past_limit(const char *to)
+{
+    const struct rlimit limit = { limit_of_files, limit_of_files };
+
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+        _exit(1);
+    for (int i = 0; i < 3; i++)
+        trace_packet(to);
+}
+
+static void write_with_own_signal(const char *to)
+{
+    sigset_t pipe_signal, pending;
+
+    (void)sigemptyset(&pipe_signal);
+    (void)sigaddset(&pipe_signal, SIGPIPE);
+    (void)sigprocmask(SIG_BLOCK, &pipe_signal, NULL);
+    (void)raise(SIGPIPE);
+    write_to_nobody(to);
+    (void)sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) != 1)
+        _exit(3);
+}
+
+Test(trace, to_a_pipe_that_nobody_reads_kills_no_program)
+{
+    expect_survived(write_to_nobody, "stderr");
+}
+
+Test(trace, leaves_the_program_its_own_pending_signal)
+{
+    expect_survived(write_with_own_signal, "stderr");
+}
+
+/* In the head, behind it, in a packet, and behind one; then there is room again. */
+Test(trace, at_the_limit_of_file_sizes_leaves_whole_packets_and_kills_no_program)
+{
+    const size_t packet = PCAP_RECORD + sizeof(pcap_cmd) + sizeof(pcap_rsp);
+    const struct {
+        size_t limit;
+        int packets;
+    } at[] = { { 0, 0 },
+               { 3, 0 },
+               { PCAP_HEAD, 0 },
+               { PCAP_HEAD + packet, 1 },
+               { PCAP_HEAD + packet + 30, 1 } };
+
+    for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+        char pcap[128];
+
+        (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap%zu", folder, i);
+        limit_of_files = at[i].limit;
+        expect_survived(write_past_limit, pcap);
+        trace_packet(pcap);
+        cr_expect_eq(packets_of(pcap + 5), at[i].packets + 1, "limit %zu", at[i].limit);
     }
 }
 
