@@ -94,6 +94,155 @@ Test(trace, masks_secret_command_data)
     cr_expect_null(memmem(text, n, "\xde\xad", 2));
 }
 
+/* ------------------------------------------------------------- what lines say */
+
+/* An exchange in hex, and the ends of its two lines. */
+static const struct said {
+    uint8_t ins;
+    const char *cmd, *rsp, *of_cmd, *of_rsp;
+} said[] = {
+    { 0x70, "0070000001", "029000", ">> 0070000001  MANAGE CHANNEL, open",
+      "<< 02 9000  success (7 ms), channel=2" },
+    { 0x70, "0070800200", "9000", "MANAGE CHANNEL, close, channel=2", "<< 9000  success (7 ms)" },
+    { 0xa4, "01A4040007A0000005590010", "6A82", "SELECT, AID=A0000005590010",
+      "<< 6A82  file or object not found (7 ms)" },
+    { 0xa4, "01A404000000", "9000", "SELECT", "success (7 ms)" },
+    { 0x2a, "812A000116740A636C69656E742D6B6579A1010391020001920104", "6985",
+      "COMPUTE SIGNATURE INIT, open, session=1, private key label=\"client-key\", "
+      "mode=pad and sign, hash=SHA-256, algorithm=ECDSA",
+      "<< 6985  conditions of use not satisfied: object deactivated, function not granted, or "
+      "session state (7 ms)" },
+    { 0x2a, "812A000010840200AfA1010191020004920101", "9000",
+      "open, session=0, private key id=00af, mode=full text, hash=SHA-512, algorithm=RSA PKCS #1",
+      "success (7 ms)" },
+    { 0x2a, "812A010200", "9000", "COMPUTE SIGNATURE INIT, close, session=2", "success (7 ms)" },
+    { 0x2b, "812B8001069E040102030400", "330004AABBCCDD9000",
+      "COMPUTE SIGNATURE UPDATE, last, session=1, digest=4 bytes",
+      "success (7 ms), signature=4 bytes" },
+    { 0x2b, "812B0001039B0141", "9000", "UPDATE, more follow, session=1, text=1 bytes",
+      "success (7 ms)" },
+    { 0x2b, "812B80010D9A01419C0201029D0400000080", "6105",
+      "last block=1 bytes, intermediate hash=2 bytes, hashed bytes=128",
+      "<< 6105  5 bytes wait (7 ms)" },
+    { 0x2b, "01C0000005", "3303AABBCC9000", "GET RESPONSE, of COMPUTE SIGNATURE UPDATE",
+      "success (7 ms), signature=3 bytes" },
+    { 0x2d, "812D8002099E0201023300020A0B", "6D01",
+      "VERIFY SIGNATURE UPDATE, last, session=2, digest=2 bytes, signature=2 bytes",
+      "signature does not match (7 ms)" },
+    { 0xd8, "81D880020434020102", "9000",
+      "PUT PUBLIC KEY UPDATE, last, session=2, public key=2 bytes", "success (7 ms)" },
+    { 0xb0, "81B001800383010200", "3082900063CF", "READ FILE, offset=384, file id=02",
+      "<< 30829000 63CF  success, remote administration has ended (7 ms), 4 bytes" },
+    { 0xcb, "81CB01010000", "6C10", "GET DATA, object list, next page",
+      "wrong expected length, 16 is right (7 ms)" },
+    { 0xcb, "81CB010000", "6100", "GET DATA, object list", "256 bytes wait (7 ms)" },
+    { 0xcb, "81CB010000",
+      "C11A7401618401016001004A01014B01134E010161010792010491020007C30C830102730162210102200201E690"
+      "00",
+      "GET DATA, object list",
+      "private key label=\"a\", private key id=01, access=00, state=activated, type=P-256, "
+      "usage=general, functions=signature+generation+agreement, algorithm=ECDSA, "
+      "hash=SHA-256+SHA-384+SHA-512; file id=02, file label=\"b\", usage=certificate, size=486" },
+    { 0xcb, "81CBC3000383010200", "830102600103A5019000", "GET DATA, object, file id=02",
+      "success (7 ms), file id=02, access=read+update, ..." },
+    { 0xcb, "81CB000044", "1001106101186F01026102011A4B01779000", "GET DATA, application",
+      "version=10, functions=derivation+10, key agreement=02, functions=generation+derivation+110, "
+      "type=77" },
+    { 0xb9, "81B9000003840104", "8401048501053404010203049000",
+      "GENERATE KEY PAIR, private key id=04",
+      "private key id=04, public key id=05, public key=4 bytes" },
+    { 0xcd, "81CD0000057503610A22", "04AA9000", "READ PUBLIC KEY, public key label=\"a?\\\"\"",
+      "success (7 ms), ..." },
+    { 0x46, "814600000684010485010500", "DEADBEEF9000",
+      "COMPUTE DH, private key id=04, public key id=05",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x46, "01C0000004", "DEADBEEF9000", "GET RESPONSE, of COMPUTE DH",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x46, "01C0000004", "DE", "GET RESPONSE, of COMPUTE DH",
+      "<< <1 bytes masked>no status word (7 ms)" },
+    { 0x46, "01C0000004", "", "GET RESPONSE, of COMPUTE DH", "<< no response (7 ms)" },
+    { 0x84, "8184000004", "DEADBEEF6300", "GET RANDOM",
+      "<< <4 bytes masked> 6300  more data follows (7 ms)" },
+    { 0x48, "814801000B760161D402DEADD201BE00", "DEADBEEF9000",
+      ">> 814801000B760161<8 bytes masked>  COMPUTE PRF, PSK, secret label=\"a\"",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    /* no name of a secret: nothing is shown */
+    { 0x48, "814800000AD102DEADD202BEEF8601", "9000",
+      ">> 814800000A<10 bytes masked>  COMPUTE PRF, general", "success (7 ms)" },
+    { 0x4a, "814A0000048605DEAD", "9000", ">> 814A000004<4 bytes masked>  COMPUTE HKDF",
+      "success (7 ms)" },
+    { 0x4a, "814A00003F763DDEAD", "9000", ">> 814A00003F<4 bytes masked>  COMPUTE HKDF",
+      "success (7 ms)" },
+    { 0x55, "81550000048602DEAD", "DEADBEEF9000",
+      ">> 8155000004<4 bytes masked>  unknown instruction",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x24, "812400", "9000", ">> 812400", "success (7 ms)" },
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t len = strlen(text), end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* Trace one exchange; its lines, which are two, and their texts end with the file. */
+static char *lines_of(const struct said *x, char **ret_second)
+{
+    static char text[8192];
+    uint8_t cmd[300], rsp[600];
+    const int cmd_len = hex_decode(x->cmd, strlen(x->cmd) & ~1u, cmd, sizeof(cmd));
+    const int rsp_len = hex_decode(x->rsp, strlen(x->rsp) & ~1u, rsp, sizeof(rsp));
+    char *end;
+
+    cr_assert(cmd_len > 0 && rsp_len >= 0, "%s", x->cmd);
+    (void)unlink(setting + 5);
+    trace_exchange(setting, "dev", x->ins, cmd, (size_t)cmd_len, rsp, (size_t)rsp_len, 7);
+    slurp(setting + 5, text, sizeof(text));
+    end = strchr(text, '\n');
+    cr_assert_not_null(end, "%s", text);
+    *end = '\0';
+    *ret_second = end + 1;
+    end = strchr(*ret_second, '\n');
+    cr_assert(end != NULL && end[1] == '\0', "not two lines: %s\n%s", text, *ret_second);
+    *end = '\0';
+    return text;
+}
+
+Test(trace, names_objects_modes_and_results)
+{
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        char *second, *first = lines_of(&said[i], &second);
+
+        cr_expect(ends_with(first, said[i].of_cmd), "%s\n should end:\n%s", first, said[i].of_cmd);
+        cr_expect(ends_with(second, said[i].of_rsp), "%s\n should end:\n%s", second,
+                  said[i].of_rsp);
+        cr_expect_null(strstr(first, "DEAD"));
+        cr_expect_null(strstr(second, "DEAD"));
+    }
+}
+
+/* As many objects as there are bytes for, and values as long: no line breaks off. */
+Test(trace, leaves_out_what_does_not_fit_and_ends_its_lines)
+{
+    static char cmd[2 * 261 + 1], rsp[2 * 512 + 5];
+    const struct said x = { 0xcb, cmd, rsp, "", "" };
+    char *first, *second;
+
+    (void)strcpy(cmd, "81CBC100FF");
+    (void)strcpy(rsp, "");
+    while (strlen(cmd) < sizeof(cmd) - 4)
+        (void)strcat(cmd, "9C00");
+    while (strlen(rsp) < 2 * 500)
+        (void)strcat(rsp, "9C00");
+    (void)strcat(rsp, "9000");
+    first = lines_of(&x, &second);
+    cr_expect_gt(strlen(first), 1500u);
+    cr_expect_lt(strlen(first) + strlen(second), 4096u);
+    cr_expect_not_null(strstr(second, "<150 more bytes> 9000  success (7 ms), intermediate"), "%s",
+                       second);
+}
+
 /* ------------------------------------------------------------- pcap files */
 
 #define PCAP_HEAD 24
