@@ -73,12 +73,24 @@ static void put_ip_udp(struct trace_packet *p, size_t payload)
     put_be16(p, 0);
 }
 
+/* The length of the command as with T=0, whose form GSMTAP has: a fifth byte always, and no Le
+ * behind data. Nobody could tell otherwise where the response begins. */
+static size_t t0_length(const struct traced *x)
+{
+    const size_t head = APDU_HEADER_SIZE + 1;
+
+    if (x->cmd_len == APDU_HEADER_SIZE)
+        return head;
+    return x->cmd_len > head && x->cmd_len > head + x->cmd[head - 1] ? head + x->cmd[head - 1]
+                                                                     : x->cmd_len;
+}
+
 bool trace_packet(struct trace_packet *ret_packet, const struct traced *x)
 {
     static const uint8_t gsmtap[16] = { 2, 4, 4 };
     const size_t sw_len = x->rsp_len < 2 ? 0 : 2;
     struct trace_packet *p = ret_packet;
-    const size_t cmd_len = x->cmd_len;
+    const size_t cmd_len = t0_length(x);
     const size_t payload = sizeof(gsmtap) + cmd_len + x->rsp_len;
     struct timespec ts;
 

@@ -273,6 +273,58 @@ static int packets_of(const char *path)
     return n;
 }
 
+/* One exchange as a packet, without what stands in front of the command. */
+static size_t packet_of(const struct said *x, uint8_t *ret_bytes, size_t cap)
+{
+    char pcap[128], file[8192];
+    uint8_t cmd[300], rsp[600];
+    const int cmd_len = hex_decode(x->cmd, strlen(x->cmd), cmd, sizeof(cmd));
+    const int rsp_len = hex_decode(x->rsp, strlen(x->rsp), rsp, sizeof(rsp));
+    size_t n;
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    (void)unlink(pcap + 5);
+    trace_exchange(pcap, "dev", x->ins, cmd, (size_t)cmd_len, rsp, (size_t)rsp_len, 7);
+    n = slurp(pcap + 5, file, sizeof(file));
+    cr_assert_gt(n, (size_t)(PCAP_HEAD + PCAP_RECORD));
+    n -= PCAP_HEAD + PCAP_RECORD;
+    cr_assert_leq(n, cap);
+    memcpy(ret_bytes, file + PCAP_HEAD + PCAP_RECORD, n);
+    return n;
+}
+
+/* No Le behind data: nobody could tell where the response begins. */
+static const struct {
+    struct said x;
+    const char *packet;
+} packets[] = {
+    { { 0xcd, "81CD00000385010100", "34019000", "", "" }, "81CD00000385010134019000" },
+    { { 0xcd, "81CD000003850101", "34019000", "", "" }, "81CD00000385010134019000" },
+    { { 0xcb, "81CB010000", "C1009000", "", "" }, "81CB010000C1009000" },
+    { { 0x2a, "812A010100", "9000", "", "" }, "812A0101009000" },
+    { { 0x2a, "812A0101", "9000", "", "" }, "812A0101009000" },
+    { { 0x46, "814600000684010485010500", "DEADBEEF9000", "", "" },
+      "8146000006840104850105000000009000" },
+    { { 0x46, "01C0000004", "DEADBEEF9000", "", "" }, "01C0000004000000009000" },
+    { { 0x46, "01C0000004", "DE", "", "" }, "01C000000400" },
+    { { 0x84, "8184000004", "DEADBEEF9000", "", "" }, "8184000004000000009000" },
+    { { 0x48, "814801000B760161D402DEADD20201BE00", "DEADBEEF9000", "", "" },
+      "814801000B7601610000000000000000000000009000" },
+    { { 0x4a, "814A000004D102DEAD", "", "", "" }, "814A00000400000000" },
+    { { 0x55, "81550000048602DEAD", "DEADBEEF9000", "", "" }, "815500000400000000000000009000" },
+};
+
+Test(trace, packets_are_masked_and_split_by_their_length)
+{
+    for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
+        uint8_t bytes[600];
+        char text[HEX_SIZE(sizeof(bytes))];
+
+        hex_encode(bytes, packet_of(&packets[i].x, bytes, sizeof(bytes)), text);
+        cr_expect_str_eq(text, packets[i].packet, "%s %s", packets[i].x.cmd, packets[i].x.rsp);
+    }
+}
+
 /* As a process leaves it that is killed before it has written. */
 Test(trace, writes_the_head_of_a_pcap_file_that_has_none)
 {
