@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The trace: what is secret is in none, whatever way it comes from the SIM; text says which
-# object, mode and result it was.
+# object, mode and result it was; Wireshark shows the packets in the same words.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need openssl
@@ -105,10 +105,121 @@ text_in_words() {
 		matches "$T/waiting.text" '  GET RESPONSE, of COMPUTE (DH|HKDF|PRF)$'
 }
 
+# -------------------------------------------------------------------- Wireshark
+
+shark() {
+	patiently env HOME="$T" tshark -n -X "lua_script:$CONF/wireshark/iotsafe.lua" "$@"
+}
+
+with_shark() {
+	have tshark || return 77
+	"$@"
+}
+
+# said_by_text FILE and said_by_packets FILE: command and result of each exchange, without
+# what differs: bytes, times, and how many are masked. What is no ASCII becomes one question
+# mark, since both replace what is no UTF-8, each by something else.
+said_by_text() {
+	sed -nE '/^[^ ]+ [0-9]+ [^ ]+ (>>|<<) /!d
+		s/^[^ ]+ [0-9]+ [^ ]+ //
+		/^>> /{ s/^>> [0-9A-F]*(<[^>]*>)?  //; h; d; }
+		s/^<< //; s/^[0-9A-F]*(<[^>]*>)? ([0-9A-F]{4}  )/\2/; s/^[0-9A-F]*(<[^>]*>)?no /no /
+		s/ \([0-9]+ ms\)//
+		H; x; s/\n/\t/; p' "$1" | one_mark
+}
+
+said_by_packets() {
+	shark -r "$1" -T fields -e iotsafe.command -e iotsafe.result | sed -E 's/, [0-9]+ bytes masked//g' |
+		one_mark
+}
+
+one_mark() { tr -c '\t\n -~' '[?*]' | tr -s '?'; }
+
+same_words() { # TEXT PCAP
+	said_by_text "$1" >"$T/by-text" && said_by_packets "$2" >"$T/by-packets" || return 1
+	diff "$T/by-text" "$T/by-packets" | head -n 20
+	cmp "$T/by-text" "$T/by-packets"
+}
+
+samples_in_the_same_words() {
+	run "$HELPERS/trace_samples" "$T/samples.text" "$T/samples.pcap" || return 1
+	[ "$(grep -c ' >> ' "$T/samples.text")" -gt 3000 ] && same_words "$T/samples.text" "$T/samples.pcap"
+}
+
+jobs_in_the_same_words() { # SIM
+	same_words "$T/$1.text" "$T/$1.pcap"
+}
+
+filters() {
+	run shark -r "$T/direct.pcap" -T fields -e iotsafe.command \
+		-Y 'iotsafe.object.label == "client-key" && iotsafe.sw == 0x9000 && iotsafe.ins == 0x2a' || return 1
+	matches "$OUT" '^COMPUTE SIGNATURE INIT, open' || return 1
+	run shark -r "$T/waiting.pcap" -T fields -e iotsafe.served -e iotsafe.masked -Y 'iotsafe.masked && iotsafe.served' ||
+		return 1
+	matches "$OUT" '^0x46'$'\t''0+$'
+}
+
+# Commands of other applications are left to Wireshark, by class or by preference; what is
+# no command at all does no harm.
+others_go_on() {
+	run shark -r "$T/samples.pcap" -o iotsafe.plain_class:FALSE -T fields -e iotsafe.cla -e gsm_sim.apdu.ins ||
+		return 1
+	matches "$OUT" '^0x8[0-3]'$'\t''$' && matches "$OUT" '^'$'\t''0x2a$' &&
+		matches "$OUT" '^0x0[0-3]'$'\t''$' && lacks "$OUT" '^0x..'$'\t''0x'
+}
+
+# Bytes changed and packets cut short by chance: the dissector takes what there is.
+damaged_packets() {
+	python3 - "$T/samples.pcap" "$T/damaged.pcap" "$SEED" <<-'END' || return 1
+		import random, struct, sys
+		data = open(sys.argv[1], "rb").read()
+		random.seed(int(sys.argv[3]))
+		out, at, head = bytearray(data[:24]), 24, 20 + 8 + 16
+		while at < len(data):
+		    size = struct.unpack_from("=I", data, at + 8)[0]
+		    packet = bytearray(data[at + 16:at + 16 + size])
+		    for _ in range(random.choice((0, 1, 1, 2, 5))):
+		        packet[random.randrange(head, size)] = random.choice((random.randrange(256), 0x81, 0x82, 0xff))
+		    if random.randrange(4) == 0:
+		        packet = packet[:random.randrange(head, size + 1)]
+		        struct.pack_into(">H", packet, 2, len(packet))
+		        struct.pack_into(">H", packet, 24, len(packet) - 20)
+		    out += data[at:at + 8] + struct.pack("=II", len(packet), len(packet)) + packet
+		    at += 16 + size
+		open(sys.argv[2], "wb").write(out)
+	END
+	shark -r "$T/damaged.pcap" -V >"$T/damaged.text" || return 1
+	matches "$T/damaged.text" 'IoT SAFE, ' && lacks "$T/damaged.text" 'Lua Error|iotsafe\.lua'
+}
+
+# Processes that begin a file at the same time: every exchange is in it.
+begun_at_once() {
+	local before i pids=()
+	before=$(exchanges direct)
+	for i in 1 2 3 4 5 6; do
+		spawn_mod "once-$i" env IOTSAFE_TRANSPORT="$(socket_of direct)" "IOTSAFE_TRACE=pcap:$T/once.pcap" \
+			"$TOOL" random 8
+		pids+=("$SPAWNED")
+	done
+	for i in "${pids[@]}"; do ended "$i" || return 1; done
+	run shark -r "$T/once.pcap" -T fields -e iotsafe.command || return 1
+	lacks "$ERR" 'cut short|damaged|Lua' &&
+		equal "$(wc -l <"$OUT")" $(($(exchanges direct) - before)) 'packets' &&
+		equal "$(grep -c '^GET RANDOM$' "$OUT")" 6 'packets with random bytes'
+}
+
 it 'three SIMs' prepare
 for sim in direct waiting parts; do
 	it "no secret in text, responses of the SIM: $sim" text_tells_no_secret "$sim"
 	it "no secret in packets, responses of the SIM: $sim" packets_tell_no_secret "$sim"
 done
 it 'text names objects, modes and results' text_in_words
+it 'Wireshark says of thousands of exchanges what the text says' with_shark samples_in_the_same_words
+for sim in direct waiting parts; do
+	it "and of those with the SIM: $sim" with_shark jobs_in_the_same_words "$sim"
+done
+it 'filters by object, status word and mask' with_shark filters
+it 'other applications are left to Wireshark' with_shark others_go_on
+it 'damaged packets do no harm' with_shark damaged_packets
+it 'a file that six processes begin at once' with_shark begun_at_once
 done_testing
