@@ -2,10 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "trace.h"
@@ -89,6 +92,378 @@ Test(trace, masks_secret_command_data)
     n = slurp(pcap + 5, text, sizeof(text));
     cr_expect_eq(n, 24 + 16 + 20 + 8 + 16 + sizeof(cmd) + sizeof(rsp));
     cr_expect_null(memmem(text, n, "\xde\xad", 2));
+}
+
+/* ------------------------------------------------------------- what lines say */
+
+/* An exchange in hex, and the ends of its two lines. */
+static const struct said {
+    uint8_t ins;
+    const char *cmd, *rsp, *of_cmd, *of_rsp;
+} said[] = {
+    { 0x70, "0070000001", "029000", ">> 0070000001  MANAGE CHANNEL, open",
+      "<< 02 9000  success (7 ms), channel=2" },
+    { 0x70, "0070800200", "9000", "MANAGE CHANNEL, close, channel=2", "<< 9000  success (7 ms)" },
+    { 0xa4, "01A4040007A0000005590010", "6A82", "SELECT, AID=A0000005590010",
+      "<< 6A82  file or object not found (7 ms)" },
+    { 0xa4, "01A404000000", "9000", "SELECT", "success (7 ms)" },
+    { 0x2a, "812A000116740A636C69656E742D6B6579A1010391020001920104", "6985",
+      "COMPUTE SIGNATURE INIT, open, session=1, private key label=\"client-key\", "
+      "mode=pad and sign, hash=SHA-256, algorithm=ECDSA",
+      "<< 6985  conditions of use not satisfied: object deactivated, function not granted, or "
+      "session state (7 ms)" },
+    { 0x2a, "812A000010840200AfA1010191020004920101", "9000",
+      "open, session=0, private key id=00af, mode=full text, hash=SHA-512, algorithm=RSA PKCS #1",
+      "success (7 ms)" },
+    { 0x2a, "812A010200", "9000", "COMPUTE SIGNATURE INIT, close, session=2", "success (7 ms)" },
+    { 0x2b, "812B8001069E040102030400", "330004AABBCCDD9000",
+      "COMPUTE SIGNATURE UPDATE, last, session=1, digest=4 bytes",
+      "success (7 ms), signature=4 bytes" },
+    { 0x2b, "812B0001039B0141", "9000", "UPDATE, more follow, session=1, text=1 bytes",
+      "success (7 ms)" },
+    { 0x2b, "812B80010D9A01419C0201029D0400000080", "6105",
+      "last block=1 bytes, intermediate hash=2 bytes, hashed bytes=128",
+      "<< 6105  5 bytes wait (7 ms)" },
+    { 0x2b, "01C0000005", "3303AABBCC9000", "GET RESPONSE, of COMPUTE SIGNATURE UPDATE",
+      "success (7 ms), signature=3 bytes" },
+    { 0x2d, "812D8002099E0201023300020A0B", "6D01",
+      "VERIFY SIGNATURE UPDATE, last, session=2, digest=2 bytes, signature=2 bytes",
+      "signature does not match (7 ms)" },
+    { 0xd8, "81D880020434020102", "9000",
+      "PUT PUBLIC KEY UPDATE, last, session=2, public key=2 bytes", "success (7 ms)" },
+    { 0xb0, "81B001800383010200", "3082900063CF", "READ FILE, offset=384, file id=02",
+      "<< 30829000 63CF  success, remote administration has ended (7 ms), 4 bytes" },
+    { 0xcb, "81CB01010000", "6C10", "GET DATA, object list, next page",
+      "wrong expected length, 16 is right (7 ms)" },
+    { 0xcb, "81CB010000", "6100", "GET DATA, object list", "256 bytes wait (7 ms)" },
+    { 0xcb, "81CB010000",
+      "C11A7401618401016001004A01014B01134E010161010792010491020007C30C830102730162210102200201E690"
+      "00",
+      "GET DATA, object list",
+      "private key label=\"a\", private key id=01, access=00, state=activated, type=P-256, "
+      "usage=general, functions=signature+generation+agreement, algorithm=ECDSA, "
+      "hash=SHA-256+SHA-384+SHA-512; file id=02, file label=\"b\", usage=certificate, size=486" },
+    { 0xcb, "81CBC3000383010200", "830102600103A5019000", "GET DATA, object, file id=02",
+      "success (7 ms), file id=02, access=read+update, ..." },
+    { 0xcb, "81CB000044", "1001106101186F01026102011A4B01779000", "GET DATA, application",
+      "version=10, functions=derivation+10, key agreement=02, functions=generation+derivation+110, "
+      "type=77" },
+    { 0xb9, "81B9000003840104", "8401048501053404010203049000",
+      "GENERATE KEY PAIR, private key id=04",
+      "private key id=04, public key id=05, public key=4 bytes" },
+    { 0xcd, "81CD0000057503610A22", "04AA9000", "READ PUBLIC KEY, public key label=\"a?\\\"\"",
+      "success (7 ms), ..." },
+    { 0x46, "814600000684010485010500", "DEADBEEF9000",
+      "COMPUTE DH, private key id=04, public key id=05",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x46, "01C0000004", "DEADBEEF9000", "GET RESPONSE, of COMPUTE DH",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x46, "01C0000004", "DE", "GET RESPONSE, of COMPUTE DH",
+      "<< <1 bytes masked>no status word (7 ms)" },
+    { 0x46, "01C0000004", "", "GET RESPONSE, of COMPUTE DH", "<< no response (7 ms)" },
+    { 0x84, "8184000004", "DEADBEEF6300", "GET RANDOM",
+      "<< <4 bytes masked> 6300  more data follows (7 ms)" },
+    { 0x48, "814801000B760161D402DEADD201BE00", "DEADBEEF9000",
+      ">> 814801000B760161<8 bytes masked>  COMPUTE PRF, PSK, secret label=\"a\"",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    /* no name of a secret: nothing is shown */
+    { 0x48, "814800000AD102DEADD202BEEF8601", "9000",
+      ">> 814800000A<10 bytes masked>  COMPUTE PRF, general", "success (7 ms)" },
+    { 0x4a, "814A0000048605DEAD", "9000", ">> 814A000004<4 bytes masked>  COMPUTE HKDF",
+      "success (7 ms)" },
+    { 0x4a, "814A00003F763DDEAD", "9000", ">> 814A00003F<4 bytes masked>  COMPUTE HKDF",
+      "success (7 ms)" },
+    { 0x55, "81550000048602DEAD", "DEADBEEF9000",
+      ">> 8155000004<4 bytes masked>  unknown instruction",
+      "<< <4 bytes masked> 9000  success (7 ms)" },
+    { 0x24, "812400", "9000", ">> 812400", "success (7 ms)" },
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t len = strlen(text), end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* Trace one exchange; its lines, which are two, and their texts end with the file. */
+static char *lines_of(const struct said *x, char **ret_second)
+{
+    static char text[8192];
+    uint8_t cmd[300], rsp[600];
+    const int cmd_len = hex_decode(x->cmd, strlen(x->cmd) & ~1u, cmd, sizeof(cmd));
+    const int rsp_len = hex_decode(x->rsp, strlen(x->rsp) & ~1u, rsp, sizeof(rsp));
+    char *end;
+
+    cr_assert(cmd_len > 0 && rsp_len >= 0, "%s", x->cmd);
+    (void)unlink(setting + 5);
+    trace_exchange(setting, "dev", x->ins, cmd, (size_t)cmd_len, rsp, (size_t)rsp_len, 7);
+    slurp(setting + 5, text, sizeof(text));
+    end = strchr(text, '\n');
+    cr_assert_not_null(end, "%s", text);
+    *end = '\0';
+    *ret_second = end + 1;
+    end = strchr(*ret_second, '\n');
+    cr_assert(end != NULL && end[1] == '\0', "not two lines: %s\n%s", text, *ret_second);
+    *end = '\0';
+    return text;
+}
+
+Test(trace, names_objects_modes_and_results)
+{
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        char *second, *first = lines_of(&said[i], &second);
+
+        cr_expect(ends_with(first, said[i].of_cmd), "%s\n should end:\n%s", first, said[i].of_cmd);
+        cr_expect(ends_with(second, said[i].of_rsp), "%s\n should end:\n%s", second,
+                  said[i].of_rsp);
+        cr_expect_null(strstr(first, "DEAD"));
+        cr_expect_null(strstr(second, "DEAD"));
+    }
+}
+
+/* As many objects as there are bytes for, and values as long: no line breaks off. */
+Test(trace, leaves_out_what_does_not_fit_and_ends_its_lines)
+{
+    static char cmd[2 * 261 + 1], rsp[2 * 512 + 5];
+    const struct said x = { 0xcb, cmd, rsp, "", "" };
+    char *first, *second;
+
+    (void)strcpy(cmd, "81CBC100FF");
+    (void)strcpy(rsp, "");
+    while (strlen(cmd) < sizeof(cmd) - 4)
+        (void)strcat(cmd, "9C00");
+    while (strlen(rsp) < 2 * 500)
+        (void)strcat(rsp, "9C00");
+    (void)strcat(rsp, "9000");
+    first = lines_of(&x, &second);
+    cr_expect_gt(strlen(first), 1500u);
+    cr_expect_lt(strlen(first) + strlen(second), 4096u);
+    cr_expect_not_null(strstr(second, "<150 more bytes> 9000  success (7 ms), intermediate"), "%s",
+                       second);
+}
+
+/* ------------------------------------------------------------- pcap files */
+
+#define PCAP_HEAD 24
+#define PCAP_RECORD (16 + 20 + 8 + 16) /* in front of command and response */
+
+static const uint8_t pcap_cmd[] = { 0x81, 0xcd, 0, 0, 3, 0x85, 1, 1 }, pcap_rsp[] = { 0x6a, 0x82 };
+
+static void trace_packet(const char *to)
+{
+    trace_exchange(to, "dev", 0xcd, pcap_cmd, sizeof(pcap_cmd), pcap_rsp, sizeof(pcap_rsp), 0);
+}
+
+/* The packets of a file that has one head, and nothing but packets behind. */
+static int packets_of(const char *path)
+{
+    static const uint32_t magic = 0xa1b2c3d4;
+    static char bytes[1 << 20];
+    const size_t size = slurp(path, bytes, sizeof(bytes));
+    const uint32_t each = sizeof(pcap_cmd) + sizeof(pcap_rsp) + PCAP_RECORD - 16;
+    size_t at = PCAP_HEAD;
+    int n = 0;
+
+    cr_assert_geq(size, (size_t)PCAP_HEAD);
+    cr_expect_eq(memcmp(bytes, &magic, sizeof(magic)), 0, "%s has no head", path);
+    for (; at + 16 + each <= size; at += 16 + each, n++)
+        cr_assert_eq(memcmp(bytes + at + 8, &each, sizeof(each)), 0, "no packet at %zu", at);
+    cr_expect_eq(at, size, "%zu bytes behind the last packet", size - at);
+    return n;
+}
+
+/* One exchange as a packet, without what stands in front of the command. */
+static size_t packet_of(const struct said *x, uint8_t *ret_bytes, size_t cap)
+{
+    char pcap[128], file[8192];
+    uint8_t cmd[300], rsp[600];
+    const int cmd_len = hex_decode(x->cmd, strlen(x->cmd), cmd, sizeof(cmd));
+    const int rsp_len = hex_decode(x->rsp, strlen(x->rsp), rsp, sizeof(rsp));
+    size_t n;
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    (void)unlink(pcap + 5);
+    trace_exchange(pcap, "dev", x->ins, cmd, (size_t)cmd_len, rsp, (size_t)rsp_len, 7);
+    n = slurp(pcap + 5, file, sizeof(file));
+    cr_assert_gt(n, (size_t)(PCAP_HEAD + PCAP_RECORD));
+    n -= PCAP_HEAD + PCAP_RECORD;
+    cr_assert_leq(n, cap);
+    memcpy(ret_bytes, file + PCAP_HEAD + PCAP_RECORD, n);
+    return n;
+}
+
+/* No Le behind data: nobody could tell where the response begins. */
+static const struct {
+    struct said x;
+    const char *packet;
+} packets[] = {
+    { { 0xcd, "81CD00000385010100", "34019000", "", "" }, "81CD00000385010134019000" },
+    { { 0xcd, "81CD000003850101", "34019000", "", "" }, "81CD00000385010134019000" },
+    { { 0xcb, "81CB010000", "C1009000", "", "" }, "81CB010000C1009000" },
+    { { 0x2a, "812A010100", "9000", "", "" }, "812A0101009000" },
+    { { 0x2a, "812A0101", "9000", "", "" }, "812A0101009000" },
+    { { 0x46, "814600000684010485010500", "DEADBEEF9000", "", "" },
+      "8146000006840104850105000000009000" },
+    { { 0x46, "01C0000004", "DEADBEEF9000", "", "" }, "01C0000004000000009000" },
+    { { 0x46, "01C0000004", "DE", "", "" }, "01C000000400" },
+    { { 0x84, "8184000004", "DEADBEEF9000", "", "" }, "8184000004000000009000" },
+    { { 0x48, "814801000B760161D402DEADD20201BE00", "DEADBEEF9000", "", "" },
+      "814801000B7601610000000000000000000000009000" },
+    { { 0x4a, "814A000004D102DEAD", "", "", "" }, "814A00000400000000" },
+    { { 0x55, "81550000048602DEAD", "DEADBEEF9000", "", "" }, "815500000400000000000000009000" },
+};
+
+Test(trace, packets_are_masked_and_split_by_their_length)
+{
+    for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
+        uint8_t bytes[600];
+        char text[HEX_SIZE(sizeof(bytes))];
+
+        hex_encode(bytes, packet_of(&packets[i].x, bytes, sizeof(bytes)), text);
+        cr_expect_str_eq(text, packets[i].packet, "%s %s", packets[i].x.cmd, packets[i].x.rsp);
+    }
+}
+
+/* As a process leaves it that is killed before it has written. */
+Test(trace, writes_the_head_of_a_pcap_file_that_has_none)
+{
+    char pcap[128];
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    (void)close(open(pcap + 5, O_WRONLY | O_CREAT, 0600));
+    trace_packet(pcap);
+    trace_packet(pcap);
+    cr_expect_eq(packets_of(pcap + 5), 2);
+}
+
+Test(trace, completes_the_head_of_a_pcap_file)
+{
+    char pcap[128];
+
+    (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap", folder);
+    trace_packet(pcap);
+    cr_assert_eq(truncate(pcap + 5, 7), 0);
+    trace_packet(pcap);
+    cr_expect_eq(packets_of(pcap + 5), 1);
+}
+
+/* None of the processes before all are there. */
+Test(trace, many_processes_begin_a_pcap_file_at_once)
+{
+    enum { PROCESSES = 8, ROUNDS = 20 };
+
+    for (int round = 0; round < ROUNDS; round++) {
+        char pcap[128], byte;
+        int start[2], status;
+
+        (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap%d", folder, round);
+        cr_assert_eq(pipe(start), 0);
+        for (int i = 0; i < PROCESSES; i++) {
+            if (fork() == 0) {
+                (void)close(start[1]);
+                (void)!read(start[0], &byte, 1);
+                for (int n = 0; n < 3; n++)
+                    trace_packet(pcap);
+                _exit(0);
+            }
+        }
+        (void)close(start[0]);
+        (void)close(start[1]);
+        while (wait(&status) > 0)
+            cr_expect_eq(status, 0);
+        cr_expect_eq(packets_of(pcap + 5), 3 * PROCESSES);
+    }
+}
+
+/* ------------------------------------------------------- what cannot be written */
+
+/* In a process of its own, with the actions of signals that programs begin with. */
+static void expect_survived(void (*writes)(const char *), const char *to)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)signal(SIGXFSZ, SIG_DFL);
+        writes(to);
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect_eq(status, 0, "ended by signal %d, or with %d", WTERMSIG(status),
+                 WEXITSTATUS(status));
+}
+
+static void write_to_nobody(const char *to)
+{
+    int nobody[2];
+
+    if (pipe(nobody) != 0 || dup2(nobody[1], STDERR_FILENO) < 0)
+        _exit(1);
+    (void)close(nobody[0]);
+    (void)close(nobody[1]);
+    trace_packet(to);
+}
+
+static rlim_t limit_of_files;
+
+static void write_past_limit(const char *to)
+{
+    const struct rlimit limit = { limit_of_files, limit_of_files };
+
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+        _exit(1);
+    for (int i = 0; i < 3; i++)
+        trace_packet(to);
+}
+
+static void write_with_own_signal(const char *to)
+{
+    sigset_t pipe_signal, pending;
+
+    (void)sigemptyset(&pipe_signal);
+    (void)sigaddset(&pipe_signal, SIGPIPE);
+    (void)sigprocmask(SIG_BLOCK, &pipe_signal, NULL);
+    (void)raise(SIGPIPE);
+    write_to_nobody(to);
+    (void)sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) != 1)
+        _exit(3);
+}
+
+Test(trace, to_a_pipe_that_nobody_reads_kills_no_program)
+{
+    expect_survived(write_to_nobody, "stderr");
+}
+
+Test(trace, leaves_the_program_its_own_pending_signal)
+{
+    expect_survived(write_with_own_signal, "stderr");
+}
+
+/* In the head, behind it, in a packet, and behind one; then there is room again. */
+Test(trace, at_the_limit_of_file_sizes_leaves_whole_packets_and_kills_no_program)
+{
+    const size_t packet = PCAP_RECORD + sizeof(pcap_cmd) + sizeof(pcap_rsp);
+    const struct {
+        size_t limit;
+        int packets;
+    } at[] = { { 0, 0 },
+               { 3, 0 },
+               { PCAP_HEAD, 0 },
+               { PCAP_HEAD + packet, 1 },
+               { PCAP_HEAD + packet + 30, 1 } };
+
+    for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+        char pcap[128];
+
+        (void)snprintf(pcap, sizeof(pcap), "pcap:%s/pcap%zu", folder, i);
+        limit_of_files = at[i].limit;
+        expect_survived(write_past_limit, pcap);
+        trace_packet(pcap);
+        cr_expect_eq(packets_of(pcap + 5), at[i].packets + 1, "limit %zu", at[i].limit);
+    }
 }
 
 Test(trace, follows_no_symbolic_link_and_keeps_errno)
@@ -251,6 +626,22 @@ Test(trace, refuses_a_symbolic_link)
 Test(trace, refuses_a_folder)
 {
     expect_refused(lay_folder, "directory");
+}
+
+/* A capture of something else, or a text. */
+static void lay_text(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    (void)chmod(path, 0600);
+    (void)fputs("12:00\n", f);
+    (void)fclose(f);
+}
+
+Test(trace, refuses_a_file_that_is_no_pcap_of_ours)
+{
+    (void)snprintf(setting, sizeof(setting), "pcap:%s/pcap", folder);
+    expect_refused(lay_text, "something else");
 }
 
 Test(trace, refuses_a_fifo)
