@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iotsafe doctor: the steps from openssl.cnf to TLS in their order, and the output. What is
+ * looked at in each step is in doctor_*.c. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "output.h"
+
+enum { OPTION_NO_SIGN };
+
+static const struct command_option options[] = {
+    [OPTION_NO_SIGN] = { "no-sign", NULL, "make no test signature" },
+    { .name = NULL },
+};
+
+/* ---- findings ---- */
+
+static const struct {
+    const char *id, *next;
+    enum doctor_status status;
+} findings[] = {
+#define DOCTOR_ROW(name, id, status, next) { id, next, DOCTOR_##status },
+    DOCTOR_FINDINGS(DOCTOR_ROW)
+#undef DOCTOR_ROW
+};
+
+struct doctor_line {
+    const char *step, *id, *next; /* no id and no next: nothing was found */
+    enum doctor_status status;
+    char *cause;
+};
+
+static void add_line(struct doctor *d, const struct doctor_line *line)
+{
+    struct doctor_line *lines = NULL;
+
+    if (line->cause != NULL)
+        lines = reallocarray(d->lines, d->n_lines + 1, sizeof(*lines));
+    if (lines == NULL) {
+        d->no_memory = true;
+        free(line->cause);
+        return;
+    }
+    d->lines = lines;
+    d->lines[d->n_lines++] = *line;
+}
+
+void doctor_find(struct doctor *d, enum finding finding, const char *format, ...)
+{
+    struct doctor_line line = { d->step, findings[finding].id, findings[finding].next,
+                                findings[finding].status, NULL };
+    va_list ap;
+
+    va_start(ap, format);
+    if (vasprintf(&line.cause, format, ap) < 0)
+        line.cause = NULL;
+    va_end(ap);
+    add_line(d, &line);
+}
+
+void doctor_ok(struct doctor *d, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(d->ok_text, sizeof(d->ok_text), format, ap);
+    va_end(ap);
+}
+
+/* ---- steps ---- */
+
+enum step { STEP_CONFIGURATION, STEP_MODULE, STEP_MAX };
+
+#define NEEDS(step) (1U << (step))
+
+static const struct check {
+    const char *step;
+    bool (*run)(struct doctor *);
+    unsigned needs; /* steps that must have been passed; else this one is left out */
+} checks[STEP_MAX] = {
+    [STEP_CONFIGURATION] = { "configuration", doctor_configuration, 0 },
+    [STEP_MODULE] = { "module", doctor_module, 0 },
+};
+
+static void run_check(struct doctor *d, enum step step, unsigned *passed)
+{
+    const size_t before = d->n_lines;
+
+    if ((checks[step].needs & ~*passed) != 0)
+        return;
+    d->step = checks[step].step;
+    d->ok_text[0] = '\0';
+    if (checks[step].run(d))
+        *passed |= NEEDS(step);
+    if (d->n_lines == before && d->ok_text[0] != '\0')
+        add_line(d, &(struct doctor_line){ .step = d->step, .cause = strdup(d->ok_text) });
+}
+
+static enum doctor_status worst(const struct doctor *d)
+{
+    enum doctor_status status = DOCTOR_OK;
+
+    for (size_t i = 0; i < d->n_lines; i++)
+        if (d->lines[i].status > status)
+            status = d->lines[i].status;
+    return status;
+}
+
+/* ---- output ---- */
+
+static const char *const status_words[] = {
+    [DOCTOR_OK] = "ok", [DOCTOR_WARNING] = "warning", [DOCTOR_FAIL] = "fail"
+};
+
+static void print_text(const struct doctor *d)
+{
+    for (size_t i = 0; i < d->n_lines; i++) {
+        const struct doctor_line *line = &d->lines[i];
+        char *safe = text_escape(line->cause, strlen(line->cause));
+
+        printf("%-9s%s: %s", status_words[line->status], line->step,
+               safe != NULL ? safe : "out of memory");
+        if (line->next != NULL)
+            printf(". Next: %s", line->next);
+        putchar('\n');
+        free(safe);
+    }
+}
+
+static bool print_json(const struct doctor *d)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < d->n_lines; i++) {
+        const struct doctor_line *line = &d->lines[i];
+        char *safe = text_escape(line->cause, strlen(line->cause));
+        json_t *json = json_object();
+
+        json_object_set_new(json, "step", json_string(line->step));
+        json_object_set_new(json, "status", json_string(status_words[line->status]));
+        json_object_set_new(json, "id", line->id != NULL ? json_string(line->id) : json_null());
+        json_object_set_new(json, "cause", json_string(safe != NULL ? safe : ""));
+        json_object_set_new(json, "next",
+                            line->next != NULL ? json_string(line->next) : json_null());
+        json_array_append_new(array, json);
+        free(safe);
+    }
+    return output_json(array);
+}
+
+static enum tool_status print(const struct doctor *d, bool json)
+{
+    if (d->no_memory) {
+        report_error("doctor: out of memory");
+        return TOOL_FAILED;
+    }
+    if (!json)
+        print_text(d);
+    else if (!print_json(d))
+        return TOOL_FAILED;
+    return worst(d) == DOCTOR_FAIL ? TOOL_FAILED : TOOL_OK;
+}
+
+/* ---- */
+
+const struct tool *doctor_tool(const struct doctor *d)
+{
+    return d->program.libctx != NULL ? &d->program : &d->own;
+}
+
+static void clear(struct doctor *d)
+{
+    for (size_t i = 0; i < d->n_lines; i++)
+        free(d->lines[i].cause);
+    free(d->lines);
+    tool_close(&d->program);
+    tool_close(&d->own);
+    NCONF_free(d->conf);
+    OPENSSL_free(d->conf_path);
+}
+
+static enum tool_status doctor_run(struct tool *tool, const struct args *args)
+{
+    struct doctor d = { .operand = args->n_operands > 0 ? args->operand[0] : NULL,
+                        .no_sign = args->option[OPTION_NO_SIGN] != NULL,
+                        .own = { .quiet = true } };
+    enum tool_status status = TOOL_FAILED;
+    unsigned passed = 0;
+
+    if (tool_open(&d.own)) {
+        for (int step = 0; step < STEP_MAX; step++)
+            run_check(&d, (enum step)step, &passed);
+        status = print(&d, tool->json);
+    }
+    clear(&d);
+    return status;
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .operands = "[URI|FILE]",
+    .summary = "find out why a key cannot be used",
+    .details = "Goes the whole way from openssl.cnf to TLS as programs do, for that key or key\n"
+               "reference, else for the first key that has a certificate, and prints one line a\n"
+               "step: ok, warning or fail, the cause, and what to do next. Fails if anything\n"
+               "fails that this key needs.",
+    .operands_max = 1,
+    .opens_itself = true,
+    .options = options,
+    .run = doctor_run,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the checks of `iotsafe doctor` share. A check looks at one step of the way from
+ * openssl.cnf to TLS, says what it finds, and leaves what later checks need. */
+#ifndef DOCTOR_H
+#define DOCTOR_H
+
+#include <openssl/conf.h>
+#include <openssl/x509.h>
+
+#include "doctor_findings.h"
+#include "report.h"
+#include "tool.h"
+
+enum doctor_status { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_FAIL };
+
+enum finding {
+#define DOCTOR_ENUM(name, id, status, next) FINDING_##name,
+    DOCTOR_FINDINGS(DOCTOR_ENUM)
+#undef DOCTOR_ENUM
+};
+
+struct doctor_line; /* of the output */
+
+struct doctor {
+    /* what was asked */
+    const char *operand; /* URI or file; NULL: none */
+    bool no_sign;
+
+    /* the output so far */
+    const char *step; /* the present one */
+    struct doctor_line *lines;
+    size_t n_lines;
+    bool no_memory;
+    char ok_text[512]; /* what is said of a step without findings */
+
+    /* the configuration */
+    char *conf_path;
+    CONF *conf;                 /* NULL: it cannot be read */
+    const char *iotsafe_values; /* section of the provider in it; NULL: none */
+    const char *query;          /* default_properties in it; NULL: none */
+    bool listed;                /* it activates the provider */
+
+    struct tool own;     /* with the provider that is linked in */
+    struct tool program; /* as programs have it: with the module */
+    bool settings_bad;
+};
+
+/** The context that keys are used in: that of programs where it is of use. */
+const struct tool *doctor_tool(const struct doctor *d);
+
+/** Something is not as it should be. The text is the cause, in one sentence without a
+ *  full stop. */
+void doctor_find(struct doctor *d, enum finding finding, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** What to say of this step if nothing is found. */
+void doctor_ok(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Who the user is, and who may: owner, group and mode of the first folder on the way that is
+ *  closed to the user, else of the thing itself. */
+void doctor_explain_closed(const char *path, char *ret_text, size_t size);
+
+/** How many letters differ, at most: for misspelt names. */
+unsigned doctor_distance(const char *a, const char *b);
+
+/* Checks: true if the steps that need this one can be looked at. */
+bool doctor_configuration(struct doctor *d);
+bool doctor_module(struct doctor *d);
+
+#endif
