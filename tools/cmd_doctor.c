@@ -72,7 +72,7 @@ void doctor_ok(struct doctor *d, const char *format, ...)
 
 /* ---- steps ---- */
 
-enum step { STEP_CONFIGURATION, STEP_MODULE, STEP_MAX };
+enum step { STEP_CONFIGURATION, STEP_MODULE, STEP_TRANSPORT, STEP_APPLET, STEP_MAX };
 
 #define NEEDS(step) (1U << (step))
 
@@ -83,6 +83,8 @@ static const struct check {
 } checks[STEP_MAX] = {
     [STEP_CONFIGURATION] = { "configuration", doctor_configuration, 0 },
     [STEP_MODULE] = { "module", doctor_module, 0 },
+    [STEP_TRANSPORT] = { "transport", doctor_transport, NEEDS(STEP_CONFIGURATION) },
+    [STEP_APPLET] = { "applet", doctor_applet, NEEDS(STEP_TRANSPORT) },
 };
 
 static void run_check(struct doctor *d, enum step step, unsigned *passed)
@@ -176,6 +178,7 @@ static void clear(struct doctor *d)
     for (size_t i = 0; i < d->n_lines; i++)
         free(d->lines[i].cause);
     free(d->lines);
+    iotsafe_card_free(d->card);
     tool_close(&d->program);
     tool_close(&d->own);
     NCONF_free(d->conf);
@@ -190,6 +193,8 @@ static enum tool_status doctor_run(struct tool *tool, const struct args *args)
     enum tool_status status = TOOL_FAILED;
     unsigned passed = 0;
 
+    if (d.operand != NULL && !uri_from_operand(d.operand, &d.uri))
+        return TOOL_USAGE;
     if (tool_open(&d.own)) {
         for (int step = 0; step < STEP_MAX; step++)
             run_check(&d, (enum step)step, &passed);

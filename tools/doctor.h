@@ -23,7 +23,8 @@ struct doctor_line; /* of the output */
 
 struct doctor {
     /* what was asked */
-    const char *operand; /* URI or file; NULL: none */
+    const char *operand;    /* URI or file; NULL: none */
+    struct iotsafe_uri uri; /* of the key; without a name: none was asked for */
     bool no_sign;
 
     /* the output so far */
@@ -43,6 +44,12 @@ struct doctor {
     struct tool own;     /* with the provider that is linked in */
     struct tool program; /* as programs have it: with the module */
     bool settings_bad;
+
+    /* the SIM */
+    struct iotsafe_card *card;
+    struct iotsafe_info info;
+    enum iotsafe_err reached; /* how the first question to the applet ended */
+    struct iotsafe_op op;     /* the words for it */
 };
 
 /** The context that keys are used in: that of programs where it is of use. */
@@ -66,5 +73,12 @@ unsigned doctor_distance(const char *a, const char *b);
 /* Checks: true if the steps that need this one can be looked at. */
 bool doctor_configuration(struct doctor *d);
 bool doctor_module(struct doctor *d);
+bool doctor_transport(struct doctor *d);
+bool doctor_applet(struct doctor *d);
+
+/** A failure of the library or of the module, by its kind and its words.
+ *  @param otherwise  for what no rule knows */
+void doctor_find_error(struct doctor *d, enum iotsafe_err err, const char *text,
+                       enum finding otherwise);
 
 #endif

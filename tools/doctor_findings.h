@@ -36,7 +36,36 @@
     X(MODULE_MACHINE, "module-machine", FAIL, "install the package that was built for this machine") \
     X(MODULE_OPENSSL, "module-openssl", FAIL, \
       "install the module that was built for this OpenSSL, or the libraries that it names") \
-    X(MODULE_BROKEN, "module-broken", FAIL, "install the module again")
+    X(MODULE_BROKEN, "module-broken", FAIL, "install the module again") \
+    X(SIM_UNKNOWN, "sim-unknown", FAIL, "add a setting sim.NAME, or correct the name in the URI") \
+    X(SOCKET_ABSENT, "socket-absent", FAIL, \
+      "start the bridge or the software SIM there; a chroot needs the socket inside, or socket:HOST:PORT") \
+    X(SOCKET_CLOSED, "socket-closed", FAIL, "put this user into that group, and start it anew") \
+    X(SOCKET_REFUSED, "socket-refused", FAIL, "start the bridge or the software SIM there") \
+    X(PCSCD_ABSENT, "pcscd-absent", FAIL, \
+      "install and start pcscd (systemctl enable --now pcscd.socket); a chroot needs its socket inside") \
+    X(PCSCD_CLOSED, "pcscd-closed", FAIL, "let this user at the socket of pcscd") \
+    X(PCSCD_REFUSES, "pcscd-refuses", FAIL, \
+      "allow this user in polkit, see conf/polkit/49-iotsafe-pcscd.rules; else look into the log of pcscd") \
+    X(READER_ABSENT, "reader-absent", FAIL, "connect the reader, or correct its name in transport") \
+    X(READER_TAKEN, "reader-taken", FAIL, "end that program, or have it share the reader") \
+    X(CARD_ABSENT, "card-absent", FAIL, "insert the SIM, the right way round") \
+    X(LOCK_CLOSED, "lock-closed", FAIL, \
+      "put this user into the group of that folder (usermod -aG iotsafe USER), and start it anew") \
+    X(MODEM_ABSENT, "modem-absent", FAIL, "connect the modem, or correct the name of its AT port") \
+    X(MODEM_MUTE, "modem-mute", FAIL, "name the AT port of the modem, and its speed by ?baud=") \
+    X(PORT_CLOSED, "port-closed", FAIL, "put this user into that group, and start it anew") \
+    X(PORT_BUSY, "port-busy", FAIL, "end that program, or have it leave the port alone") \
+    X(PORT_SHARED, "port-shared", WARNING, \
+      "have that program leave the port alone: it may take responses that are not its own") \
+    X(PIN_LOCKED, "pin-locked", FAIL, "give the modem the PIN (AT+CPIN), or switch the PIN off") \
+    X(SIM_SILENT, "sim-silent", FAIL, "try again; if it stays so, reset the modem, reader or bridge") \
+    X(SIM_UNREACHABLE, "sim-unreachable", FAIL, "look at the reader, modem or bridge, and its log") \
+    X(CHANNEL_NONE, "channel-none", FAIL, \
+      "end other programs that use the SIM, or reset it; a SIM without logical channels needs a reader") \
+    X(APPLET_ABSENT, "applet-absent", FAIL, "ask the issuer for the AID, and set aid; or insert another SIM") \
+    X(ADMIN_BUSY, "admin-busy", FAIL, "wait until the operator has ended, and try again") \
+    X(CARD_ERROR, "card-error", FAIL, "set trace = file:PATH, try again, and ask the issuer of the SIM")
 /* clang-format on */
 
 #endif

@@ -192,11 +192,251 @@ modules() {
 	it 'module damaged, or not ours' broken_module
 }
 
+# --------------------------------------------------------------------- access
+
+# A socket that somebody has left, and one whose program takes a connection and ends it.
+listeners() {
+	/usr/bin/python3 - "$T/left.sock" <<-'END'
+		import socket, sys
+		socket.socket(socket.AF_UNIX).bind(sys.argv[1])
+	END
+}
+
+through() { run_doctor=(doctor --transport "$1"); change && shift && "$@" "${run_doctor[@]}"; }
+
+no_socket() {
+	through "socket:$T/none.sock" finds socket-absent "$T/none.sock: No such file" &&
+		listeners && through "socket:$T/left.sock" finds socket-refused 'Connection refused; the program' || return 1
+	pick_port
+	through "socket:127.0.0.1:$PORT" finds socket-refused "127.0.0.1:$PORT"
+}
+
+# as_nobody [VARIABLE=VALUE...]
+as_nobody() {
+	patiently setpriv --reuid nobody --regid nogroup --clear-groups env "${module_env[@]}" "${PRELOAD[@]}" \
+		"IOTSAFE_LOCK_DIR=$T/nobody" "$@" "$TOOL" --json doctor
+}
+
+closed_socket() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	change && chmod 644 "$conf" && chmod 755 "$T/sim" && chmod 660 "$T/sim/sim.sock" || return 1
+	finds socket-closed "sim.sock has mode 0660, owner root \\(0\\), group root \\(0\\); user nobody \\([0-9]+\\) is not" \
+		as_nobody
+}
+
+unknown_sim() { change && finds sim-unknown nosuch doctor 'iotsafe://label=client-key;sim=nosuch'; }
+
+pcsc() { # EXPRESSION...
+	change 's/^transport = .*/transport = pcsc/' "$@"
+}
+
+# spawn_ready NAME COMMAND...: waits for its first line
+spawn_ready() {
+	: >"$T/$1.log"
+	spawn "$@"
+	PID_OF[$1]=$SPAWNED
+	started "$SPAWNED" grep -qE 'ready|connected' "$T/$1.log"
+}
+
+no_pcscd() {
+	local -x PCSCLITE_CSOCK_NAME=$T/none.sock
+	pcsc && finds pcscd-absent "$T/none.sock: No such file" doctor &&
+		PCSCLITE_CSOCK_NAME=$T/left.sock && finds pcscd-absent 'Connection refused' doctor
+}
+
+# start_refusing NAME: somebody who ends each connection, at $T/NAME.sock.
+start_refusing() {
+	spawn_ready "$1" /usr/bin/python3 -u -c 'if True:
+		import socket, sys
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(sys.argv[1])
+		listener.listen()
+		print("ready")
+		while True: listener.accept()[0].close()
+	' "$T/$1.sock"
+}
+
+# What a pcscd does that polkit does not let a user use: it ends the connection.
+pcscd_refuses() {
+	local -x PCSCLITE_CSOCK_NAME=$T/refusing.sock
+	start_refusing refusing && pcsc && finds pcscd-refuses 'reach pcscd' doctor || return 1
+	stop refusing
+	[ "$(id -u)" -eq 0 ] || return 0
+	chmod 600 "$PCSCLITE_CSOCK_NAME" && chmod 644 "$conf" || return 1
+	finds pcscd-closed 'refusing.sock has mode 0600.*user nobody' as_nobody
+}
+
+lost_connection() {
+	start_refusing ending && IOTSAFE_TIMEOUT_MS=3000 through "socket:$T/ending.sock" \
+		finds sim-unreachable "$T/ending.sock"
+	local status=$?
+	stop ending
+	return $status
+}
+
+no_reader() {
+	start_pcscd bare 0 || return
+	pcsc && finds reader-absent 'connect a card reader' doctor
+	local status=$?
+	stop bare
+	return $status
+}
+
+readers() {
+	start_pcscd pcscd 1 || return
+	pcsc && finds card-absent 'insert the SIM' doctor || return 1
+	start_sim card gsma-strict --vpcd "127.0.0.1:${VPCD[1]}" && card_in pcscd 1 || return 1
+	pcsc && well doctor && pcsc 's/^transport = pcsc/&:Nosuch/' &&
+		finds reader-absent 'no reader.s name contains "Nosuch"; there are: "pcscd reader 1' doctor
+}
+
+# Needs the pcscd of `readers`.
+taken_reader() {
+	[ -n "${PCSCLITE_CSOCK_NAME:-}" ] || return 77
+	spawn_ready exclusive "$HELPERS/wait_card" 'pcscd reader 1' exclusive || return 1
+	pcsc && finds reader-taken 'another program has the reader for itself' doctor
+	local status=$?
+	stop exclusive
+	return $status
+}
+
+closed_locks() {
+	[ "$(id -u)" -eq 0 ] && [ -n "${PCSCLITE_CSOCK_NAME:-}" ] || return 77
+	pcsc && chmod 644 "$conf" && mkdir -p "$T/nobody" && group_locks || return 1
+	finds lock-closed "lock folder $T/lock is closed to this user: it must be in group .*4242" \
+		as_nobody "IOTSAFE_LOCK_DIR=$T/lock"
+	local status=$?
+	chmod 700 "$T/lock"
+	return $status
+}
+
+# A modem with a SIM of its own.
+modem() { # QUIRK...
+	admin modem modem-set "$@" >/dev/null
+}
+
+start_modem() {
+	start_sim modem gsma-strict --at "$T/modem/port" --at-mode 0666 || return 1
+	at=at:$T/modem/port
+	through "$at" well
+}
+
+no_modem() { through "at:$T/none" finds modem-absent "port $T/none: No such file" &&
+	through "at:$conf" finds modem-mute 'not a serial port: nothing was written'; }
+
+locked_pin() {
+	modem sim=pin && through "$at" finds pin-locked 'it wants its PIN'
+	local status=$?
+	modem sim=none && through "$at" finds card-absent 'no SIM in the modem' && modem sim=ready && return $status
+}
+
+no_channel() {
+	modem no_channels=on && admin modem reset && through "$at" finds channel-none 'no logical channel'
+	local status=$?
+	modem no_channels=off && return $status
+}
+
+# holder CODE: a program that has the port and does so with its descriptor.
+holder() {
+	spawn_ready holder /usr/bin/python3 -u -c "import fcntl, os, sys, termios, time
+port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+$1
+print('ready')
+while True: time.sleep(1000)" "$T/modem/port"
+}
+
+busy_port() {
+	local status=0
+	holder 'pass' && through "$at" finds port-shared "process ${PID_OF[holder]} \\(python3\\) has the modem.s port"
+	status=$((status + $?))
+	stop holder
+	local -x IOTSAFE_TIMEOUT_MS=1000
+	holder 'fcntl.flock(port, fcntl.LOCK_EX)' &&
+		through "$at" finds port-busy "process ${PID_OF[holder]} \\(python3\\) has the modem.s port"
+	status=$((status + $?))
+	stop holder
+	return $status
+}
+
+# A line on which nobody answers.
+mute_modem() {
+	spawn_ready mute /usr/bin/python3 -u -c 'if True:
+		import os, sys, time
+		_, port = os.openpty()
+		os.symlink(os.ttyname(port), sys.argv[1])
+		print("ready")
+		while True: time.sleep(1000)
+	' "$T/mute" && IOTSAFE_TIMEOUT_MS=3000 through "at:$T/mute" finds modem-mute 'does not answer AT'
+	local status=$?
+	stop mute
+	return $status
+}
+
+closed_port() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	change "s,^transport = .*,transport = $at," && chmod 644 "$conf" && chmod 755 "$T/modem" || return 1
+	chmod 660 "$T/modem/port" || return 1
+	finds port-closed 'has mode 0660, owner root.*user nobody \([0-9]+\) is not in that group' as_nobody
+	local status=$?
+	chmod 666 "$T/modem/port"
+	return $status
+}
+
+silent() {
+	start_sim silent || return 1
+	admin silent fault mute --count 1000 &&
+		IOTSAFE_TIMEOUT_MS=1000 through "$(socket_of silent)" finds "$1" "$2"
+}
+
+no_applet() {
+	change '$a aid = A00000000101,A00000000102' &&
+		finds applet-absent 'tried AID A00000000101 A00000000102' doctor
+}
+
+# 93XX: the toolkit is busy, as over-the-air administration makes it.
+administration() {
+	start_sim busy || return 1
+	admin busy fault sw=9300 --count 100000 &&
+		IOTSAFE_TIMEOUT_MS=3000 through "$(socket_of busy)" finds admin-busy '9300.*SIM toolkit is busy'
+}
+
+broken_card() {
+	start_sim broken || return 1
+	admin broken fault sw=6f00 --count 1000 &&
+		IOTSAFE_TIMEOUT_MS=3000 through "$(socket_of broken)" finds card-error '6F00'
+}
+
+accesses() {
+	it 'no SIM with that name' unknown_sim
+	it 'socket: nobody there' no_socket
+	it 'socket: closed to the user' closed_socket
+	it 'socket: the connection ends' lost_connection
+	it 'pcscd not there' no_pcscd
+	it 'pcscd refuses the user' pcscd_refuses
+	it 'pcscd without a reader' no_reader
+	it 'no card, then all is well with pcsc, then a wrong name' readers
+	it 'reader taken by another program' taken_reader
+	it 'lock folder closed to the user' closed_locks
+	unset PCSCLITE_CSOCK_NAME
+	it 'all is well with at' start_modem
+	it 'modem not there' no_modem
+	it 'SIM locked by its PIN, or not in the modem' locked_pin
+	it 'no channel free' no_channel
+	it 'port used by another program' busy_port
+	it 'nobody answers at the port' mute_modem
+	it 'port closed to the user' closed_port
+	it 'SIM does not answer' silent sim-silent '[Tt]ime'
+	it 'applet not on the card' no_applet
+	it 'remote administration at work' administration
+	it 'the card reports errors' broken_card
+}
+
 pick_port
 SIM_PORT=$PORT
 it 'a software SIM starts' start_sim sim gsma-strict --listen "tcp:127.0.0.1:$SIM_PORT"
 configurations
 modules
+accesses
 
 # --------------------------------------------------------------------- names
 
