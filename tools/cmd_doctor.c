@@ -72,7 +72,18 @@ void doctor_ok(struct doctor *d, const char *format, ...)
 
 /* ---- steps ---- */
 
-enum step { STEP_CONFIGURATION, STEP_MODULE, STEP_TRANSPORT, STEP_APPLET, STEP_MAX };
+enum step {
+    STEP_CONFIGURATION,
+    STEP_MODULE,
+    STEP_FILE,
+    STEP_TRANSPORT,
+    STEP_APPLET,
+    STEP_OBJECTS,
+    STEP_CERTIFICATE,
+    STEP_SIGNATURE,
+    STEP_TLS,
+    STEP_MAX
+};
 
 #define NEEDS(step) (1U << (step))
 
@@ -83,8 +94,13 @@ static const struct check {
 } checks[STEP_MAX] = {
     [STEP_CONFIGURATION] = { "configuration", doctor_configuration, 0 },
     [STEP_MODULE] = { "module", doctor_module, 0 },
+    [STEP_FILE] = { "file", doctor_file, 0 },
     [STEP_TRANSPORT] = { "transport", doctor_transport, NEEDS(STEP_CONFIGURATION) },
     [STEP_APPLET] = { "applet", doctor_applet, NEEDS(STEP_TRANSPORT) },
+    [STEP_OBJECTS] = { "objects", doctor_objects, NEEDS(STEP_APPLET) | NEEDS(STEP_FILE) },
+    [STEP_CERTIFICATE] = { "certificate", doctor_certificate, NEEDS(STEP_OBJECTS) },
+    [STEP_SIGNATURE] = { "signature", doctor_signature, NEEDS(STEP_OBJECTS) },
+    [STEP_TLS] = { "TLS", doctor_tls, NEEDS(STEP_CERTIFICATE) },
 };
 
 static void run_check(struct doctor *d, enum step step, unsigned *passed)
@@ -178,6 +194,11 @@ static void clear(struct doctor *d)
     for (size_t i = 0; i < d->n_lines; i++)
         free(d->lines[i].cause);
     free(d->lines);
+    free(d->objects);
+    EVP_PKEY_free(d->key);
+    EVP_PKEY_free(d->file_key);
+    sk_X509_pop_free(d->certs, X509_free);
+    sk_X509_pop_free(d->file_certs, X509_free);
     iotsafe_card_free(d->card);
     tool_close(&d->program);
     tool_close(&d->own);
@@ -193,7 +214,8 @@ static enum tool_status doctor_run(struct tool *tool, const struct args *args)
     enum tool_status status = TOOL_FAILED;
     unsigned passed = 0;
 
-    if (d.operand != NULL && !uri_from_operand(d.operand, &d.uri))
+    d.file_given = d.operand != NULL && !iotsafe_uri_is_ours(d.operand);
+    if (d.operand != NULL && !d.file_given && !uri_from_operand(d.operand, &d.uri))
         return TOOL_USAGE;
     if (tool_open(&d.own)) {
         for (int step = 0; step < STEP_MAX; step++)

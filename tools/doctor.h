@@ -9,6 +9,7 @@
 
 #include "doctor_findings.h"
 #include "report.h"
+#include "store.h"
 #include "tool.h"
 
 enum doctor_status { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_FAIL };
@@ -50,6 +51,15 @@ struct doctor {
     struct iotsafe_info info;
     enum iotsafe_err reached; /* how the first question to the applet ended */
     struct iotsafe_op op;     /* the words for it */
+
+    /* the key and its certificate */
+    bool file_given;                /* the operand is a file, with: */
+    EVP_PKEY *file_key;             /* the public key in the key reference; may be NULL */
+    STACK_OF(X509) *file_certs;     /* may be NULL or empty */
+    struct iotsafe_object *objects; /* of the SIM */
+    size_t n_objects;
+    EVP_PKEY *key;
+    STACK_OF(X509) *certs; /* leaf first, as programs get it */
 };
 
 /** The context that keys are used in: that of programs where it is of use. */
@@ -74,7 +84,17 @@ unsigned doctor_distance(const char *a, const char *b);
 bool doctor_configuration(struct doctor *d);
 bool doctor_module(struct doctor *d);
 bool doctor_transport(struct doctor *d);
+bool doctor_file(struct doctor *d);
 bool doctor_applet(struct doctor *d);
+bool doctor_objects(struct doctor *d);
+bool doctor_certificate(struct doctor *d);
+bool doctor_signature(struct doctor *d);
+bool doctor_tls(struct doctor *d);
+
+/** The certificate of a key on the SIM, and what belongs to its chain, as programs find it.
+ *  @return as store_certificates(); nothing is said */
+enum store_result doctor_certs_of(const struct doctor *d, const struct iotsafe_uri *key,
+                                  STACK_OF(X509) **ret_certs, struct queue_summary *ret_why);
 
 /** A failure of the library or of the module, by its kind and its words.
  *  @param otherwise  for what no rule knows */

@@ -471,8 +471,10 @@ static bool finds_both(const struct doctor *d)
     return both;
 }
 
+/* The steps to come have this tool's own context, without what openssl.cnf demands. */
 static void forget_program(struct doctor *d)
 {
+    (void)EVP_set_default_properties(d->own.libctx, NULL);
     tool_close(&d->program);
     memset(&d->program, 0, sizeof(d->program));
 }
@@ -503,6 +505,8 @@ bool doctor_module(struct doctor *d)
     }
     if (module_is_readable(d, path) && module_is_for_us(d, path) && module_links(d, path))
         check_in_program(d, path);
+    else
+        forget_program(d);
     doctor_ok(d, "%s is loaded by %s", path, OpenSSL_version(OPENSSL_VERSION));
     free(path);
     return true;

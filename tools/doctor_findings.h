@@ -65,7 +65,29 @@
       "end other programs that use the SIM, or reset it; a SIM without logical channels needs a reader") \
     X(APPLET_ABSENT, "applet-absent", FAIL, "ask the issuer for the AID, and set aid; or insert another SIM") \
     X(ADMIN_BUSY, "admin-busy", FAIL, "wait until the operator has ended, and try again") \
-    X(CARD_ERROR, "card-error", FAIL, "set trace = file:PATH, try again, and ask the issuer of the SIM")
+    X(CARD_ERROR, "card-error", FAIL, "set trace = file:PATH, try again, and ask the issuer of the SIM") \
+    X(FILE_ABSENT, "file-absent", FAIL, "correct the name, or write the file by iotsafe key-ref") \
+    X(FILE_CLOSED, "file-closed", FAIL, "let this user read the file and enter its folders") \
+    X(FILE_BROKEN, "file-broken", FAIL, "write it again: iotsafe key-ref URI --out FILE") \
+    X(FILE_STALE, "file-stale", FAIL, "write it again, or insert the SIM that it was written with") \
+    X(KEY_NONE, "key-none", FAIL, "make one (iotsafe keygen), or ask the issuer of the SIM") \
+    X(KEY_ABSENT, "key-absent", FAIL, "name one that is there; iotsafe list shows them") \
+    X(CERTIFICATE_ABSENT, "certificate-absent", WARNING, \
+      "get one (openssl req -new -key URI makes the request), or give programs a file with it") \
+    X(CERTIFICATE_UNREADABLE, "certificate-unreadable", FAIL, \
+      "have the issuer allow it to be read, or give programs a file with it") \
+    X(KEY_MISMATCH, "key-mismatch", FAIL, "use the certificate of this key, or the key of this certificate") \
+    X(CLOCK_WRONG, "clock-wrong", FAIL, "set the clock: no certificate can be checked with it") \
+    X(CERTIFICATE_EXPIRED, "certificate-expired", FAIL, "renew it; if it is new, set the clock") \
+    X(CERTIFICATE_EARLY, "certificate-not-yet-valid", FAIL, "set the clock if it is wrong; else wait") \
+    X(CERTIFICATE_ENDS, "certificate-ends-soon", WARNING, "renew it") \
+    X(CERTIFICATE_USAGE, "certificate-usage", FAIL, "have it issued with clientAuth or serverAuth, and digitalSignature") \
+    X(CHAIN_INCOMPLETE, "chain-incomplete", WARNING, \
+      "put the certificate of that issuer behind the other, unless all peers have it") \
+    X(SIGNATURE_FAILED, "signature-failed", FAIL, "see iotsafe list for what the key may do") \
+    X(SIGNATURE_WRONG, "signature-wrong", FAIL, "have the key and its certificate written again") \
+    X(SIM_SLOW, "sim-slow", WARNING, "keep connections open, and resume TLS sessions") \
+    X(TLS_REFUSED, "tls-refused", FAIL, "have a certificate issued that the rules of this OpenSSL allow")
 /* clang-format on */
 
 #endif

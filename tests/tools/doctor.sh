@@ -202,7 +202,13 @@ listeners() {
 	END
 }
 
-through() { run_doctor=(doctor --transport "$1"); change && shift && "$@" "${run_doctor[@]}"; }
+# through TRANSPORT well|finds IDS PATTERN [OPERAND]
+through() {
+	local transport=$1 n=1
+	shift
+	[ "$1" = well ] || n=3
+	change && "${@:1:n}" doctor --transport "$transport" "${@:n+1}"
+}
 
 no_socket() {
 	through "socket:$T/none.sock" finds socket-absent "$T/none.sock: No such file" &&
@@ -431,12 +437,189 @@ accesses() {
 	it 'the card reports errors' broken_card
 }
 
+# ---------------------------------------------------------- key, certificate
+
+no_key() {
+	mkdir -p "$T/empty-sim" && "$SOFTSIM" init --store "$T/empty-sim/store" --only notes &&
+		start_sim empty-sim && through "$(socket_of empty-sim)" finds key-none 'no private key' &&
+		change && finds key-absent 'nosuch' doctor iotsafe://label=nosuch
+}
+
+no_certificate() {
+	mkdir -p "$T/bare-sim" && "$SOFTSIM" init --store "$T/bare-sim/store" --only client-key &&
+		start_sim bare-sim && through "$(socket_of bare-sim)" finds certificate-absent 'certificate' || return 1
+	equal "$RC" 0 'exit status' || return 1
+	start_sim closed-sim && admin closed-sim fault sw=6982 --ins 'READ FILE' --count 1000 &&
+		through "$(socket_of closed-sim)" finds certificate-unreadable '6982' "$key"
+}
+
+# bundle NAME [SETTING...]: a key reference and a certificate made for it, in $T/NAME.pem.
+bundle() {
+	local name=$1
+	shift
+	/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/$name.cert" "$T/client.pub" "${issuer:-$T/sim/store/ca}" "$@" &&
+		cat "$T/reference.pem" "$T/$name.cert" >"$T/$name.pem"
+}
+
+files() {
+	change && iotsafe key-ref "$key" >"$T/reference.pem" && iotsafe pubkey "$key" >"$T/client.pub" &&
+		well doctor "$T/reference.pem" && well doctor "$key" && iotsafe cert "$key" >"$T/client.pem" &&
+		well doctor "$T/client.pem" && bundle good && well doctor "$T/good.pem" || return 1
+	json 'any(i["step"] == "file" and "a key reference; certificates in it: 1" in i["cause"] for i in d)' || return 1
+	finds file-absent 'No such file' doctor "$T/none.pem" &&
+		sed 5d "$T/reference.pem" >"$T/cut.pem" && finds file-broken "$T/cut.pem" doctor "$T/cut.pem" &&
+		finds file-broken 'neither a key reference nor' doctor "$conf"
+}
+
+closed_file() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	cp "$T/reference.pem" "$T/closed.pem" && chmod 600 "$T/closed.pem" || return 1
+	change "s/^transport = .*/transport = socket:127.0.0.1:$SIM_PORT/" && chmod 644 "$conf" || return 1
+	finds file-closed 'closed.pem has mode 0600, owner root' \
+		setpriv --reuid nobody --regid nogroup --clear-groups env "${module_env[@]}" "${PRELOAD[@]}" \
+		"$TOOL" --json doctor "$T/closed.pem"
+}
+
+stale_file() {
+	start_sim other && through "$(socket_of other)" finds file-stale 'is not that of the key on this SIM' "$T/reference.pem"
+}
+
+with_file() { # IDS PATTERN FILE
+	change && finds "$1" "$2" doctor "$3"
+}
+
+mismatches() {
+	cat "$T/reference.pem" "$T/sim/store/ca.pem" >"$T/mismatch.pem"
+	with_file 'key-mismatch' 'CN=iotsafe-softsim test CA is for another key' "$T/mismatch.pem" &&
+		with_file key-mismatch 'no key on the SIM belongs' "$T/sim/store/ca.pem"
+}
+
+wrong_certificate() { # IDS PATTERN SETTING...
+	local ids=$1 pattern=$2
+	shift 2
+	bundle wrong "$@" && with_file "$ids" "$pattern" "$T/wrong.pem"
+}
+
+on_sim() {
+	start_sim dated && local -x IOTSAFE_TRANSPORT && IOTSAFE_TRANSPORT=$(socket_of dated) &&
+		iotsafe pubkey "$key" >"$T/dated.pub" &&
+		/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/dated.pem" "$T/dated.pub" "$T/dated/store/ca" from=-9 to=-2 &&
+		openssl x509 -in "$T/dated.pem" -outform DER -out "$T/dated.der" &&
+		admin dated delete file client-cert && admin dated put-file client-cert "$T/dated.der" --usage cert &&
+		change && finds certificate-expired 'was valid until' doctor
+}
+
+clock() {
+	local preload=${PRELOAD[*]}
+	change && finds clock-wrong 'the clock says 1970-01-02' \
+		env "LD_PRELOAD=${preload#LD_PRELOAD=} $E2E_BUILD/tests/tools/libset_clock.so" SET_CLOCK=90000 \
+		"${module_env[@]}" "$TOOL" --json doctor
+}
+
+# An issuer between the device and the root, which nobody sends.
+chains() {
+	local issuer
+	openssl ecparam -name prime256v1 -genkey -noout -out "$T/middle.key" &&
+		openssl pkey -in "$T/middle.key" -pubout -out "$T/middle.pub" &&
+		/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/middle.pem" "$T/middle.pub" "$T/sim/store/ca" name=middle ca=yes || return 1
+	issuer=$T/middle
+	bundle chain && with_file chain-incomplete 'issuer CN=middle does not follow$' "$T/chain.pem" || return 1
+	cat "$T/middle.pem" >>"$T/chain.pem" && well doctor "$T/chain.pem"
+}
+
+refused_tls() {
+	openssl x509 -req -in <(openssl req -new -key "$T/middle.key" -subj /CN=old) -force_pubkey "$T/client.pub" -sha1 \
+		-CA "$T/sim/store/ca.pem" -CAkey "$T/sim/store/ca.key" -set_serial 7 -days 100 -out "$T/sha1.pem" &&
+		cat "$T/reference.pem" "$T/sha1.pem" >"$T/old.pem" &&
+		with_file tls-refused 'md too weak' "$T/old.pem"
+}
+
+# ------------------------------------------------------------------ signature
+
+signatures() {
+	start_sim refusing-sim && admin refusing-sim deactivate private client-key &&
+		through "$(socket_of refusing-sim)" finds signature-failed '6985' "$key" || return 1
+	well_but_no_signature "$(socket_of refusing-sim)" && admin refusing-sim activate private client-key || return 1
+	admin refusing-sim fault flip=77 --ins 'COMPUTE SIGNATURE UPDATE' --count 1000 &&
+		change '$a verify-signature = no' &&
+		finds signature-wrong 'does not fit' doctor --transport "$(socket_of refusing-sim)"
+}
+
+well_but_no_signature() {
+	change && well doctor --no-sign --transport "$1" "$key" && json 'all(i["step"] != "signature" for i in d)'
+}
+
+administration_of_the_key() {
+	admin sim busy 36000 || return 1
+	change '$a timeout-ms = 5000' && finds admin-busy 'remote administration' doctor
+	local status=$?
+	admin sim busy 0 && return $status
+}
+
+slow_sim() {
+	start_sim slow gsma-strict --latency-set sign=1200 &&
+		through "$(socket_of slow)" finds sim-slow 'takes 1[0-9]{3} ms: at most [0-9]{2} TLS'
+}
+
+keys_and_certificates() {
+	it 'no key, or none of that name' no_key
+	it 'no certificate, or one that cannot be read' no_certificate
+	it 'key references and certificates in files' files
+	it 'file closed to the user' closed_file
+	it 'key reference of another SIM' stale_file
+	it 'certificate of another key' mismatches
+	it 'certificate expired' wrong_certificate certificate-expired 'was valid until' from=-9 to=-2
+	it 'certificate on the SIM expired' on_sim
+	it 'certificate not yet valid' wrong_certificate certificate-not-yet-valid 'is valid from' from=5
+	it 'certificate ends soon' wrong_certificate certificate-ends-soon 'until .* only' to=9
+	it 'certificate for another use' wrong_certificate certificate-usage 'neither a TLS client nor' eku=1.3.6.1.5.5.7.3.3
+	it 'clock wrong' clock
+	it 'chain incomplete' chains
+	it 'certificate that TLS refuses' refused_tls
+	it 'signature refused, or wrong' signatures
+	it 'key in the hands of remote administration' administration_of_the_key
+	it 'slow SIM' slow_sim
+}
+
+# ------------------------------------------------------------------- profiles
+
+# The same SIM in turn behind the socket, in a reader and in a modem.
+profile_is_well() { # PROFILE
+	local -x IOTSAFE_AID=
+	[ "$1" != cira ] || IOTSAFE_AID=A0000002480400 # no document has it
+	"$SOFTSIM" init --store "$T/store-$1" --profile "$1" || return 1
+	admin profiled remove || return 1
+	[ -z "${VPCD[1]:-}" ] || card_out profiles 1 || return 1
+	admin profiled insert "$T/store-$1" && through "$(socket_of profiled)" well || return 1
+	# a card with its basic channel alone cannot be used beside a modem
+	case $1 in m33mu | wolfssl) ;; *) through "at:$T/profiled/port" well || return 1 ;; esac
+	[ -z "${VPCD[1]:-}" ] || { card_in profiles 1 && through 'pcsc:profiles reader 1' well; }
+}
+
+profiles() {
+	local profile status
+	local -a vpcd=()
+	VPCD=()
+	start_pcscd profiles
+	status=$?
+	[ $status -ne 1 ] || return 1
+	[ $status -ne 0 ] || vpcd=(--vpcd "127.0.0.1:${VPCD[1]}")
+	start_sim profiled gsma-strict --at "$T/profiled/port" "${vpcd[@]}" || return 1
+	[ $status -ne 0 ] || card_in profiles 1 || return 1
+	for profile in "${PROFILES[@]}"; do profile_is_well "$profile" || return 1; done
+	[ $status -eq 0 ] || return 77
+}
+
+PROFILES=(gsma-strict orange thales-mvp thales-p11 zariot cira quantag-1.4 ntt m33mu kigen wolfssl)
+
 pick_port
 SIM_PORT=$PORT
 it 'a software SIM starts' start_sim sim gsma-strict --listen "tcp:127.0.0.1:$SIM_PORT"
 configurations
 modules
 accesses
+keys_and_certificates
+it 'all is well with every profile, by socket, at and pcsc' profiles
 
 # --------------------------------------------------------------------- names
 
