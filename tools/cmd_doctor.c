@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "doctor_as.h"
 #include "output.h"
 
-enum { OPTION_NO_SIGN };
+enum { OPTION_AS, OPTION_NO_SIGN };
 
 static const struct command_option options[] = {
+    [OPTION_AS] = { "as", "NAME",
+                    "as that service (user, environment, sandbox) or user; needs root" },
     [OPTION_NO_SIGN] = { "no-sign", NULL, "make no test signature" },
     { .name = NULL },
 };
@@ -73,10 +76,12 @@ void doctor_ok(struct doctor *d, const char *format, ...)
 /* ---- steps ---- */
 
 enum step {
+    STEP_USER,
     STEP_CONFIGURATION,
     STEP_MODULE,
     STEP_FILE,
     STEP_TRANSPORT,
+    STEP_SANDBOX,
     STEP_APPLET,
     STEP_OBJECTS,
     STEP_CERTIFICATE,
@@ -92,10 +97,12 @@ static const struct check {
     bool (*run)(struct doctor *);
     unsigned needs; /* steps that must have been passed; else this one is left out */
 } checks[STEP_MAX] = {
-    [STEP_CONFIGURATION] = { "configuration", doctor_configuration, 0 },
-    [STEP_MODULE] = { "module", doctor_module, 0 },
-    [STEP_FILE] = { "file", doctor_file, 0 },
+    [STEP_USER] = { "user", doctor_user, 0 },
+    [STEP_CONFIGURATION] = { "configuration", doctor_configuration, NEEDS(STEP_USER) },
+    [STEP_MODULE] = { "module", doctor_module, NEEDS(STEP_USER) },
+    [STEP_FILE] = { "file", doctor_file, NEEDS(STEP_USER) },
     [STEP_TRANSPORT] = { "transport", doctor_transport, NEEDS(STEP_CONFIGURATION) },
+    [STEP_SANDBOX] = { "sandbox", doctor_sandbox, NEEDS(STEP_CONFIGURATION) },
     [STEP_APPLET] = { "applet", doctor_applet, NEEDS(STEP_TRANSPORT) },
     [STEP_OBJECTS] = { "objects", doctor_objects, NEEDS(STEP_APPLET) | NEEDS(STEP_FILE) },
     [STEP_CERTIFICATE] = { "certificate", doctor_certificate, NEEDS(STEP_OBJECTS) },
@@ -206,23 +213,40 @@ static void clear(struct doctor *d)
     OPENSSL_free(d->conf_path);
 }
 
-static enum tool_status doctor_run(struct tool *tool, const struct args *args)
+static enum tool_status examine(struct doctor *d, bool json)
 {
-    struct doctor d = { .operand = args->n_operands > 0 ? args->operand[0] : NULL,
-                        .no_sign = args->option[OPTION_NO_SIGN] != NULL,
-                        .own = { .quiet = true } };
     enum tool_status status = TOOL_FAILED;
     unsigned passed = 0;
+
+    run_check(d, STEP_USER, &passed); /* before anything reads the environment */
+    if (tool_open(&d->own)) {
+        for (int step = STEP_USER + 1; step < STEP_MAX; step++)
+            run_check(d, (enum step)step, &passed);
+        status = print(d, json);
+    }
+    clear(d);
+    return status;
+}
+
+static enum tool_status doctor_run(struct tool *tool, const struct args *args)
+{
+    struct doctor_as as = { .user = "" };
+    struct doctor d = { .operand = args->n_operands > 0 ? args->operand[0] : NULL,
+                        .no_sign = args->option[OPTION_NO_SIGN] != NULL,
+                        .transport = args->transport,
+                        .own = { .quiet = true } };
+    enum tool_status status;
 
     d.file_given = d.operand != NULL && !iotsafe_uri_is_ours(d.operand);
     if (d.operand != NULL && !d.file_given && !uri_from_operand(d.operand, &d.uri))
         return TOOL_USAGE;
-    if (tool_open(&d.own)) {
-        for (int step = 0; step < STEP_MAX; step++)
-            run_check(&d, (enum step)step, &passed);
-        status = print(&d, tool->json);
+    if (args->option[OPTION_AS] != NULL) {
+        if (!doctor_as_find(args->option[OPTION_AS], &as))
+            return TOOL_USAGE;
+        d.as = &as;
     }
-    clear(&d);
+    status = examine(&d, tool->json);
+    doctor_as_clear(&as);
     return status;
 }
 

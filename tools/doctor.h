@@ -27,6 +27,8 @@ struct doctor {
     const char *operand;    /* URI or file; NULL: none */
     struct iotsafe_uri uri; /* of the key; without a name: none was asked for */
     bool no_sign;
+    const char *transport;      /* of the command line; NULL: none */
+    const struct doctor_as *as; /* --as; NULL: this user */
 
     /* the output so far */
     const char *step; /* the present one */
@@ -80,11 +82,15 @@ void doctor_explain_closed(const char *path, char *ret_text, size_t size);
 /** How many letters differ, at most: for misspelt names. */
 unsigned doctor_distance(const char *a, const char *b);
 
+#define DOCTOR_PCSCD_SOCKET "/run/pcscd/pcscd.comm" /* pcsc-lite's own */
+
 /* Checks: true if the steps that need this one can be looked at. */
+bool doctor_user(struct doctor *d); /* before OpenSSL is started */
 bool doctor_configuration(struct doctor *d);
 bool doctor_module(struct doctor *d);
 bool doctor_transport(struct doctor *d);
 bool doctor_file(struct doctor *d);
+bool doctor_sandbox(struct doctor *d);
 bool doctor_applet(struct doctor *d);
 bool doctor_objects(struct doctor *d);
 bool doctor_certificate(struct doctor *d);

@@ -13,8 +13,6 @@
 
 #include "doctor.h"
 
-#define PCSCD_SOCKET "/run/pcscd/pcscd.comm" /* pcsc-lite's own */
-
 /* ---- failures of the library ---- */
 
 /* The first row that fits. */
@@ -153,7 +151,8 @@ static bool probe_pcsc(struct doctor *d, const char *address)
     const char *path = secure_getenv("PCSCLITE_CSOCK_NAME");
 
     (void)address;
-    return probe_path(d, "the socket of pcscd", path != NULL ? path : PCSCD_SOCKET, &findings);
+    return probe_path(d, "the socket of pcscd", path != NULL ? path : DOCTOR_PCSCD_SOCKET,
+                      &findings);
 }
 
 /* ---- ports of modems ---- */

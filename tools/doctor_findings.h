@@ -6,6 +6,14 @@
 
 /* clang-format off */
 #define DOCTOR_FINDINGS(X) \
+    X(AS_REFUSED, "user-refused", FAIL, "run it as root: sudo iotsafe doctor --as NAME") \
+    X(SANDBOX_DEVICE, "sandbox-device", FAIL, \
+      "set PrivateDevices=no and DeviceAllow= for the port, or use a bridge and its socket") \
+    X(SANDBOX_FAMILY, "sandbox-family", FAIL, "add AF_UNIX to RestrictAddressFamilies=") \
+    X(SANDBOX_NETWORK, "sandbox-network", FAIL, "allow that, or use socket:/path") \
+    X(SANDBOX_PATH, "sandbox-path", FAIL, "put the socket elsewhere, below /run") \
+    X(SANDBOX_ROOT, "sandbox-root", FAIL, "add BindPaths= for it, or use socket:HOST:PORT") \
+    X(SANDBOX_LOCKS, "sandbox-locks", WARNING, "add ReadWritePaths=-/run/iotsafe (or your lock-dir)") \
     X(CONF_ABSENT, "conf-absent", FAIL, \
       "copy conf/openssl.cnf to that place, or correct OPENSSL_CONF") \
     X(CONF_CLOSED, "conf-closed", FAIL, "let this user read the file and enter its folders") \

@@ -128,6 +128,7 @@ static bool take_option(struct request *request, int code)
 {
     switch (code) {
     case OPTION_TRANSPORT:
+        request->args.transport = optarg;
         /* before the provider reads its environment */
         if (setenv("IOTSAFE_TRANSPORT", optarg, 1) == 0)
             return true;

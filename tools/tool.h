@@ -75,7 +75,8 @@ struct args {
      *  without one, NULL when not given. */
     const char *option[COMMAND_OPTIONS_MAX];
     char *const *operand;
-    size_t n_operands; /* within the command's bounds */
+    size_t n_operands;     /* within the command's bounds */
+    const char *transport; /* --transport, which is in the environment, too; NULL: not given */
 };
 
 struct command {

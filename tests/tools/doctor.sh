@@ -581,6 +581,135 @@ keys_and_certificates() {
 	it 'slow SIM' slow_sim
 }
 
+# ----------------------------------------------------------------- other users
+
+# unit LINE...: $T/units/gateway.service, run by nobody, with the configuration in its
+# environment.
+unit() {
+	mkdir -p "$T/units" "$T/nobody" && chown nobody "$T/nobody" && chmod 755 "$T/units" || return 1
+	rm -rf "$T/units/"*
+	local line
+	{
+		printf '%s\n' '[Unit]' 'User=root' '# a comment' '[Service]' 'User=nobody' \
+			"Environment=OPENSSL_CONF=$conf \\" "    \"OPENSSL_MODULES=$MODULES\"" \
+			"EnvironmentFile=-$T/units/none" "EnvironmentFile=$T/units/environment"
+		for line; do echo "$line"; done
+	} >"$T/units/gateway.service"
+	printf '%s\n' '# locks' "IOTSAFE_LOCK_DIR=\"$T/nobody\"" >"$T/units/environment"
+}
+
+# as NAME: from an environment of root's that a service does not have.
+as() {
+	local -x SYSTEMD_UNIT_PATH=$T/units
+	iotsafe --json doctor --as "$@"
+}
+
+served() { change "s,^transport = .*,transport = socket:127.0.0.1:$SIM_PORT," && chmod 644 "$conf"; }
+
+as_service() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	unit && served && IOTSAFE_TRANSPORT=pcsc well as gateway || return 1
+	json 'd[0]["step"] == "user" and d[0]["cause"].startswith("gateway.service, as user nobody")' || return 1
+	chmod 600 "$conf"
+	finds conf-closed 'mode 0600.*user nobody' as gateway.service --transport "socket:127.0.0.1:$SIM_PORT" || return 1
+	served && unit 'SupplementaryGroups=4242' && chmod 660 "$T/sim/sim.sock" && chgrp 4242 "$T/sim/sim.sock" &&
+		well as gateway --transport "$(socket_of sim)" || return 1
+	mkdir "$T/units/gateway.service.d" &&
+		printf '[Service]\nSupplementaryGroups=\n' >"$T/units/gateway.service.d/no-groups.conf" &&
+		finds socket-closed 'group without name \(4242\); user nobody \([0-9]+\) is not in' \
+			as gateway --transport "$(socket_of sim)"
+}
+
+as_user() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	unit && served && IOTSAFE_LOCK_DIR=$T/nobody well as nobody || return 1
+	json 'd[0]["cause"].startswith("user nobody")' && refused 2 'neither a service nor a user called nosuch' as nosuch &&
+		refused 2 'gateway.service: there is no user nosuch' as_unit 'User=nosuch' &&
+		refused 2 'gateway.service: there is no group nosuch' as_unit 'Group=nosuch' || return 1
+	finds user-refused 'cannot become root' setpriv --reuid nobody --regid nogroup --clear-groups \
+		env "${module_env[@]}" "${PRELOAD[@]}" "$TOOL" --json doctor --as root
+}
+
+as_unit() { unit "$@" && as gateway; }
+
+# What systemd says counts where it runs.
+as_systemd_says() {
+	[ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || return 77
+	served && mkdir -p "$T/bin" || return 1
+	cat >"$T/bin/systemctl" <<-END
+		#!/bin/sh
+		case \$* in
+		'show --property=LoadState -- gateway.service') echo LoadState=loaded ;;
+		'show -- gateway.service')
+			echo User=nobody
+			echo 'Environment=OPENSSL_CONF=$conf OPENSSL_MODULES=$MODULES'
+			echo 'EnvironmentFiles=$T/units/environment (ignore_errors=no)'
+			echo PrivateNetwork=yes ;;
+		*) exit 1 ;;
+		esac
+	END
+	chmod 755 "$T/bin/systemctl"
+	finds sandbox-network 'PrivateNetwork=yes keeps the address' \
+		patiently unshare -m sh -c 'mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && exec "$@"' sh \
+		env "PATH=$T/bin:$PATH" "${PRELOAD[@]}" "$TOOL" --json doctor --as gateway
+}
+
+sandboxed() { # IDS PATTERN TRANSPORT LINE...
+	[ "$(id -u)" -eq 0 ] || return 77
+	local ids=$1 pattern=$2 transport=$3
+	shift 3
+	served && chmod 666 "$T/sim/sim.sock" && unit "$@" || return 1
+	if [ -n "$ids" ]; then
+		finds "$ids" "$pattern" as gateway --transport "$transport"
+	else
+		well as gateway --transport "$transport"
+	fi
+}
+
+sandboxes() {
+	local sim inet=socket:127.0.0.1:$SIM_PORT
+	sim=$(socket_of sim)
+	sandboxed sandbox-device "PrivateDevices=yes keeps the modem's port" "$at" PrivateDevices=yes &&
+		sandboxed sandbox-device 'DeviceAllow= keeps' "$at" DevicePolicy=closed 'DeviceAllow=char-ttyUSB rw' &&
+		sandboxed '' '' "$at" DevicePolicy=closed 'DeviceAllow=char-ttyUSB rw' 'DeviceAllow=char-pts rw' &&
+		sandboxed '' '' "$at" DevicePolicy=closed "DeviceAllow=$T/modem/port rw" PrivateNetwork=yes &&
+		sandboxed sandbox-family 'without AF_UNIX keeps the socket' "$sim" 'RestrictAddressFamilies=AF_INET AF_INET6' &&
+		sandboxed sandbox-family 'without AF_UNIX' "$sim" 'RestrictAddressFamilies=~AF_NETLINK AF_UNIX' &&
+		sandboxed '' '' "$sim" 'RestrictAddressFamilies=AF_UNIX' PrivateDevices=yes PrivateNetwork=yes &&
+		sandboxed sandbox-network 'without AF_INET and' "$inet" 'RestrictAddressFamilies=AF_UNIX' &&
+		sandboxed sandbox-network 'PrivateNetwork=yes' "$inet" PrivateNetwork=yes &&
+		sandboxed '' '' "$inet" 'RestrictAddressFamilies=AF_UNIX AF_INET' PrivateTmp=yes &&
+		sandboxed sandbox-path 'PrivateTmp=yes keeps the path /tmp/' "$sim" PrivateTmp=yes || return 1
+	mkdir -p "$T/root"
+	sandboxed sandbox-root "RootDirectory= keeps .*$T/sim/sim.sock from gateway.service" "$sim" "RootDirectory=$T/root" &&
+		sandboxed '' '' "$sim" "RootDirectory=$T/root" "BindPaths=$T/sim:$T/sim" &&
+		sandboxed '' '' "$inet" "RootDirectory=$T/root"
+}
+
+sandboxed_locks() {
+	[ "$(id -u)" -eq 0 ] || return 77
+	start_pcscd locks 1 || return
+	local variable="Environment=PCSCLITE_CSOCK_NAME=$PCSCLITE_CSOCK_NAME"
+	start_sim locked gsma-strict --vpcd "127.0.0.1:${VPCD[1]}" && card_in locks 1 && mkdir -p "$T/nobody" &&
+		chown nobody "$T/nobody" && chmod 666 "$PCSCLITE_CSOCK_NAME" &&
+		sandboxed sandbox-locks "ProtectSystem=strict without .* keeps the lock folder $T/nobody" pcsc \
+			"$variable" ProtectSystem=strict &&
+		sandboxed '' '' pcsc "$variable" ProtectSystem=strict "ReadWritePaths=-$T/nobody" &&
+		sandboxed '' '' pcsc "$variable" ProtectSystem=full
+	local status=$?
+	stop locks
+	unset PCSCLITE_CSOCK_NAME
+	return $status
+}
+
+other_users() {
+	it '--as a service: its user, groups and environment' as_service
+	it '--as a user; and names of nobody' as_user
+	it '--as a service that systemd knows' as_systemd_says
+	it 'what a unit keeps from its service' sandboxes
+	it 'a unit that cannot lock' sandboxed_locks
+}
+
 # ------------------------------------------------------------------- profiles
 
 # The same SIM in turn behind the socket, in a reader and in a modem.
@@ -619,6 +748,7 @@ configurations
 modules
 accesses
 keys_and_certificates
+other_users
 it 'all is well with every profile, by socket, at and pcsc' profiles
 
 # --------------------------------------------------------------------- names
