@@ -124,14 +124,12 @@ static void run_check(struct doctor *d, enum step step, unsigned *passed)
         add_line(d, &(struct doctor_line){ .step = d->step, .cause = strdup(d->ok_text) });
 }
 
-static enum doctor_status worst(const struct doctor *d)
+bool doctor_has_failed(const struct doctor *d)
 {
-    enum doctor_status status = DOCTOR_OK;
-
     for (size_t i = 0; i < d->n_lines; i++)
-        if (d->lines[i].status > status)
-            status = d->lines[i].status;
-    return status;
+        if (d->lines[i].status == DOCTOR_FAIL)
+            return true;
+    return false;
 }
 
 /* ---- output ---- */
@@ -186,7 +184,7 @@ static enum tool_status print(const struct doctor *d, bool json)
         print_text(d);
     else if (!print_json(d))
         return TOOL_FAILED;
-    return worst(d) == DOCTOR_FAIL ? TOOL_FAILED : TOOL_OK;
+    return doctor_has_failed(d) ? TOOL_FAILED : TOOL_OK;
 }
 
 /* ---- */

@@ -47,6 +47,7 @@ struct doctor {
     struct tool own;     /* with the provider that is linked in */
     struct tool program; /* as programs have it: with the module */
     bool settings_bad;
+    bool conf_failed; /* anything of it */
 
     /* the SIM */
     struct iotsafe_card *card;
@@ -71,6 +72,9 @@ const struct tool *doctor_tool(const struct doctor *d);
  *  full stop. */
 void doctor_find(struct doctor *d, enum finding finding, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** True if anything found so far makes the command fail. */
+bool doctor_has_failed(const struct doctor *d);
 
 /** What to say of this step if nothing is found. */
 void doctor_ok(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));

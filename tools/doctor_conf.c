@@ -329,14 +329,19 @@ static void check_values(struct doctor *d)
     iotsafe_card_free(card);
 }
 
+/* Without the provider's section nothing here knows where the SIM is, except from the
+ * environment. */
 bool doctor_configuration(struct doctor *d)
 {
+    const char *transport = secure_getenv("IOTSAFE_TRANSPORT");
+
     if (find_file(d) && read_file(d))
         check_contents(d);
     check_environment(d);
     check_values(d);
+    d->conf_failed = doctor_has_failed(d);
     doctor_ok(d, "%s activates default and iotsafe", d->conf_path);
-    return !d->settings_bad;
+    return !d->settings_bad && (d->listed || (transport != NULL && transport[0] != '\0'));
 }
 
 /* ---- the module ---- */
@@ -481,13 +486,14 @@ static void forget_program(struct doctor *d)
 
 static void check_in_program(struct doctor *d, const char *path)
 {
-    bool useful = false;
+    const bool loaded = open_program(d), useful = loaded && finds_both(d);
 
-    if (!open_program(d))
+    if (!loaded && d->conf_failed)
+        doctor_ok(d, "%s fits %s, which openssl.cnf keeps from loading it", path,
+                  OpenSSL_version(OPENSSL_VERSION));
+    else if (!loaded)
         doctor_find(d, FINDING_MODULE_BROKEN, "OpenSSL does not load %s", path);
-    else if (finds_both(d))
-        useful = true;
-    else if (d->query != NULL && strstr(d->query, "fips=yes") == NULL)
+    else if (!useful && d->query != NULL && strstr(d->query, "fips=yes") == NULL)
         doctor_find(d, FINDING_QUERY_HIDES,
                     "default_properties = %.80s hides iotsafe or what programs need besides",
                     d->query);
@@ -503,11 +509,11 @@ bool doctor_module(struct doctor *d)
         d->no_memory = true;
         return false;
     }
+    doctor_ok(d, "%s is loaded by %s", path, OpenSSL_version(OPENSSL_VERSION));
     if (module_is_readable(d, path) && module_is_for_us(d, path) && module_links(d, path))
         check_in_program(d, path);
     else
         forget_program(d);
-    doctor_ok(d, "%s is loaded by %s", path, OpenSSL_version(OPENSSL_VERSION));
     free(path);
     return true;
 }

@@ -68,6 +68,19 @@ file_bad() {
 # the rest of the file is then not read: the transport comes by the option
 elsewhere() { change "$3" && finds "$1" "$2" doctor --transport "$(socket_of sim)"; }
 
+# Where the SIM is, the section would say: no word of a reader that nobody has.
+nothing_guessed() {
+	change 's/^activate = 1/#&/' && finds 'provider-not-activated default-not-activated' 'not activate' doctor || return 1
+	json 'all(i["step"] in ("configuration", "module") for i in d)'
+}
+
+# libcrypto gives up over a section that is in itself.
+endless() {
+	change '$a trace = iotsafe_sect' &&
+		finds value-is-section 'trace = iotsafe_sect' doctor --transport "$(socket_of sim)" || return 1
+	json 'any("keeps from loading it" in i["cause"] for i in d)'
+}
+
 settings() {
 	change '$a transprot = pcsc' &&
 		finds setting-unknown 'no setting "transprot" in openssl.cnf; is "transport" meant' doctor &&
@@ -119,6 +132,8 @@ configurations() {
 	it 'default not activated' elsewhere default-not-activated 'not OpenSSL.s own' '/^default = /d'
 	it 'iotsafe in front of default' elsewhere provider-order 'before default' \
 		'/^default = /d;s/^iotsafe = .*/&\ndefault = default_sect/'
+	it 'nothing is guessed about the SIM without settings' nothing_guessed
+	it 'a section that names itself' endless
 	it 'settings that are none, and the nearest name' settings
 	it 'bad values, and one that names a section' values
 	it 'property queries' queries
