@@ -271,19 +271,19 @@ static bool verify(const struct doctor *d, const unsigned char *sig, size_t len)
     return good;
 }
 
-static long now_ms(void)
+static int64_t now_ms(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* The time of one, at least 1; 0 after a finding. */
 static long signature_ms(struct doctor *d)
 {
     unsigned char sig[IOTSAFE_SIGNATURE_MAX];
-    const long begin = now_ms();
+    const int64_t begin = now_ms();
     struct queue_summary why;
     size_t len;
     long ms;
@@ -294,7 +294,7 @@ static long signature_ms(struct doctor *d)
                           FINDING_SIGNATURE_FAILED);
         return 0;
     }
-    ms = now_ms() - begin;
+    ms = (long)(now_ms() - begin);
     if (verify(d, sig, len))
         return ms > 0 ? ms : 1;
     doctor_find(d, FINDING_SIGNATURE_WRONG, "the SIM's signature does not fit its public key");
