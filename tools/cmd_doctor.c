@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe doctor: the steps from openssl.cnf to TLS in their order, and the output. What is
  * looked at in each step is in doctor_*.c. */
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "doctor.h"
 #include "doctor_as.h"
@@ -116,6 +122,7 @@ static void run_check(struct doctor *d, enum step step, unsigned *passed)
 
     if ((checks[step].needs & ~*passed) != 0)
         return;
+    *d->reached_step = (int)step;
     d->step = checks[step].step;
     d->ok_text[0] = '\0';
     if (checks[step].run(d))
@@ -222,7 +229,46 @@ static enum tool_status examine(struct doctor *d, bool json)
             run_check(d, (enum step)step, &passed);
         status = print(d, json);
     }
+    return status;
+}
+
+/* What the checks load may crash, and they may have become another user for good: a child
+ * does them. `d->reached_step` is shared with it. */
+static enum tool_status examine_in_child(struct doctor *d, bool json)
+{
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return examine(d, json);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        report_error("doctor: cannot start a process: %s", strerror(errno));
+        return TOOL_FAILED;
+    }
+    if (WIFEXITED(status))
+        return (enum tool_status)WEXITSTATUS(status);
+    d->step = checks[*d->reached_step].step;
+    doctor_find(d, FINDING_CRASHED, "the program that looks at this step was ended by signal %d",
+                WTERMSIG(status));
+    return print(d, json);
+}
+
+static enum tool_status run_with(struct doctor *d, bool json)
+{
+    enum tool_status status = TOOL_FAILED;
+    void *shared = mmap(NULL, sizeof(*d->reached_step), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (shared == MAP_FAILED) {
+        report_error("doctor: out of memory");
+        return TOOL_FAILED;
+    }
+    d->reached_step = shared;
+    status = examine_in_child(d, json);
     clear(d);
+    (void)munmap(shared, sizeof(*d->reached_step));
     return status;
 }
 
@@ -243,7 +289,7 @@ static enum tool_status doctor_run(struct tool *tool, const struct args *args)
             return TOOL_USAGE;
         d.as = &as;
     }
-    status = examine(&d, tool->json);
+    status = run_with(&d, tool->json);
     doctor_as_clear(&as);
     return status;
 }

@@ -31,7 +31,8 @@ struct doctor {
     const struct doctor_as *as; /* --as; NULL: this user */
 
     /* the output so far */
-    const char *step; /* the present one */
+    const char *step;           /* the present one */
+    volatile int *reached_step; /* its number, for the process that waits */
     struct doctor_line *lines;
     size_t n_lines;
     bool no_memory;

@@ -6,9 +6,11 @@
 #include <grp.h>
 #include <openssl/err.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -141,9 +143,11 @@ static bool become(const struct doctor_as *as)
 {
     if (geteuid() != 0)
         return getuid() == as->uid;
-    return setgroups((size_t)as->n_groups, as->groups) == 0
-           && setresgid(as->gid, as->gid, as->gid) == 0
-           && setresuid(as->uid, as->uid, as->uid) == 0;
+    if (setgroups((size_t)as->n_groups, as->groups) != 0
+        || setresgid(as->gid, as->gid, as->gid) != 0 || setresuid(as->uid, as->uid, as->uid) != 0)
+        return false;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* which the kernel has just forgotten */
+    return true;
 }
 
 bool doctor_user(struct doctor *d)

@@ -6,6 +6,7 @@
 
 /* clang-format off */
 #define DOCTOR_FINDINGS(X) \
+    X(CRASHED, "crashed", FAIL, "replace the library that this step loads, or report the crash") \
     X(AS_REFUSED, "user-refused", FAIL, "run it as root: sudo iotsafe doctor --as NAME") \
     X(SANDBOX_DEVICE, "sandbox-device", FAIL, \
       "set PrivateDevices=no and DeviceAllow= for the port, or use a bridge and its socket") \

@@ -194,6 +194,11 @@ broken_module() {
 		change "\$a module = $T/libc.so" && finds module-broken 'is no provider of OpenSSL' doctor
 }
 
+crashing_module() {
+	change "\$a module = $E2E_BUILD/tests/tools/crash.so" && finds crashed 'ended by signal 9' doctor || return 1
+	json 'd[0]["step"] == "module"'
+}
+
 modules() {
 	it 'module not there' no_module
 	it 'module closed to the user' closed_module
@@ -205,6 +210,7 @@ modules() {
 	it 'module for a newer OpenSSL 3' other_module module-openssl 'OPENSSL_3.9.9.* not found' \
 		'OPENSSL_3.0.0\x00' 'OPENSSL_3.9.9\x00'
 	it 'module damaged, or not ours' broken_module
+	it 'module that crashes' crashing_module
 }
 
 # --------------------------------------------------------------------- access
@@ -332,13 +338,13 @@ closed_locks() {
 }
 
 # A modem with a SIM of its own.
+at=at:$T/modem/port
 modem() { # QUIRK...
 	admin modem modem-set "$@" >/dev/null
 }
 
 start_modem() {
 	start_sim modem gsma-strict --at "$T/modem/port" --at-mode 0666 || return 1
-	at=at:$T/modem/port
 	through "$at" well
 }
 
