@@ -98,13 +98,27 @@ static void check_validity(struct doctor *d, X509 *cert)
     }
 }
 
-static void check_usage(struct doctor *d, X509 *cert)
+static bool is_for(X509 *cert, int purpose)
 {
-    if (X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0) != 1
-        && X509_check_purpose(cert, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        doctor_find(d, FINDING_CERTIFICATE_USAGE,
-                    "the key usage in the certificate allows neither a TLS client nor a server");
+    const bool fits = X509_check_purpose(cert, purpose, 0) == 1;
+
     ERR_clear_error();
+    return fits;
+}
+
+/* For whom it is, in words; NULL after a finding. */
+static const char *check_usage(struct doctor *d, X509 *cert)
+{
+    const bool client = is_for(cert, X509_PURPOSE_SSL_CLIENT);
+    const bool server = is_for(cert, X509_PURPOSE_SSL_SERVER);
+
+    if (client || server)
+        return client && server ? "TLS clients and servers"
+               : client         ? "TLS clients only"
+                                : "TLS servers only";
+    doctor_find(d, FINDING_CERTIFICATE_USAGE,
+                "the key usage in the certificate allows neither a TLS client nor a server");
+    return NULL;
 }
 
 /* ---- the chain ---- */
@@ -229,6 +243,7 @@ static bool get_certs(struct doctor *d)
 bool doctor_certificate(struct doctor *d)
 {
     char subject[NAME_TEXT_MAX], end[DATE_TEXT_MAX];
+    const char *usage;
     X509 *cert;
 
     if (!get_certs(d))
@@ -237,11 +252,11 @@ bool doctor_certificate(struct doctor *d)
     if (!check_key(d, cert))
         return false;
     check_validity(d, cert);
-    check_usage(d, cert);
+    usage = check_usage(d, cert);
     check_chain(d, cert);
     name_text(X509_get_subject_name(cert), subject);
     asn1_text(X509_get0_notAfter(cert), end);
-    doctor_ok(d, "%s, valid until %s", subject, end);
+    doctor_ok(d, "%s, for %s, valid until %s", subject, usage, end);
     return true;
 }
 

@@ -521,6 +521,12 @@ wrong_certificate() { # IDS PATTERN SETTING...
 	bundle wrong "$@" && with_file "$ids" "$pattern" "$T/wrong.pem"
 }
 
+# That it is for one side alone is said, but for one key it may be meant so.
+one_sided() {
+	bundle server eku=1.3.6.1.5.5.7.3.1 && change && well doctor "$T/server.pem" || return 1
+	json 'any("for TLS servers only" in i["cause"] for i in d)'
+}
+
 on_sim() {
 	start_sim dated && local -x IOTSAFE_TRANSPORT && IOTSAFE_TRANSPORT=$(socket_of dated) &&
 		iotsafe pubkey "$key" >"$T/dated.pub" &&
@@ -594,6 +600,7 @@ keys_and_certificates() {
 	it 'certificate not yet valid' wrong_certificate certificate-not-yet-valid 'is valid from' from=5
 	it 'certificate ends soon' wrong_certificate certificate-ends-soon 'until .* only' to=9
 	it 'certificate for another use' wrong_certificate certificate-usage 'neither a TLS client nor' eku=1.3.6.1.5.5.7.3.3
+	it 'certificate for TLS servers alone' one_sided
 	it 'clock wrong' clock
 	it 'chain incomplete' chains
 	it 'certificate that TLS refuses' refused_tls
