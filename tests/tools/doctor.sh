@@ -27,6 +27,15 @@ finds() {
 	equal "$(wc -c <"$ERR")" 0 'bytes on standard error'
 }
 
+# root [mounts]: for tests with other users, and with mounts of their own.
+root() {
+	WHY='only root can try this'
+	[ "$(id -u)" -eq 0 ] || return 77
+	WHY='no mount name space here'
+	[ $# -eq 0 ] || unshare -m true 2>/dev/null || return 77
+	WHY=
+}
+
 conf=$T/openssl.cnf
 # change SED-EXPRESSION...: openssl.cnf as it should be, but for that.
 change() {
@@ -54,7 +63,7 @@ file_absent() {
 }
 
 file_closed() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	change && chmod 640 "$conf" || return 1
 	finds conf-closed "mode 0640, owner root \\(0\\).*user nobody" \
 		setpriv --reuid nobody --regid nogroup --clear-groups env "${module_env[@]}" \
@@ -160,7 +169,7 @@ no_module() {
 }
 
 closed_module() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	mkdir -p "$T/closed" && cp "$MODULES/iotsafe.so" "$T/closed/" && chmod 700 "$T/closed" || return 1
 	change "s/^transport = .*/transport = socket:127.0.0.1:$SIM_PORT/" "\$a module = $T/closed/iotsafe.so" || return 1
 	chmod 644 "$conf"
@@ -172,7 +181,7 @@ closed_module() {
 hidden_module() {
 	local usual
 	usual=$(openssl version -m | sed 's/.*"\(.*\)"/\1/')/iotsafe.so
-	[ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || return 77
+	root mounts || return
 	change && mkdir -p "$T/empty" || return 1
 	# in a name space of this test alone
 	finds module-hidden "look for $T/empty/iotsafe.so, and the module is $usual" \
@@ -245,7 +254,7 @@ as_nobody() {
 }
 
 closed_socket() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	change && chmod 644 "$conf" && chmod 755 "$T/sim" && chmod 660 "$T/sim/sim.sock" || return 1
 	finds socket-closed "sim.sock has mode 0660, owner root \\(0\\), group root \\(0\\); user nobody \\([0-9]+\\) is not" \
 		as_nobody
@@ -328,7 +337,7 @@ taken_reader() {
 }
 
 closed_locks() {
-	[ "$(id -u)" -eq 0 ] && [ -n "${PCSCLITE_CSOCK_NAME:-}" ] || return 77
+	root && [ -n "${PCSCLITE_CSOCK_NAME:-}" ] || return 77
 	pcsc && chmod 644 "$conf" && mkdir -p "$T/nobody" && group_locks || return 1
 	finds lock-closed "lock folder $T/lock is closed to this user: it must be in group .*4242" \
 		as_nobody "IOTSAFE_LOCK_DIR=$T/lock"
@@ -400,7 +409,7 @@ mute_modem() {
 }
 
 closed_port() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	change "s,^transport = .*,transport = $at," && chmod 644 "$conf" && chmod 755 "$T/modem" || return 1
 	chmod 660 "$T/modem/port" || return 1
 	finds port-closed 'has mode 0660, owner root.*user nobody \([0-9]+\) is not in that group' as_nobody
@@ -474,18 +483,27 @@ no_certificate() {
 		through "$(socket_of closed-sim)" finds certificate-unreadable '6982' "$key"
 }
 
+# issue OUT PUBLIC-KEY ISSUER [SETTING...], see issue.py.
+issue() {
+	/usr/bin/python3 -c 'import cryptography' 2>/dev/null || {
+		WHY='python3-cryptography is not installed'
+		return 77
+	}
+	/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$@"
+}
+
 # bundle NAME [SETTING...]: a key reference and a certificate made for it, in $T/NAME.pem.
 bundle() {
 	local name=$1
 	shift
-	/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/$name.cert" "$T/client.pub" "${issuer:-$T/sim/store/ca}" "$@" &&
+	issue "$T/$name.cert" "$T/client.pub" "${issuer:-$T/sim/store/ca}" "$@" &&
 		cat "$T/reference.pem" "$T/$name.cert" >"$T/$name.pem"
 }
 
 files() {
 	change && iotsafe key-ref "$key" >"$T/reference.pem" && iotsafe pubkey "$key" >"$T/client.pub" &&
 		well doctor "$T/reference.pem" && well doctor "$key" && iotsafe cert "$key" >"$T/client.pem" &&
-		well doctor "$T/client.pem" && bundle good && well doctor "$T/good.pem" || return 1
+		well doctor "$T/client.pem" && bundle good && well doctor "$T/good.pem" || return
 	json 'any(i["step"] == "file" and "a key reference; certificates in it: 1" in i["cause"] for i in d)' || return 1
 	finds file-absent 'No such file' doctor "$T/none.pem" &&
 		sed 5d "$T/reference.pem" >"$T/cut.pem" && finds file-broken "$T/cut.pem" doctor "$T/cut.pem" &&
@@ -493,7 +511,7 @@ files() {
 }
 
 closed_file() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	cp "$T/reference.pem" "$T/closed.pem" && chmod 600 "$T/closed.pem" || return 1
 	change "s/^transport = .*/transport = socket:127.0.0.1:$SIM_PORT/" && chmod 644 "$conf" || return 1
 	finds file-closed 'closed.pem has mode 0600, owner root' \
@@ -523,14 +541,14 @@ wrong_certificate() { # IDS PATTERN SETTING...
 
 # That it is for one side alone is said, but for one key it may be meant so.
 one_sided() {
-	bundle server eku=1.3.6.1.5.5.7.3.1 && change && well doctor "$T/server.pem" || return 1
+	bundle server eku=1.3.6.1.5.5.7.3.1 && change && well doctor "$T/server.pem" || return
 	json 'any("for TLS servers only" in i["cause"] for i in d)'
 }
 
 on_sim() {
 	start_sim dated && local -x IOTSAFE_TRANSPORT && IOTSAFE_TRANSPORT=$(socket_of dated) &&
 		iotsafe pubkey "$key" >"$T/dated.pub" &&
-		/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/dated.pem" "$T/dated.pub" "$T/dated/store/ca" from=-9 to=-2 &&
+		issue "$T/dated.pem" "$T/dated.pub" "$T/dated/store/ca" from=-9 to=-2 &&
 		openssl x509 -in "$T/dated.pem" -outform DER -out "$T/dated.der" &&
 		admin dated delete file client-cert && admin dated put-file client-cert "$T/dated.der" --usage cert &&
 		change && finds certificate-expired 'was valid until' doctor
@@ -548,7 +566,7 @@ chains() {
 	local issuer
 	openssl ecparam -name prime256v1 -genkey -noout -out "$T/middle.key" &&
 		openssl pkey -in "$T/middle.key" -pubout -out "$T/middle.pub" &&
-		/usr/bin/python3 "$E2E_SOURCE/tests/tools/issue.py" "$T/middle.pem" "$T/middle.pub" "$T/sim/store/ca" name=middle ca=yes || return 1
+		issue "$T/middle.pem" "$T/middle.pub" "$T/sim/store/ca" name=middle ca=yes || return
 	issuer=$T/middle
 	bundle chain && with_file chain-incomplete 'issuer CN=middle does not follow$' "$T/chain.pem" || return 1
 	cat "$T/middle.pem" >>"$T/chain.pem" && well doctor "$T/chain.pem"
@@ -635,7 +653,7 @@ as() {
 served() { change "s,^transport = .*,transport = socket:127.0.0.1:$SIM_PORT," && chmod 644 "$conf"; }
 
 as_service() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	unit && served && IOTSAFE_TRANSPORT=pcsc well as gateway || return 1
 	json 'd[0]["step"] == "user" and d[0]["cause"].startswith("gateway.service, as user nobody")' || return 1
 	chmod 600 "$conf"
@@ -649,7 +667,7 @@ as_service() {
 }
 
 as_user() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	unit && served && IOTSAFE_LOCK_DIR=$T/nobody well as nobody || return 1
 	json 'd[0]["cause"].startswith("user nobody")' && refused 2 'neither a service nor a user called nosuch' as nosuch &&
 		refused 2 'gateway.service: there is no user nosuch' as_unit 'User=nosuch' &&
@@ -662,7 +680,7 @@ as_unit() { unit "$@" && as gateway; }
 
 # What systemd says counts where it runs.
 as_systemd_says() {
-	[ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || return 77
+	root mounts || return
 	served && mkdir -p "$T/bin" || return 1
 	cat >"$T/bin/systemctl" <<-END
 		#!/bin/sh
@@ -683,7 +701,7 @@ as_systemd_says() {
 }
 
 sandboxed() { # IDS PATTERN TRANSPORT LINE...
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	local ids=$1 pattern=$2 transport=$3
 	shift 3
 	served && chmod 666 "$T/sim/sim.sock" && unit "$@" || return 1
@@ -707,7 +725,7 @@ sandboxes() {
 		sandboxed sandbox-network 'without AF_INET and' "$inet" 'RestrictAddressFamilies=AF_UNIX' &&
 		sandboxed sandbox-network 'PrivateNetwork=yes' "$inet" PrivateNetwork=yes &&
 		sandboxed '' '' "$inet" 'RestrictAddressFamilies=AF_UNIX AF_INET' PrivateTmp=yes &&
-		sandboxed sandbox-path 'PrivateTmp=yes keeps the path /tmp/' "$sim" PrivateTmp=yes || return 1
+		sandboxed sandbox-path 'PrivateTmp=yes keeps the path /tmp/' "$sim" PrivateTmp=yes || return
 	mkdir -p "$T/root"
 	sandboxed sandbox-root "RootDirectory= keeps .*$T/sim/sim.sock from gateway.service" "$sim" "RootDirectory=$T/root" &&
 		sandboxed '' '' "$sim" "RootDirectory=$T/root" "BindPaths=$T/sim:$T/sim" &&
@@ -715,7 +733,7 @@ sandboxes() {
 }
 
 sandboxed_locks() {
-	[ "$(id -u)" -eq 0 ] || return 77
+	root || return
 	start_pcscd locks 1 || return
 	local variable="Environment=PCSCLITE_CSOCK_NAME=$PCSCLITE_CSOCK_NAME"
 	start_sim locked gsma-strict --vpcd "127.0.0.1:${VPCD[1]}" && card_in locks 1 && mkdir -p "$T/nobody" &&
