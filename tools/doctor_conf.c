@@ -159,6 +159,18 @@ static struct listed find_provider(const struct doctor *d, STACK_OF(CONF_VALUE) 
     return found;
 }
 
+static bool any_is_active(const struct doctor *d, STACK_OF(CONF_VALUE) *list)
+{
+    bool any = false;
+
+    for (int i = 0; i < sk_CONF_VALUE_num(list); i++) {
+        const char *activate = value_in(d, sk_CONF_VALUE_value(list, i)->value, "activate");
+
+        any = any || (activate != NULL && is_yes(activate));
+    }
+    return any;
+}
+
 static void check_settings(struct doctor *d)
 {
     STACK_OF(CONF_VALUE) *values = NCONF_get_section(d->conf, d->iotsafe_values);
@@ -205,10 +217,11 @@ static void check_providers(struct doctor *d, const char *list_name)
         check_settings(d);
     }
     ERR_clear_error();
-    if (!base.active && !fips.active)
+    /* as long as none is activated, OpenSSL does so with its own */
+    if (!base.active && !fips.active && (iotsafe.place != 0 || any_is_active(d, list)))
         doctor_find(d, FINDING_NO_DEFAULT,
-                    "%s activates providers, but not OpenSSL's own, default: programs have no "
-                    "hashes, ciphers and certificates",
+                    "%s does not activate OpenSSL's own provider, default: beside another one, "
+                    "programs have no hashes, ciphers and certificates",
                     d->conf_path);
     else if (d->listed && base.active && iotsafe.place < base.place)
         doctor_find(d, FINDING_ORDER,

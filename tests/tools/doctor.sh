@@ -136,9 +136,13 @@ configurations() {
 	it 'the section of the provider is not there' elsewhere conf-no-section \
 		'no section \[iotsafe_sect\]' 's/^\[iotsafe_sect\]/[other]/'
 	it 'provider not listed' elsewhere provider-not-listed 'not among the providers' '/^iotsafe = /d'
+	it 'provider not listed, as Debian has it' elsewhere provider-not-listed 'not among the providers' \
+		'/^iotsafe = /d;s/^activate/#&/'
 	it 'provider not activated' elsewhere provider-not-activated 'does not activate iotsafe' \
 		'/^\[iotsafe_sect\]/,$s/^activate/#&/'
-	it 'default not activated' elsewhere default-not-activated 'not OpenSSL.s own' '/^default = /d'
+	it 'default not activated' elsewhere default-not-activated 'not activate OpenSSL.s own' '/^default = /d'
+	it 'another provider activated alone' elsewhere 'provider-not-listed default-not-activated' \
+		'not activate OpenSSL.s own' '/^default = /d;s/^iotsafe = /legacy = /'
 	it 'iotsafe in front of default' elsewhere provider-order 'before default' \
 		'/^default = /d;s/^iotsafe = .*/&\ndefault = default_sect/'
 	it 'nothing is guessed about the SIM without settings' nothing_guessed
