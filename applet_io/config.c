@@ -173,6 +173,14 @@ static const struct setting {
 
 _Static_assert(ARRAY_LEN(settings) == CONFIG_SETTINGS_MAX, "a place for each setting");
 
+const char *iotsafe_config_setting(size_t n, const char **ret_env)
+{
+    if (n >= ARRAY_LEN(settings))
+        return NULL;
+    *ret_env = settings[n].env;
+    return settings[n].key;
+}
+
 static void apply_setting(struct iotsafe_config *cfg, const struct setting *s, const char *env)
 {
     const char *conf = cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, s->key) : NULL;

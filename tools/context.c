@@ -23,15 +23,15 @@ static void warn_about_config(const char *path)
 
 /* Loads openssl.cnf as libcrypto does for every program, but looks at the result.
  * If it activates our provider, that happens here, with the settings in it. */
-static void load_config(OSSL_LIB_CTX *libctx)
+static void load_config(OSSL_LIB_CTX *libctx, bool quiet)
 {
     char *path = CONF_get1_default_config_file();
 
     if (path != NULL && path[0] != '\0') {
         if (access(path, F_OK) == 0) {
-            if (CONF_modules_load_file_ex(libctx, path, NULL, 0) <= 0)
+            if (CONF_modules_load_file_ex(libctx, path, NULL, 0) <= 0 && !quiet)
                 warn_about_config(path);
-        } else if (getenv("OPENSSL_CONF") != NULL) {
+        } else if (getenv("OPENSSL_CONF") != NULL && !quiet) {
             report_warning("OPENSSL_CONF names %s, which does not exist", path);
         }
     }
@@ -49,7 +49,7 @@ static bool load_providers(struct tool *tool)
     if (tool->libctx == NULL
         || !OSSL_PROVIDER_add_builtin(tool->libctx, "iotsafe", OSSL_provider_init))
         return false;
-    load_config(tool->libctx);
+    load_config(tool->libctx, tool->quiet);
     tool->base = OSSL_PROVIDER_load(tool->libctx, "default");
     tool->iotsafe = OSSL_PROVIDER_load(tool->libctx, "iotsafe");
     return tool->base != NULL && tool->iotsafe != NULL;
@@ -75,20 +75,20 @@ void tool_close(struct tool *tool)
     OSSL_LIB_CTX_free(tool->libctx);
 }
 
-static const struct iotsafe_config *config_of(const struct tool *tool)
+const struct iotsafe_config *tool_config(const struct tool *tool)
 {
     return isprov_get0_config(OSSL_PROVIDER_get0_provider_ctx(tool->iotsafe));
 }
 
 struct iotsafe_op tool_op_begin(const struct tool *tool)
 {
-    return iotsafe_op_begin(config_of(tool));
+    return iotsafe_op_begin(tool_config(tool));
 }
 
 enum iotsafe_err tool_card_new(const struct tool *tool, const char *sim,
                                struct iotsafe_card **ret_card, struct iotsafe_op *op)
 {
-    return iotsafe_card_new(config_of(tool), sim, ret_card, op);
+    return iotsafe_card_new(tool_config(tool), sim, ret_card, op);
 }
 
 struct iotsafe_card *tool_card(const struct tool *tool, const char *sim)

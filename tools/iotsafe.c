@@ -13,7 +13,7 @@
 static const struct command *const commands[] = {
     &command_info,   &command_list,      &command_cert,      &command_pubkey,  &command_key_ref,
     &command_file,   &command_random,    &command_keygen,    &command_put_key, &command_sign,
-    &command_verify, &command_wait_cert, &command_wait_file,
+    &command_verify, &command_wait_cert, &command_wait_file, &command_doctor,
 };
 
 /* ---- help ---- */
@@ -128,6 +128,7 @@ static bool take_option(struct request *request, int code)
 {
     switch (code) {
     case OPTION_TRANSPORT:
+        request->args.transport = optarg;
         /* before the provider reads its environment */
         if (setenv("IOTSAFE_TRANSPORT", optarg, 1) == 0)
             return true;
@@ -235,7 +236,7 @@ static enum tool_status run(int argc, char **argv)
     if (!check_request(&request))
         return TOOL_USAGE;
     tool.json = request.json;
-    if (tool_open(&tool))
+    if (request.command->opens_itself || tool_open(&tool))
         status = request.command->run(&tool, &request.args);
     tool_close(&tool);
     return status;

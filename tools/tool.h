@@ -27,7 +27,8 @@ enum tool_status {
 
 /** The tool's own OpenSSL context, with this build's provider in it. */
 struct tool {
-    bool json; /* --json was given */
+    bool json;  /* --json was given */
+    bool quiet; /* what is wrong with openssl.cnf is found and said elsewhere */
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *iotsafe; /* linked in; an installed module is not looked at */
     OSSL_PROVIDER *base;    /* OpenSSL's default provider */
@@ -39,7 +40,7 @@ struct tool {
  * A missing or broken openssl.cnf is no failure; a broken one is warned about.
  * No card is touched.
  *
- * @param tool  all zero but for `json`
+ * @param tool  all zero but for `json` and `quiet`
  * @return false after an error was reported
  */
 bool tool_open(struct tool *tool);
@@ -79,7 +80,8 @@ struct args {
      *  without one, NULL when not given. */
     const char *option[COMMAND_OPTIONS_MAX];
     char *const *operand;
-    size_t n_operands; /* within the command's bounds */
+    size_t n_operands;     /* within the command's bounds */
+    const char *transport; /* --transport, which is in the environment, too; NULL: not given */
 };
 
 struct command {
@@ -89,6 +91,7 @@ struct command {
     const char *details;  /* for its own --help: whole lines */
     size_t operands_min, operands_max;
     bool raw_output;                      /* bytes on stdout: --json is refused */
+    bool opens_itself;                    /* tool_open() is the command's business */
     const struct command_option *options; /* ends with a NULL name; may be NULL */
     enum tool_status (*run)(struct tool *tool, const struct args *args);
 };
@@ -106,6 +109,10 @@ extern const struct command command_sign;
 extern const struct command command_verify;
 extern const struct command command_wait_cert;
 extern const struct command command_wait_file;
+extern const struct command command_doctor;
+
+/** The settings that the linked-in provider works with. */
+const struct iotsafe_config *tool_config(const struct tool *tool);
 
 /* The row that every command without a URI shares: which SIM is meant. */
 #define COMMAND_OPTION_SIM                                                    \

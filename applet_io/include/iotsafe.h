@@ -154,6 +154,10 @@ struct iotsafe_config *iotsafe_config_new(iotsafe_lookup_fn *lookup, void *arg);
 struct iotsafe_config *iotsafe_config_look_again(const struct iotsafe_config *earlier);
 void iotsafe_config_free(struct iotsafe_config *cfg);
 
+/** The names of the settings, one after the other: a key of openssl.cnf, and in `ret_env`
+ *  its environment variable or NULL. NULL behind the last. Static storage. */
+const char *iotsafe_config_setting(size_t n, const char **ret_env);
+
 /** Begin an operation now: it may last for the configuration's `timeout-ms`, all its
  *  calls together. */
 struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);

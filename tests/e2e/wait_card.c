@@ -3,7 +3,8 @@
  * none, so that the tests need no sleeps; `patient` sees to it that it ends.
  * With "keep" it stays connected to the card until a signal ends it: pcscd
  * switches off a card that nobody is connected to, and then a slow machine has
- * more exchanges than a fast one. Sends nothing to the card.
+ * more exchanges than a fast one. With "exclusive" it keeps others out as well.
+ * Sends nothing to the card.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,13 +31,12 @@ static bool find_reader(SCARDCONTEXT context, const char *part, char *ret_name, 
 }
 
 /* Until this process is ended. */
-static bool keep(SCARDCONTEXT context, const char *name)
+static bool keep(SCARDCONTEXT context, const char *name, DWORD share)
 {
     SCARDHANDLE card = 0;
     DWORD protocol = 0;
 
-    if (SCardConnect(context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
-                     &card, &protocol)
+    if (SCardConnect(context, name, share, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &card, &protocol)
         != SCARD_S_SUCCESS)
         return false;
     puts("connected");
@@ -48,11 +48,12 @@ static bool keep(SCARDCONTEXT context, const char *name)
 static const struct {
     const char *word;
     DWORD wanted;
-    bool keep;
+    DWORD keep; /* how, SCARD_SHARE_...; 0: not at all */
 } modes[] = {
-    { "present", SCARD_STATE_PRESENT, false },
-    { "empty", SCARD_STATE_EMPTY, false },
-    { "keep", SCARD_STATE_PRESENT, true },
+    { "present", SCARD_STATE_PRESENT, 0 },
+    { "empty", SCARD_STATE_EMPTY, 0 },
+    { "keep", SCARD_STATE_PRESENT, SCARD_SHARE_SHARED },
+    { "exclusive", SCARD_STATE_PRESENT, SCARD_SHARE_EXCLUSIVE },
 };
 
 int main(int argc, char **argv)
@@ -66,7 +67,7 @@ int main(int argc, char **argv)
     while (argc == 3 && mode < n_modes && strcmp(argv[2], modes[mode].word) != 0)
         mode++;
     if (argc != 3 || mode == n_modes) {
-        fprintf(stderr, "usage: wait_card READER present|empty|keep\n");
+        fprintf(stderr, "usage: wait_card READER present|empty|keep|exclusive\n");
         return 2;
     }
 
@@ -84,8 +85,8 @@ int main(int argc, char **argv)
         }
         nanosleep(&(struct timespec){ .tv_nsec = 20000000L }, NULL);
     }
-    if (reached && modes[mode].keep)
-        reached = keep(context, name);
+    if (reached && modes[mode].keep != 0)
+        reached = keep(context, name, modes[mode].keep);
     SCardReleaseContext(context);
     return reached ? 0 : 1;
 }
