@@ -46,7 +46,7 @@ static enum iotsafe_err compute(const struct card_use *use, struct agree_job *jo
     err = tlv_finish(&w, &cmd.data_len);
     if (err == IOTSAFE_OK)
         err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
-    if (err == IOTSAFE_OK && !secret_parse(answer, rsp.len, job->secret)) {
+    if (err == IOTSAFE_OK && !secret_parse(rsp.data, rsp.len, job->secret)) {
         op_set(use->op, "COMPUTE DH answered %zu bytes that are no shared secret (%s)", rsp.len,
                use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
@@ -173,7 +173,7 @@ static enum iotsafe_err put_and_compute(const struct card_use *use, struct agree
 /* Without turns the container is read back: it must hold our point still. */
 static enum iotsafe_err prove_by_reading(const struct card_use *use, struct agree_job *job)
 {
-    uint8_t point[IOTSAFE_POINT_SIZE];
+    uint8_t point[IOTSAFE_POINT_SIZE] = { 0 };
 
     for (int i = 0; i < TRIES_MAX; i++) {
         enum iotsafe_err err = put_and_compute(use, job);

@@ -23,7 +23,7 @@ static enum iotsafe_err run_derive(const struct card_use *use, void *arg)
         err = IOTSAFE_ERR_PROTOCOL;
     }
     if (err == IOTSAFE_OK)
-        memcpy(job->out, answer, job->n);
+        memcpy(job->out, rsp.data, job->n);
     explicit_bzero(answer, sizeof(answer));
     return err;
 }

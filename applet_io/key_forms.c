@@ -35,7 +35,8 @@ enum sign_form key_forms_first(const struct key_forms *forms, const struct iotsa
                                uint16_t hash)
 {
     uint8_t key[1 + IOTSAFE_LABEL_MAX];
-    size_t i = find(forms, key, make_key(name, key), hash);
+    const size_t len = make_key(name, key);
+    const size_t i = find(forms, key, len, hash);
 
     return i < KEY_FORMS_MAX ? forms->entries[i].form : FORM_DIGEST;
 }

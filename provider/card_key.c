@@ -143,8 +143,9 @@ static bool fits(const struct isprov_key *key, const struct isprov_public_key *p
 {
     if (pub->type != key->type)
         return false;
-    return c->equal_to != NULL ? isprov_public_key_eq(key->prov, pub, c->equal_to)
-                               : verifies(key->prov, pub->pkey, c);
+    if (c->equal_to != NULL)
+        return isprov_public_key_eq(key->prov, pub, c->equal_to);
+    return c->scheme != NULL && verifies(key->prov, pub->pkey, c);
 }
 
 /* Goes through the candidates for one that fits. It is the caller's. */

@@ -123,7 +123,7 @@ static enum iotsafe_err read_fields(const KEYREF *ref, struct isprov_keyref *ret
 enum iotsafe_err isprov_keyref_decode(const uint8_t *der, size_t len, struct isprov_keyref *ret_ref,
                                       struct iotsafe_op *op)
 {
-    struct isprov_keyref found;
+    struct isprov_keyref found = { .spki = NULL };
     const uint8_t *p = der;
     enum iotsafe_err err;
     KEYREF *ref;

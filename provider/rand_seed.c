@@ -151,7 +151,7 @@ static int fill(struct seed *seed, uint8_t *ret_bytes, size_t n)
 {
     const size_t asked = n < 2 * SAMPLE ? 2 * SAMPLE : n;
     struct iotsafe_op op = isprov_op_begin(seed->prov);
-    uint8_t sim[REQUEST_MAX];
+    uint8_t sim[REQUEST_MAX] = { 0 };
     enum iotsafe_err err = IOTSAFE_ERR_ARGUMENT;
 
     if (n <= REQUEST_MAX)

@@ -11,7 +11,7 @@ struct isprov_uri_text {
 
 static inline struct isprov_uri_text isprov_uri_text(const struct iotsafe_uri *uri)
 {
-    struct isprov_uri_text text;
+    struct isprov_uri_text text = { "" };
 
     iotsafe_uri_format(uri, text.text);
     return text;

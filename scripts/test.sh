@@ -17,7 +17,8 @@ usage: scripts/test.sh [OPTION...]
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
   --long          run the tests line, together and bridge with their full counts (1000
                   faults of each kind, 500 agreements), then the suites with programs
-                  and daemons three times more, while stress-ng keeps four CPUs busy
+                  and daemons three times more, while stress-ng keeps four CPUs busy;
+                  then the static analysis of scripts/analyze.sh
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -149,6 +150,10 @@ run_long() {
 	return "$status"
 }
 
+run_analysis() {
+	check 'static analysis' nice scripts/analyze.sh
+}
+
 # The committed vectors are those that the committed generator makes.
 vectors_are_current() {
 	/usr/bin/python3 tests/data/make_vectors.py | cmp - tests/data/vectors.json
@@ -178,7 +183,9 @@ fuzz_all() {
 	return "$status"
 }
 
-[ "$deps" = no ] || scripts/deps.sh test ${chroots:+chroot} "${cross[@]}"
+groups=(test ${chroots:+chroot} "${cross[@]}")
+[ "$long" = no ] || groups+=(long)
+[ "$deps" = no ] || scripts/deps.sh "${groups[@]}"
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
@@ -233,6 +240,7 @@ else
 fi
 check 'includes' scripts/check_includes.py
 check 'test vectors' vectors_are_current
+[ "$long" = no ] || run_analysis
 rm -rf build-chroot-results
 for chroot in "${chroots[@]}"; do
 	title "tests in a chroot with $chroot"

@@ -143,7 +143,7 @@ int addr_listen(const struct addr *a, unsigned mode, struct err *err)
 
 unsigned addr_port(int fd)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof(sa);
     struct sockaddr_in in = { .sin_port = 0 };
     struct sockaddr_in6 in6 = { .sin6_port = 0 };

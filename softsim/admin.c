@@ -47,6 +47,16 @@ static void drop(struct admin_connection *c)
     free(c);
 }
 
+static void drop_all(struct admin_server *s)
+{
+    struct admin_connection *next;
+
+    for (struct admin_connection *c = s->connections; c != NULL; c = next) {
+        next = c->next;
+        drop(c);
+    }
+}
+
 /* False when the connection is broken. */
 static bool send_some(struct admin_connection *c)
 {
@@ -158,8 +168,7 @@ static void stop(void *arg)
 {
     struct admin_server *s = arg;
 
-    while (s->connections != NULL)
-        drop(s->connections);
+    drop_all(s);
     loop_unwatch(s->sim->loop, s->watch);
     close(s->fd);
     unlink(s->addr.path);

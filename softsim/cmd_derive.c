@@ -102,7 +102,7 @@ uint16_t cmd_compute_prf(struct exchange *x)
                                        IOTSAFE_TAG_DERIVE_LABEL_SEED,
                                        IOTSAFE_TAG_DERIVE_LENGTH,
                                        0 };
-    struct octet_view secret;
+    struct octet_view secret = { NULL, 0 };
     struct buf premaster = { 0 };
     const struct tlv *seed, *length;
     struct tlv_list list;
@@ -136,7 +136,7 @@ uint16_t cmd_compute_hkdf(struct exchange *x)
                                        IOTSAFE_TAG_DERIVE_SECRET, IOTSAFE_TAG_DERIVE_SALT,
                                        IOTSAFE_TAG_HASH,          0 };
     uint8_t prk[HASH_BYTES_MAX];
-    struct octet_view ikm;
+    struct octet_view ikm = { NULL, 0 };
     const struct tlv *salt, *hash;
     const EVP_MD *md;
     struct tlv_list list;

@@ -8,7 +8,7 @@ uint16_t cmd_read_public_key(struct exchange *x)
     static const uint8_t allowed[] = { IOTSAFE_TAG_PUBLIC_KEY_ID, IOTSAFE_TAG_PUBLIC_KEY_LABEL, 0 };
     static const struct need need = { .active = true, .access = IOTSAFE_ACCESS_READ };
     struct tlv_list list;
-    struct object *o;
+    struct object *o = NULL;
     uint16_t sw = x_parse(x, allowed, &list);
 
     if (sw == SW_OK)

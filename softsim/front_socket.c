@@ -50,6 +50,16 @@ static void drop(struct connection *c)
     free(c);
 }
 
+static void drop_all(struct server *s)
+{
+    struct connection *next;
+
+    for (struct connection *c = s->connections; c != NULL; c = next) {
+        next = c->next;
+        drop(c);
+    }
+}
+
 /* One command at a time goes to the card; the next one waits in the buffer, and the
  * socket is not read meanwhile, so a client cannot fill our memory. The loop ends by
  * itself: after sim_submit() either the answer is there or `waiting` stays set. */
@@ -152,16 +162,15 @@ static void on_presence(void *arg, bool present)
 {
     struct server *s = arg;
 
-    while (!present && s->connections != NULL)
-        drop(s->connections);
+    if (!present)
+        drop_all(s);
 }
 
 static void stop(void *arg)
 {
     struct server *s = arg;
 
-    while (s->connections != NULL)
-        drop(s->connections);
+    drop_all(s);
     loop_unwatch(s->sim->loop, s->watch);
     close(s->fd);
     if (!s->addr.is_tcp)

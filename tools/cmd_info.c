@@ -29,7 +29,7 @@ static bool is_ascii_text(const uint8_t *bytes, size_t len)
 
 static void version_text(uint8_t version, char ret_text[static 8])
 {
-    snprintf(ret_text, 8, "%u.%u", version >> 4, version & 0x0fU);
+    snprintf(ret_text, 8, "%d.%d", version >> 4, version & 0x0f);
 }
 
 static const struct limit {
