@@ -4,9 +4,10 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [demo] [test] [chroot] [arm64] [armhf] [s390x]
+# usage: scripts/deps.sh [demo] [test] [programs] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
+#   programs  the programs of docs/applications.md that `test` does not have
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
 set -u
@@ -24,17 +25,23 @@ for group in "$@"; do
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 			stress-ng systemd time
+			haproxy python3-paho-mqtt
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
 			packages+=(libqmi-glib-dev libqmi-utils)
+		;;
+	programs)
+		packages+=(
+			stunnel4
+		)
 		;;
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [demo] [test] [chroot] [arm64] [armhf] [s390x]" >&2
+		echo "usage: scripts/deps.sh [demo] [test] [programs] [chroot] [arm64] [armhf] [s390x]" >&2
 		exit 2
 		;;
 	esac
@@ -71,6 +78,12 @@ apt() {
 	apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
 }
 log=$(mktemp)
+# Packages of daemons start them; the tests start their own, and need no other.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+fi
 echo "Installing: ${missing[*]}"
 # Not every release has all of them, as clang-format-14.
 known_here() {
