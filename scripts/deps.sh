@@ -25,7 +25,7 @@ for group in "$@"; do
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 			stress-ng systemd time
-			haproxy python3-paho-mqtt
+			charon-systemd haproxy libstrongswan-standard-plugins openvpn postgresql python3-paho-mqtt strongswan-swanctl
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||

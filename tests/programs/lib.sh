@@ -39,6 +39,14 @@ prepare() {
 		cp "$T/peer.pem" "$PEM/peer.pem" && cp "$T/peer.key" "$PEM/peer-key.pem"
 }
 
+# The other side's certificate has all extensions that some program asks for.
+ca_sign() { # CSR CERTIFICATE
+	openssl x509 -req -in "$1" -CA "$T/$CA/store/ca.pem" -CAkey "$T/$CA/store/ca.key" \
+		-CAcreateserial -CAserial "$T/ca.srl" -days 2 -out "$2" -extfile <(printf '%s\n' \
+		'subjectAltName=DNS:localhost,IP:127.0.0.1' 'basicConstraints=critical,CA:FALSE' \
+		'keyUsage=critical,digitalSignature' 'extendedKeyUsage=clientAuth,serverAuth')
+}
+
 # configuration FILE [EXPRESSION...]: conf/FILE in $T, by its last name, with our paths and
 # what the expressions of sed replace.
 configuration() {
