@@ -33,7 +33,8 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			stunnel4
+			apache2 eapoltest freeradius hostapd libcoap3-bin libio-socket-ssl-perl lighttpd
+			lighttpd-mod-openssl ncat php-cli rsyslog-openssl stunnel4
 		)
 		;;
 	chroot) packages+=(debootstrap git) ;;

@@ -16,6 +16,9 @@
 REASON='conditions of use not satisfied'
 
 PEM=$T/pem
+# shellcheck disable=SC2034 # instead of the end-to-end library's
+REQUEST=$T/request-with-host
+printf 'GET / HTTP/1.0\r\nHost: localhost\r\n\r\n' >"$REQUEST"
 OWN_PIDS=() # what outlives a run: the SIM
 
 # program NAME PACKAGE COMMAND...: the commands must be there.
@@ -34,6 +37,8 @@ prepare() {
 	start_sim sim || return 1
 	chmod 777 "$T/sim/sim.sock" # for daemons that change their user
 	configure "transport = $(socket_of sim)"
+	# Some programs load this one too, and OPENSSL_MODULES names one folder only.
+	cp "$(openssl version -m | sed 's/.*"\(.*\)"/\1/')/legacy.so" "$MODULES/" 2>/dev/null
 	credentials sim "$PEM" && server_certificate peer || return 1
 	cp "$PEM/client.pem" "$PEM/server.pem" && cp "$PEM/client-key.pem" "$PEM/server-key.pem" &&
 		cp "$T/peer.pem" "$PEM/peer.pem" && cp "$T/peer.key" "$PEM/peer-key.pem"
