@@ -33,8 +33,9 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			apache2 eapoltest freeradius hostapd libcoap3-bin libio-socket-ssl-perl lighttpd
-			lighttpd-mod-openssl ncat php-cli rsyslog-openssl stunnel4
+			apache2 coturn eapoltest freeradius hostapd kamailio-tls-modules libcoap3-bin
+			libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl mariadb-client
+			mariadb-server ncat php-cli redis-server rsyslog-openssl stunnel4 swaks unbound vsftpd
 		)
 		;;
 	chroot) packages+=(debootstrap git) ;;

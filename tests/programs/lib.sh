@@ -34,7 +34,7 @@ program() {
 
 # The files of the pages' configurations, in $PEM instead of /etc/iotsafe.
 prepare() {
-	start_sim sim || return 1
+	mkdir "$T/traces" && chmod 1777 "$T/traces" && start_sim sim || return 1
 	chmod 777 "$T/sim/sim.sock" # for daemons that change their user
 	configure "transport = $(socket_of sim)"
 	# Some programs load this one too, and OPENSSL_MODULES names one folder only.
@@ -73,7 +73,7 @@ runs() {
 	case $where in
 	'standard error') : "${log:=$ERR}" ;;
 	'standard output') : "${log:=$OUT}" ;;
-	trace) log=$T/trace && export IOTSAFE_TRACE=file:$log ;;
+	trace) log=$T/traces/trace && export IOTSAFE_TRACE=file:$log ;;
 	esac
 	for version in $2; do
 		said="$role, TLS $version"
@@ -102,7 +102,8 @@ end_others() {
 # What earlier runs wrote must not be found again.
 forget_logs() {
 	local file
-	for file in "$T"/*.log "$OUT" "$ERR" "$T/trace"; do
+	rm -f "$T/traces/trace"
+	for file in "$T"/*.log "$OUT" "$ERR"; do
 		case $file in */item.log | *'*'*) ;; *) : >"$file" ;; esac
 	done
 }
