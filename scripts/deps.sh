@@ -33,9 +33,10 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			apache2 coturn eapoltest freeradius hostapd kamailio-tls-modules libcoap3-bin
+			apache2 coturn dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules libcoap3-bin
 			libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl mariadb-client
-			mariadb-server ncat php-cli redis-server rsyslog-openssl stunnel4 swaks unbound vsftpd
+			mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix redis-server
+			rsyslog-openssl stunnel4 swaks unbound vsftpd
 		)
 		;;
 	chroot) packages+=(debootstrap git) ;;

@@ -193,3 +193,37 @@ daemon_on() {
 	daemon "$@"
 	started "$DAEMON" listening "$port"
 }
+
+# mqtt_broker VERSION: a broker that demands certificates; its port is in PORT.
+mqtt_broker() {
+	pick_port
+	configuration mosquitto.conf "s,8883,$PORT 127.0.0.1," 's,/server,/peer,g' || return 1
+	printf '%s\n' 'log_dest stderr' 'log_type all' "tls_version tlsv$1" >>"$T/mosquitto.conf"
+	spawn peer-server mosquitto -c "$T/mosquitto.conf"
+	started "$SPAWNED" listening "$PORT"
+}
+
+# It has seen the SIM's certificate, and taken a message.
+mqtt_broker_saw_us() {
+	matches "$T/peer-server.log" "New client connected .* u'$(common_name_of "$PEM/client.pem")'" &&
+		matches "$T/peer-server.log" 'Received PUBLISH'
+}
+
+# mail_server VERSION PORT: just enough of one, behind TLS; says "250 taken" to a mail.
+mail_server() {
+	local versions=openssl-min-proto-version=TLS$1,openssl-max-proto-version=TLS$1
+	cat >"$T/smtp.sh" <<-'EOF'
+		echo '220 test'
+		while read -r line; do
+			case $line in
+			EHLO* | MAIL* | RCPT*) echo '250 ok' ;;
+			DATA*) echo '354 go on' ;;
+			.*) echo '250 taken' ;;
+			QUIT*) echo '221 bye' && exit ;;
+			esac
+		done
+	EOF
+	spawn peer-server socat "OPENSSL-LISTEN:$2,pf=ip4,fork,cert=$PEM/peer.pem,key=$PEM/peer-key.pem,cafile=$PEM/ca.pem,$versions,crlf" \
+		"SYSTEM:sh $T/smtp.sh"
+	started "$SPAWNED" listening "$2"
+}
