@@ -33,10 +33,11 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			apache2 coturn dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules libcoap3-bin
-			libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl mariadb-client
-			mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix redis-server
-			rsyslog-openssl stunnel4 swaks unbound vsftpd
+			apache2 coturn cpio dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules
+			libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl
+			mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix
+			python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks swupdate
+			unbound vsftpd
 		)
 		;;
 	chroot) packages+=(debootstrap git) ;;
@@ -95,10 +96,18 @@ known_here() {
 		! apt-cache show "$package" >/dev/null 2>&1 || echo "$package"
 	done
 }
-install=(install --no-install-recommends)
+# Nothing is removed for it: programs exclude each other, as one mail server another.
+install=(install --no-install-recommends --no-remove)
+one_by_one() {
+	local package
+	for package; do apt "${install[@]}" "$package"; done
+	mapfile -t missing < <(list_missing)
+	[ "${#missing[@]}" -eq 0 ]
+}
 # With an old package list or none the first try fails.
 if ! apt "${install[@]}" "${missing[@]}" &&
-	! { apt update && mapfile -t known < <(known_here) && apt "${install[@]}" "${known[@]}"; }; then
+	! { apt update && mapfile -t known < <(known_here) && apt "${install[@]}" "${known[@]}"; } &&
+	! one_by_one "${known[@]}"; then
 	tail -n 20 "$log" >&2
 	mapfile -t missing < <(list_missing)
 	[ "${#missing[@]}" -eq 0 ] || explain 'Not everything could be installed'
