@@ -33,7 +33,7 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			apache2 coturn cpio dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules
+			apache2 apparmor coturn cpio dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules
 			libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl
 			mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix
 			python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks swupdate

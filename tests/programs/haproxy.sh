@@ -11,7 +11,8 @@ start_haproxy() {
 	cat "$PEM/client.pem" "$PEM/client-key.pem" >"$PEM/haproxy-client.pem"
 	configuration programs/haproxy.cfg "s,ssl-min-ver TLSv1.2,ssl-min-ver TLSv$1 ssl-max-ver TLSv$1," \
 		"s,bind :443,bind 127.0.0.1:$2," "s,127.0.0.1:8080,127.0.0.1:$3," \
-		"s,server.example:443,127.0.0.1:$4," 's,server.example,localhost,g' 's,/dev/log,stdout,' || return 1
+		"s,server.example:443,127.0.0.1:$4," 's,server.example,localhost,g' 's,/dev/log,stdout,' \
+		"s,^global,&\n\t$GLOBAL," || return 1
 	daemon_on "$2" haproxy haproxy -db -f "$T/haproxy.cfg"
 }
 
@@ -30,6 +31,24 @@ client() {
 	matches "$OUT" '^Client certificate' && server_saw_us
 }
 
+# Debian's haproxy.cfg has a chroot, and a user.
+server_in_chroot() {
+	mkdir -p "$T/jail" || return 1
+	[ "$(id -u)" -eq 0 ] || {
+		WHY='only root can change its root'
+		return 77
+	}
+	configure "transport = socket:127.0.0.1:$SIM_PORT"
+	GLOBAL="chroot $T/jail\n\tuser nobody"
+	server "$1"
+	local status=$?
+	GLOBAL='# no chroot'
+	configure "transport = $(socket_of sim)"
+	return $status
+}
+
+GLOBAL='# no chroot'
 runs server '1.2 1.3' 'its log' server "$T/haproxy.log"
+runs 'server in a chroot' 1.3 'its log' server_in_chroot "$T/haproxy.log"
 runs client '1.2 1.3' trace client
 done_testing

@@ -34,7 +34,10 @@ program() {
 
 # The files of the pages' configurations, in $PEM instead of /etc/iotsafe.
 prepare() {
-	mkdir "$T/traces" && chmod 1777 "$T/traces" && start_sim sim || return 1
+	mkdir "$T/traces" && chmod 1777 "$T/traces" || return 1
+	pick_port
+	SIM_PORT=$PORT # for programs that cannot reach a Unix socket
+	start_sim sim gsma-strict --listen "tcp:127.0.0.1:$SIM_PORT" || return 1
 	chmod 777 "$T/sim/sim.sock" # for daemons that change their user
 	configure "transport = $(socket_of sim)"
 	# Some programs load this one too, and OPENSSL_MODULES names one folder only.

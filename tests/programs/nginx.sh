@@ -36,6 +36,23 @@ client() {
 	matches "$OUT" '^Client certificate' && server_saw_us
 }
 
+# Of three connections the last two resume the session of the first.
+resumed() {
+	local before
+	both_ways "$1" || return 1
+	before=$(signatures)
+	tls_client "$1" "$PORT" -ign_eof -sess_out "$T/session" || return 1
+	for _ in 1 2; do
+		INPUT=$REQUEST run patiently openssl s_client -connect "127.0.0.1:$PORT" -servername localhost -ign_eof \
+			"-tls1_${1#1.}" -CAfile "$PEM/ca.pem" -sess_in "$T/session"
+		matches "$OUT" '^Reused, TLSv' && matches "$OUT" 'served by nginx' || return 1
+	done
+	equal $(($(signatures) - before)) 1 signatures
+	end_others
+}
+
+it 'a resumed session asks the SIM for nothing, TLS 1.2' resumed 1.2
+it 'a resumed session asks the SIM for nothing, TLS 1.3' resumed 1.3
 runs server '1.2 1.3' error.log server "$T/error.log"
 runs client '1.2 1.3' error.log client "$T/error.log"
 done_testing
