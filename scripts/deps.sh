@@ -4,10 +4,11 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [demo] [test] [long] [chroot] [arm64] [armhf] [s390x]
+# usage: scripts/deps.sh [demo] [test] [programs] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
 #   long    what scripts/test.sh --long uses on top: analysis of the sources
+#   programs  the programs of docs/applications.md that `test` does not have
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
 set -u
@@ -25,6 +26,7 @@ for group in "$@"; do
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 			stress-ng systemd time tshark
+			charon-systemd haproxy libstrongswan-standard-plugins openvpn postgresql python3-paho-mqtt strongswan-swanctl
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
@@ -35,12 +37,21 @@ for group in "$@"; do
 	long)
 		packages+=(clang cppcheck)
 		;;
+	programs)
+		packages+=(
+			apache2 apparmor coturn cpio dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules
+			libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl
+			mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix
+			python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks swupdate
+			unbound vsftpd
+		)
+		;;
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [demo] [test] [long] [chroot] [arm64] [armhf] [s390x]" >&2
+		echo "usage: scripts/deps.sh [demo] [test] [programs] [long] [chroot] [arm64] [armhf] [s390x]" >&2
 		exit 2
 		;;
 	esac
@@ -77,6 +88,12 @@ apt() {
 	apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
 }
 log=$(mktemp)
+# Packages of daemons start them; the tests start their own, and need no other.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+fi
 echo "Installing: ${missing[*]}"
 # Not every release has all of them, as clang-format-14.
 known_here() {
@@ -85,10 +102,18 @@ known_here() {
 		! apt-cache show "$package" >/dev/null 2>&1 || echo "$package"
 	done
 }
-install=(install --no-install-recommends)
+# Nothing is removed for it: programs exclude each other, as one mail server another.
+install=(install --no-install-recommends --no-remove)
+one_by_one() {
+	local package
+	for package; do apt "${install[@]}" "$package"; done
+	mapfile -t missing < <(list_missing)
+	[ "${#missing[@]}" -eq 0 ]
+}
 # With an old package list or none the first try fails.
 if ! apt "${install[@]}" "${missing[@]}" &&
-	! { apt update && mapfile -t known < <(known_here) && apt "${install[@]}" "${known[@]}"; }; then
+	! { apt update && mapfile -t known < <(known_here) && apt "${install[@]}" "${known[@]}"; } &&
+	! one_by_one "${known[@]}"; then
 	tail -n 20 "$log" >&2
 	mapfile -t missing < <(list_missing)
 	[ "${#missing[@]}" -eq 0 ] || explain 'Not everything could be installed'

@@ -15,10 +15,12 @@ usage: scripts/test.sh [OPTION...]
   --no-clang      leave out the compilation with clang
   --no-deps       do not install packages
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
+  --programs      only the stock programs of docs/applications.md, but all of them, where an
+                  ordinary run has the usual ones; without sanitizers and clang
   --long          run the tests line, together and bridge with their full counts (1000
                   faults of each kind, 500 agreements), then the suites with programs
-                  and daemons three times more, while stress-ng keeps four CPUs busy;
-                  then the static analysis of scripts/analyze.sh
+                  and daemons three times more, while stress-ng keeps four CPUs busy,
+                  all stock programs, and the static analysis of scripts/analyze.sh
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -32,6 +34,7 @@ END
 sanitize=yes
 clang=yes
 deps=yes
+programs=no
 long=no
 fuzz=0
 chroots=()
@@ -43,6 +46,7 @@ while [ $# -gt 0 ]; do
 	--no-clang) clang=no ;;
 	--no-deps) deps=no ;;
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
+	--programs) programs=yes ;;
 	--long) long=yes ;;
 	--chroot) chroots+=("${2:?the name of a Debian release is missing}") && shift ;;
 	--cross) cross+=("${2:?arm64, armhf, or s390x is missing}") && shift ;;
@@ -52,6 +56,13 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+
+if [ "$programs" = yes ]; then
+	suites+=(--suite programs --suite more-programs)
+	sanitize=no
+	clang=no
+fi
+[ "$long" = no ] || programs=yes
 
 passed=0
 failed=0
@@ -64,6 +75,8 @@ finish() {
 	if [ "${#logs[@]}" -gt 0 ]; then
 		title 'figures'
 		scripts/results.py --figures "${logs[0]}"
+		title 'programs'
+		scripts/applications.py --results "${logs[@]}"
 		title 'failures'
 		scripts/results.py --failures "${logs[@]}"
 		echo
@@ -146,6 +159,8 @@ run_busy() {
 run_long() {
 	local status=0
 	run_counts || status=1
+	title 'all stock programs'
+	run_tests build results-programs.json --timeout-multiplier 4 --suite more-programs || status=1
 	run_busy || status=1
 	return "$status"
 }
@@ -185,6 +200,7 @@ fuzz_all() {
 
 groups=(test ${chroots:+chroot} "${cross[@]}")
 [ "$long" = no ] || groups+=(long)
+[ "$programs" = no ] || groups+=(programs)
 [ "$deps" = no ] || scripts/deps.sh "${groups[@]}"
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
@@ -239,6 +255,7 @@ else
 	echo 'skipped: clang-format-14 is not installed'
 fi
 check 'includes' scripts/check_includes.py
+check 'page of applications' scripts/applications.py --check
 check 'test vectors' vectors_are_current
 [ "$long" = no ] || run_analysis
 rm -rf build-chroot-results

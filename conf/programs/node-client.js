@@ -1,0 +1,13 @@
+// node --openssl-shared-config node-client.js: with this option Node reads the section of
+// openssl.cnf that all programs read, and not one of its own.
+const fs = require("fs");
+const https = require("https");
+
+https.get("https://server.example/", {
+  ca: fs.readFileSync("/etc/iotsafe/ca.pem"),
+  cert: fs.readFileSync("/etc/iotsafe/client.pem"),
+  key: fs.readFileSync("/etc/iotsafe/client-key.pem"),
+}, (response) => response.pipe(process.stdout)).on("error", (error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
