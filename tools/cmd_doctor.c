@@ -145,6 +145,11 @@ static const char *const status_words[] = {
     [DOCTOR_OK] = "ok", [DOCTOR_WARNING] = "warning", [DOCTOR_FAIL] = "fail"
 };
 
+static char last_character(const char *text)
+{
+    return text[0] != '\0' ? text[strlen(text) - 1] : ' ';
+}
+
 static void print_text(const struct doctor *d)
 {
     for (size_t i = 0; i < d->n_lines; i++) {
@@ -154,7 +159,8 @@ static void print_text(const struct doctor *d)
         printf("%-9s%s: %s", status_words[line->status], line->step,
                safe != NULL ? safe : "out of memory");
         if (line->next != NULL)
-            printf(". Next: %s", line->next);
+            printf("%s Next: %s", strchr(".?", last_character(line->cause)) != NULL ? "" : ".",
+                   line->next);
         putchar('\n');
         free(safe);
     }

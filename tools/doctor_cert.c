@@ -84,15 +84,15 @@ static void check_validity(struct doctor *d, X509 *cert)
     now_text(now, today);
     if (now < CLOCK_MIN) {
         doctor_find(d, FINDING_CLOCK_WRONG, "the clock says %s", today);
-    } else if (X509_cmp_time(begin, &now) > 0) {
+    } else if (ASN1_TIME_cmp_time_t(begin, now) == 1) {
         asn1_text(begin, when);
         doctor_find(d, FINDING_CERTIFICATE_EARLY,
                     "the certificate is valid from %s on, and the clock says %s", when, today);
-    } else if (X509_cmp_time(end, &now) < 0) {
+    } else if (ASN1_TIME_cmp_time_t(end, now) == -1) {
         asn1_text(end, when);
         doctor_find(d, FINDING_CERTIFICATE_EXPIRED,
                     "the certificate was valid until %s, and the clock says %s", when, today);
-    } else if (X509_cmp_time(end, &soon) < 0) {
+    } else if (ASN1_TIME_cmp_time_t(end, soon) == -1) {
         asn1_text(end, when);
         doctor_find(d, FINDING_CERTIFICATE_ENDS, "the certificate is valid until %s only", when);
     }

@@ -49,7 +49,7 @@
     X(SIM_UNKNOWN, "sim-unknown", FAIL, "add a setting sim.NAME, or correct the name in the URI") \
     X(SOCKET_ABSENT, "socket-absent", FAIL, \
       "start the bridge or the software SIM there; a chroot needs the socket inside, or socket:HOST:PORT") \
-    X(SOCKET_CLOSED, "socket-closed", FAIL, "put this user into that group, and start it anew") \
+    X(SOCKET_CLOSED, "socket-closed", FAIL, "put the user into a group that may use it, and start the program anew") \
     X(SOCKET_REFUSED, "socket-refused", FAIL, "start the bridge or the software SIM there") \
     X(PCSCD_ABSENT, "pcscd-absent", FAIL, \
       "install and start pcscd (systemctl enable --now pcscd.socket); a chroot needs its socket inside") \
@@ -63,7 +63,7 @@
       "put this user into the group of that folder (usermod -aG iotsafe USER), and start it anew") \
     X(MODEM_ABSENT, "modem-absent", FAIL, "connect the modem, or correct the name of its AT port") \
     X(MODEM_MUTE, "modem-mute", FAIL, "name the AT port of the modem, and its speed by ?baud=") \
-    X(PORT_CLOSED, "port-closed", FAIL, "put this user into that group, and start it anew") \
+    X(PORT_CLOSED, "port-closed", FAIL, "put the user into a group that may use it, and start the program anew") \
     X(PORT_BUSY, "port-busy", FAIL, "end that program, or have it leave the port alone") \
     X(PORT_SHARED, "port-shared", WARNING, \
       "have that program leave the port alone: it may take responses that are not its own") \
