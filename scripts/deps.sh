@@ -7,7 +7,7 @@
 # usage: scripts/deps.sh [demo] [test] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
-#   long    what scripts/test.sh --long uses on top: analysis of the sources
+#   long    what scripts/test.sh --long uses on top: analysis of the sources, coverage
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
 set -u
@@ -31,7 +31,8 @@ for group in "$@"; do
 			packages+=(libqmi-glib-dev libqmi-utils)
 		;;
 	long)
-		packages+=(clang cppcheck)
+		packages+=(clang cppcheck gcovr)
+		! apt-cache show frama-c-base >/dev/null 2>&1 || packages+=(frama-c-base)
 		;;
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
