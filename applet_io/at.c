@@ -253,12 +253,14 @@ void at_port_end(struct at_port *port)
     (void)tcsetattr(port->fd, TCSANOW, &tio);
 }
 
-/* More bytes into pending. */
+/* More bytes into pending, where none is left to look at. */
 static enum iotsafe_err fill(struct at_port *port, deadline_t deadline)
 {
     struct pollfd pfd = { .fd = port->fd, .events = POLLIN };
     ssize_t n;
 
+    port->at = port->n_pending = 0;
+    explicit_bzero(port->pending, sizeof(port->pending)); /* at_port_wipe() sees the new ones */
     for (;;) {
         int ready = poll(&pfd, 1, deadline_left_ms(deadline));
 
@@ -272,7 +274,6 @@ static enum iotsafe_err fill(struct at_port *port, deadline_t deadline)
         if (n <= 0)
             return IOTSAFE_ERR_TRANSPORT;
         port->n_pending = (size_t)n;
-        port->at = 0;
         port->heard = true;
         return IOTSAFE_OK;
     }
@@ -299,19 +300,21 @@ static enum iotsafe_err next_line(struct at_port *port, deadline_t deadline)
     for (;;) {
         char c;
 
-        if (port->at == port->n_pending) {
-            enum iotsafe_err err = late ? IOTSAFE_ERR_TIMEOUT : fill(port, deadline);
+        if (port->at >= port->n_pending) {
+            enum iotsafe_err err;
 
-            late = deadline_left_ms(deadline) == 0;
-
+            if (late)
+                return IOTSAFE_ERR_TIMEOUT;
+            err = fill(port, deadline);
             if (err != IOTSAFE_OK)
                 return err;
+            late = deadline_left_ms(deadline) == 0;
         }
         c = (char)port->pending[port->at++];
         if (c == '\r' || c == '\n') {
             if (end_line(port))
                 return IOTSAFE_OK;
-        } else if (port->len == AT_LINE_MAX) {
+        } else if (port->len >= AT_LINE_MAX) {
             port->overlong = true;
         } else if (c != '\0' && (port->len != 0 || c != ' ')) {
             port->line[port->len++] = c;
@@ -400,7 +403,7 @@ static bool is_information(const char *line, const char *prefix)
 /* True when the time is over and nothing read before is left to look at. */
 static bool late_for_next(const struct at_port *port, deadline_t deadline)
 {
-    return port->at == port->n_pending && deadline_left_ms(deadline) == 0;
+    return port->at >= port->n_pending && deadline_left_ms(deadline) == 0;
 }
 
 /* The information line of a command. Two that differ: one of them is not ours. */

@@ -138,7 +138,7 @@ static bool read_length(const struct tlv_reader *r, size_t *ret_head, size_t *re
         ber = r->in[2];
     } else if (raw == 0x82 && r->len >= 4) {
         ber_head = 4;
-        ber = (size_t)(r->in[2] << 8 | r->in[3]);
+        ber = (size_t)r->in[2] * 256 + r->in[3];
     } else {
         return fits(r, 2, raw);
     }

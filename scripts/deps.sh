@@ -7,7 +7,7 @@
 # usage: scripts/deps.sh [demo] [test] [programs] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
-#   long    what scripts/test.sh --long uses on top: analysis of the sources
+#   long    what scripts/test.sh --long uses on top: analysis of the sources, coverage
 #   programs  the programs of docs/applications.md that `test` does not have
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
@@ -35,7 +35,8 @@ for group in "$@"; do
 		! apt-cache show openssl-provider-fips >/dev/null 2>&1 || packages+=(openssl-provider-fips)
 		;;
 	long)
-		packages+=(clang cppcheck)
+		packages+=(clang cppcheck gcovr)
+		! apt-cache show frama-c-base >/dev/null 2>&1 || packages+=(frama-c-base)
 		;;
 	programs)
 		packages+=(

@@ -20,7 +20,8 @@ usage: scripts/test.sh [OPTION...]
   --long          run the tests line, together and bridge with their full counts (1000
                   faults of each kind, 500 agreements), then the suites with programs
                   and daemons three times more, while stress-ng keeps four CPUs busy,
-                  all stock programs, and the static analysis of scripts/analyze.sh
+                  all stock programs, the static analysis of scripts/analyze.sh, and
+                  the proofs of scripts/proof.sh (Debian 12)
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -167,6 +168,7 @@ run_long() {
 
 run_analysis() {
 	check 'static analysis' nice scripts/analyze.sh
+	check 'proofs' nice scripts/proof.sh
 }
 
 # The committed vectors are those that the committed generator makes.

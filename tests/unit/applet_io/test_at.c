@@ -51,6 +51,26 @@ Test(at, classifies_final_result_codes)
     }
 }
 
+/* A response may hold a secret. It comes in two reads, and the second one is short. */
+Test(at, wipes_what_it_has_looked_at)
+{
+    char response[300 + sizeof("\r\nOK\r\n")], line[AT_LINE_MAX + 1];
+    struct at_port port;
+    int failure, fds[2];
+
+    memset(response, 'S', 300);
+    strcpy(response + 300, "\r\nOK\r\n");
+    cr_assert_eq(pipe(fds), 0);
+    cr_assert_eq(write(fds[1], response, strlen(response)), (ssize_t)strlen(response));
+    at_port_init(&port, fds[0]);
+    cr_assert_eq(at_command(&port, NULL, NULL, line, &failure, deadline_in(10000)), IOTSAFE_OK);
+    at_port_wipe(&port);
+    cr_expect_null(memchr(port.pending, 'S', sizeof(port.pending)));
+    cr_expect_null(memchr(port.line, 'S', sizeof(port.line)));
+    close(fds[0]);
+    close(fds[1]);
+}
+
 Test(at, takes_apdus_in_all_spellings)
 {
     static const struct {
