@@ -4,11 +4,13 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [demo] [test] [programs] [long] [chroot] [arm64] [armhf] [s390x]
+# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
 #   long    what scripts/test.sh --long uses on top: analysis of the sources, coverage
 #   programs  the programs of docs/applications.md that `test` does not have
+#   others  programs that exclude some of `programs`
+#   --exchange  what excludes them is removed; else they are left out
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
 set -u
@@ -17,8 +19,11 @@ packages=(
 	meson ninja-build pkg-config gcc libc6-dev libssl-dev openssl libpcsclite-dev
 	libjansson-dev
 )
+# Else nothing is removed for what is installed.
+keep=(--no-remove)
 for group in "$@"; do
 	case $group in
+	--exchange) keep=() ;;
 	demo) packages+=(mosquitto mosquitto-clients) ;;
 	test)
 		packages+=(
@@ -40,19 +45,20 @@ for group in "$@"; do
 		;;
 	programs)
 		packages+=(
-			apache2 apparmor coturn cpio dovecot-imapd eapoltest freeradius hostapd kamailio-tls-modules
-			libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd lighttpd-mod-openssl
-			mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli postfix
-			python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks swupdate
-			unbound vsftpd
+			apache2 apparmor bind9 coturn cpio dovecot-imapd eapoltest freeradius hostapd
+			kamailio-tls-modules libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd
+			lighttpd-mod-openssl mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli
+			postfix python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks
+			swupdate unbound vsftpd
 		)
 		;;
+	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [demo] [test] [programs] [long] [chroot] [arm64] [armhf] [s390x]" >&2
+		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x]" >&2
 		exit 2
 		;;
 	esac
@@ -103,8 +109,7 @@ known_here() {
 		! apt-cache show "$package" >/dev/null 2>&1 || echo "$package"
 	done
 }
-# Nothing is removed for it: programs exclude each other, as one mail server another.
-install=(install --no-install-recommends --no-remove)
+install=(install --no-install-recommends "${keep[@]}")
 one_by_one() {
 	local package
 	for package; do apt "${install[@]}" "$package"; done

@@ -171,6 +171,15 @@ run_analysis() {
 	check 'proofs' nice scripts/proof.sh
 }
 
+# Programs whose packages exclude others take their place for the time of their test.
+run_other_programs() {
+	local status=0
+	[ "$deps" = no ] || scripts/deps.sh --exchange others
+	run_tests build results-other-programs.json --timeout-multiplier 4 --suite other-programs || status=1
+	[ "$deps" = no ] || scripts/deps.sh --exchange programs
+	return "$status"
+}
+
 # The committed vectors are those that the committed generator makes.
 vectors_are_current() {
 	/usr/bin/python3 tests/data/make_vectors.py | cmp - tests/data/vectors.json
@@ -231,6 +240,11 @@ check 'demo --keep' keeps_a_sim
 
 if [ "$long" = yes ]; then
 	run_long || failed=$((failed + 1))
+fi
+
+if [ "$programs" = yes ]; then
+	title 'programs that exclude others'
+	run_other_programs || failed=$((failed + 1))
 fi
 
 if [ "$sanitize" = yes ]; then

@@ -230,3 +230,10 @@ mail_server() {
 		"SYSTEM:sh $T/smtp.sh"
 	started "$SPAWNED" listening "$2"
 }
+
+# collector VERSION: of messages, which writes what comes into its log; its port is in PORT.
+collector() {
+	pick_port
+	spawn peer-server socat -u "OPENSSL-LISTEN:$PORT,pf=ip4,fork,cert=$PEM/peer.pem,key=$PEM/peer-key.pem,cafile=$PEM/ca.pem,openssl-min-proto-version=TLS$1,openssl-max-proto-version=TLS$1" STDOUT
+	started "$SPAWNED" listening "$PORT"
+}

@@ -3,14 +3,11 @@
 # rsyslog as a client of a collector.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+need socat
 program rsyslog rsyslog-openssl rsyslogd logger
 
-# A collector that writes down what comes.
 client() {
-	pick_port
-	spawn peer-server socat -u "OPENSSL-LISTEN:$PORT,pf=ip4,fork,cert=$PEM/peer.pem,key=$PEM/peer-key.pem,cafile=$PEM/ca.pem,openssl-min-proto-version=TLS$1,openssl-max-proto-version=TLS$1" STDOUT
-	started "$SPAWNED" listening "$PORT" || return 1
-	configuration programs/rsyslog.conf 's,logs.example,127.0.0.1,' "s,6514,$PORT," || return 1
+	collector "$1" && configuration programs/rsyslog.conf 's,logs.example,127.0.0.1,' "s,6514,$PORT," || return 1
 	{
 		echo "module(load=\"imuxsock\" SysSock.Use=\"off\")"
 		echo "input(type=\"imuxsock\" Socket=\"$T/syslog\")"
@@ -22,6 +19,5 @@ client() {
 	matches "$T/peer-server.log" 'hello from rsyslog'
 }
 
-need socat
 runs client '1.2 1.3' 'its own messages' client "$T/rsyslog.log"
 done_testing
