@@ -84,7 +84,7 @@ bad_settings() {
 	refused 1 'carrier-pigeon' iotsafe --transport carrier-pigeon:7 list &&
 		refused 1 'nosuch' iotsafe list --sim nosuch &&
 		refused 1 'nosuch' iotsafe cert 'iotsafe://id=01;sim=nosuch' &&
-		refused 1 'IOTSAFE_TIMEOUT_MS' env IOTSAFE_TIMEOUT_MS=soon "$TOOL" list
+		refused 1 'IOTSAFE_TIMEOUT_MS' mod env IOTSAFE_TIMEOUT_MS=soon "$TOOL" list
 }
 
 # ------------------------------------------------------------------ key-ref
@@ -407,9 +407,21 @@ odd_openssl_cnf() {
 	module_env=("OPENSSL_CONF=$T/missing.cnf")
 	run tool sim list || return 1
 	matches "$ERR" "warning: OPENSSL_CONF names $T/missing.cnf" || return 1
-	# shellcheck disable=SC2034 # lib.sh reads it
-	module_env=(OPENSSL_CONF=/dev/null)
-	succeeds tool sim list
+	equal "$(wc -l <"$ERR")" 1 'lines on standard error' || return 1
+	configure
+}
+
+# The tool works without, other programs do not.
+not_activated() {
+	local cnf=$T/without.cnf
+	printf 'openssl_conf = init\n[init]\nproviders = p\n[p]\ndefault = d\n[d]\nactivate = 1\n' >"$cnf"
+	for cnf in "$cnf" /dev/null; do
+		module_env=("OPENSSL_CONF=$cnf")
+		run tool sim --json list && equal "$(wc -l <"$ERR")" 1 'lines on standard error' &&
+			matches "$ERR" "^iotsafe: warning: $cnf does not activate iotsafe: " && json 'len(d) > 5' || return 1
+		succeeds iotsafe --version && succeeds iotsafe list --help || return 1
+	done
+	configure
 }
 
 # -------------------------------------------------------------- the manuals
@@ -465,6 +477,7 @@ it 'output that cannot be written: exit status 1' write_failures
 it 'no device becomes standard output' all_descriptors_closed
 it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
+it 'openssl.cnf without the provider is warned about' not_activated
 it 'iotsafe(1) has all commands and options' manual_names_everything
 it 'manual pages are clean' manuals_are_clean
 done_testing
