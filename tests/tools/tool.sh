@@ -91,7 +91,8 @@ bad_settings() {
 
 reference_without_sim() {
 	succeeds nocard key-ref --no-pubkey "$key" || return 1
-	equal "$(head -n 1 "$OUT")" '-----BEGIN IOTSAFE KEY REFERENCE-----' || return 1
+	equal "$(sed -n 3p "$OUT")" '-----BEGIN IOTSAFE KEY REFERENCE-----' || return 1
+	head -n 2 "$OUT" | grep -q 'provider iotsafe.*provider-iotsafe(7)' || return 1
 	equal "$(tail -n 1 "$OUT")" '-----END IOTSAFE KEY REFERENCE-----' || return 1
 	cp "$OUT" "$T/bare.pem"
 	run openssl asn1parse -in "$T/bare.pem" || return 1
@@ -152,6 +153,26 @@ reference_json() {
 		equal "$(json 'd["uri"]')" "$key;type=private" &&
 		succeeds nocard --json key-ref --cert "$T/x.pem" iotsafe://id=01 &&
 		json 'd["has_public_key"]' && json 'd["pem"]' | cmp - "$T/first.pem"
+}
+
+# --out: a file for its owner alone, whole or not at all; what is no file is left alone.
+reference_in_file() {
+	mkdir "$T/ref" && echo old >"$T/ref/old.pem" && chmod 644 "$T/ref/old.pem" &&
+		ln -s old.pem "$T/ref/link.pem" && mkfifo "$T/ref/pipe" || return 1
+	succeeds nocard key-ref --no-pubkey "$key" && cp "$OUT" "$T/ref.pem" || return 1
+	local file
+	for file in new.pem old.pem link.pem; do
+		succeeds nocard key-ref --no-pubkey --out "$T/ref/$file" "$key" &&
+			equal "$(wc -c <"$OUT")" 0 'bytes on standard output' && cmp "$T/ref/$file" "$T/ref.pem" &&
+			equal "$(stat -Lc %a "$T/ref/$file")" 600 mode || return 1
+	done
+	[ -L "$T/ref/link.pem" ] || return 1
+	succeeds nocard key-ref --no-pubkey --json --out "$T/ref/new.pem" "$key" && json 'd["pem"]' | cmp - "$T/ref.pem" &&
+		refused 1 'ref/pipe: not a regular file' nocard key-ref --no-pubkey --out "$T/ref/pipe" "$key" &&
+		refused 1 'cannot write .*nodir/x: No such file' nocard key-ref --no-pubkey --out "$T/nodir/x" "$key" &&
+		refused 1 'ref/old.pem/x: Not a directory' nocard key-ref --no-pubkey --out "$T/ref/old.pem/x" "$key" &&
+		refused 1 'nowhere' nocard key-ref --out "$T/ref/never.pem" "$key" || return 1
+	equal "$(ls "$T/ref" | tr '\n' ' ')" 'link.pem new.pem old.pem pipe ' 'files'
 }
 
 reference_from_sim() {
@@ -459,6 +480,7 @@ it 'key-ref: the URI in the file is canonical' reference_has_one_form
 it 'key-ref: public key from a file, without SIM' reference_from_files
 it 'key-ref: files of no use' reference_from_bad_files
 it 'key-ref: JSON' reference_json
+it 'key-ref: to a file' reference_in_file
 it 'a software SIM runs' prepare
 it 'info' info_tells
 it 'list' list_shows
