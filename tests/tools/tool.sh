@@ -447,15 +447,7 @@ not_activated() {
 
 # -------------------------------------------------------------- the manuals
 
-manual_names_everything() {
-	local command option page=$E2E_SOURCE/docs/iotsafe.1
-	for command in "${COMMANDS[@]}"; do
-		matches "$page" "Cm $command( |\$)" || return 1
-		iotsafe "$command" --help | grep -oE '^  --[a-z-]+' | while read -r option; do
-			matches "$page" "Fl -${option#--}( |\$)" || exit 1
-		done || return 1
-	done
-}
+pages_agree_with_programs() { run "$E2E_SOURCE/scripts/check_pages.py" "$E2E_BUILD" || { cat "$OUT"; return 1; }; }
 
 manuals_are_clean() {
 	local page
@@ -500,6 +492,6 @@ it 'no device becomes standard output' all_descriptors_closed
 it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
 it 'openssl.cnf without the provider is warned about' not_activated
-it 'iotsafe(1) has all commands and options' manual_names_everything
+it 'manual pages have all commands, options and settings, and no others' pages_agree_with_programs
 it 'manual pages are clean' manuals_are_clean
 done_testing
