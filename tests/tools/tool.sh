@@ -445,6 +445,46 @@ not_activated() {
 	configure
 }
 
+# --------------------------------------------------------------- completion
+
+# completed WORD...: what bash offers for the last of these words of a command line.
+completed() {
+	bash -c '. "$1" && shift && COMP_WORDS=("$@") && COMP_CWORD=$(($# - 1)) && _iotsafe && printf "%s\n" "${COMPREPLY[@]}"' \
+		- "$E2E_SOURCE/conf/completions/iotsafe.bash" "$TOOL" "$@"
+}
+
+completes_in_bash() {
+	local command
+	equal "$(completed '' | grep -v '^--')" "$("$TOOL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" 'commands' ||
+		return 1
+	for command in "${COMMANDS[@]}"; do
+		completed '' | grep -qxF "$command" || return 1
+		equal "$(completed "$command" --)" "$("$TOOL" "$command" --help | grep -oE '^  --[a-z-]+' | tr -d ' ')" options ||
+			return 1
+	done
+	equal "$(completed key-ref --n)" --no-pubkey && equal "$(completed --transport at: --json ver)" verify &&
+		equal "$(completed sign --digest SHA-3)" SHA-384 && equal "$(completed list --sim '')" '' &&
+		equal "$(completed cert iots)" iotsafe:// || return 1
+	mkdir "$T/words" && : >"$T/words/cert.pem" &&
+		equal "$(completed key-ref --cert "$T/words/c")" "$T/words/cert.pem" &&
+		equal "$(completed sign iotsafe://id=01 "$T/words/")" "$T/words/cert.pem"
+}
+
+# Its own words, called without the machinery of an interactive zsh.
+completes_in_zsh() {
+	have zsh || return 77
+	zsh -fc 'compadd() { shift; print -l -- "$@"; }; _files() { print FILES; }
+		complete_words() { local -a words=("$@"); local CURRENT=$#; . '"$E2E_SOURCE"'/conf/completions/_iotsafe; }
+		for line in "" "key-ref --" "sign --digest " "key-ref --cert " "cert "; do
+			print "[$line]"; complete_words '"$TOOL"' "${(@s: :)line}"
+		done' >"$OUT" 2>"$ERR" || return 1
+	equal "$(wc -c <"$ERR")" 0 'bytes on standard error' || return 1
+	equal "$(sed -n '/^\[\]/,/^\[key-ref --\]/p' "$OUT" | grep -v '^[[-]')" \
+		"$("$TOOL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" commands &&
+		matches "$OUT" '^--no-pubkey$' && matches "$OUT" '^SHA-384$' && matches "$OUT" '^FILES$' &&
+		matches "$OUT" '^iotsafe://$'
+}
+
 # -------------------------------------------------------------- the manuals
 
 pages_agree_with_programs() { run "$E2E_SOURCE/scripts/check_pages.py" "$E2E_BUILD" || { cat "$OUT"; return 1; }; }
@@ -493,5 +533,7 @@ it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
 it 'openssl.cnf without the provider is warned about' not_activated
 it 'manual pages have all commands, options and settings, and no others' pages_agree_with_programs
+it 'completion in bash' completes_in_bash
+it 'completion in zsh' completes_in_zsh
 it 'manual pages are clean' manuals_are_clean
 done_testing
