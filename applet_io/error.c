@@ -64,41 +64,49 @@ const char *error_sw_meaning(uint16_t sw)
     return "unknown status word";
 }
 
+/* Many programs show nothing but this: what is wrong, then the way out, if there is one. No
+ * colon: OpenSSL puts them between the parts of an error. */
 static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_OK] = "success",
     [IOTSAFE_ERR_ARGUMENT] = "invalid argument",
     [IOTSAFE_ERR_MEMORY] = "out of memory",
-    [IOTSAFE_ERR_CONFIG] = "bad configuration value",
-    [IOTSAFE_ERR_URI] = "malformed object URI",
-    [IOTSAFE_ERR_TIMEOUT] = "timeout",
-    [IOTSAFE_ERR_LOCK] = "device lock not available",
-    [IOTSAFE_ERR_NO_SERVICE] = "pcscd, modem port or SIM socket not reachable",
-    [IOTSAFE_ERR_NO_READER] = "no card reader",
-    [IOTSAFE_ERR_NO_CARD] = "no SIM in the reader",
-    [IOTSAFE_ERR_NO_CHANNEL] = "no logical channel free",
-    [IOTSAFE_ERR_NO_APPLET] = "no IoT SAFE applet on the card",
-    [IOTSAFE_ERR_TRANSPORT] = "SIM unreachable",
-    [IOTSAFE_ERR_PROTOCOL] = "malformed response from the card",
-    [IOTSAFE_ERR_SPACE] = "response from the card too large",
-    [IOTSAFE_ERR_NOT_FOUND] = "no such object on the SIM",
-    [IOTSAFE_ERR_AMBIGUOUS] = "several objects fit",
-    [IOTSAFE_ERR_ACCESS] = "access refused by the card",
-    [IOTSAFE_ERR_CONDITIONS] = "conditions of use not satisfied",
-    [IOTSAFE_ERR_BUSY] = "applet busy with remote administration",
-    [IOTSAFE_ERR_CHANGED] = "object changed by remote administration",
+    [IOTSAFE_ERR_CONFIG] = "bad configuration value; correct it in openssl.cnf or the environment",
+    [IOTSAFE_ERR_URI] = "malformed object URI; iotsafe-uri(7) tells its form",
+    [IOTSAFE_ERR_TIMEOUT] = "timeout; the SIM is dead, busy or slow, or timeout-ms too short",
+    [IOTSAFE_ERR_LOCK] =
+        "device lock not available; join the group iotsafe, or see who uses the SIM",
+    [IOTSAFE_ERR_NO_SERVICE] = "pcscd, modem port or SIM socket not reachable; start it, and see "
+                               "that this user may open it",
+    [IOTSAFE_ERR_NO_READER] = "no card reader; connect one, or set transport",
+    [IOTSAFE_ERR_NO_CARD] = "no SIM in the reader; insert the SIM",
+    [IOTSAFE_ERR_NO_CHANNEL] =
+        "no logical channel free; end other programs that use the SIM, or reset it",
+    [IOTSAFE_ERR_NO_APPLET] = "no IoT SAFE applet on the card; insert another SIM, or set aid",
+    [IOTSAFE_ERR_TRANSPORT] = "SIM unreachable; check the reader, the modem or the bridge",
+    [IOTSAFE_ERR_PROTOCOL] = "malformed response from the card; set trace to see it",
+    [IOTSAFE_ERR_SPACE] = "response from the card too large; set trace to see it",
+    [IOTSAFE_ERR_NOT_FOUND] = "no such object on the SIM; 'iotsafe list' shows all",
+    [IOTSAFE_ERR_AMBIGUOUS] = "several objects fit; name one by its id, as 'iotsafe list' shows it",
+    [IOTSAFE_ERR_ACCESS] = "access refused by the card; the issuer of the SIM decides about it",
+    [IOTSAFE_ERR_CONDITIONS] = "conditions of use not satisfied; see with 'iotsafe list' what the "
+                               "key may do and whether it is active",
+    [IOTSAFE_ERR_BUSY] = "applet busy with remote administration; try again later",
+    [IOTSAFE_ERR_CHANGED] = "object changed by remote administration; load it again",
     [IOTSAFE_ERR_DATA] = "command data refused by the card",
-    [IOTSAFE_ERR_UNSUPPORTED] = "not supported by the applet",
+    [IOTSAFE_ERR_UNSUPPORTED] = "not supported by the applet; 'iotsafe info' shows what is",
     [IOTSAFE_ERR_LENGTH] = "wrong length",
     [IOTSAFE_ERR_CLASS] = "class byte not supported",
-    [IOTSAFE_ERR_CHANNEL_LOST] = "logical channel lost",
-    [IOTSAFE_ERR_SIGNATURE] = "signature does not match the public key",
+    [IOTSAFE_ERR_CHANNEL_LOST] = "logical channel lost; try again",
+    [IOTSAFE_ERR_SIGNATURE] = "signature does not match the public key; after a change of SIM or "
+                              "key, renew key reference and certificate",
     [IOTSAFE_ERR_CARD] = "the SIM reports an error",
-    [IOTSAFE_ERR_KEY] = "unusable key",
-    [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file",
-    [IOTSAFE_ERR_DIGEST] = "digest not supported",
-    [IOTSAFE_ERR_DAMAGED] = "response damaged on its way",
-    [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file",
-    [IOTSAFE_ERR_OUTCOME] = "the outcome of a key generation is not known",
+    [IOTSAFE_ERR_KEY] = "unusable key; wrong type, or not the key that was loaded",
+    [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file; 'iotsafe list' shows the files",
+    [IOTSAFE_ERR_DIGEST] = "digest not supported; take SHA-256, SHA-384 or SHA-512",
+    [IOTSAFE_ERR_DAMAGED] = "response damaged on its way; check the line to the modem, try again",
+    [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file; write it again with 'iotsafe key-ref'",
+    [IOTSAFE_ERR_OUTCOME] =
+        "the outcome of a key generation is not known; see with 'iotsafe pubkey' what is there",
 };
 
 bool iotsafe_err_is_refusal(enum iotsafe_err err)

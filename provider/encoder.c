@@ -218,6 +218,7 @@ static int write_reference(BIO *out, struct isprov_key *key)
         spki_len = i2d_PUBKEY(pub->pkey, &spki);
     good = spki_len >= 0
            && isprov_keyref_encode(isprov_key_name(key).text, spki, (size_t)spki_len, &der, &len)
+           && BIO_puts(out, ISPROV_KEYREF_PREAMBLE) > 0
            && PEM_write_bio(out, ISPROV_KEYREF_PEM_LABEL, "", der, (long)len) > 0;
     OPENSSL_free(spki);
     OPENSSL_free(der);

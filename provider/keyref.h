@@ -17,6 +17,12 @@
 
 #define ISPROV_KEYREF_PEM_LABEL "IOTSAFE KEY REFERENCE"
 
+/** Text in front of the PEM, which every reader of PEM steps over: whoever finds the file
+ *  shall know what it is. No dashes in a row, no colon. */
+#define ISPROV_KEYREF_PREAMBLE                                                                    \
+    "Stands for a private key that a SIM holds; nothing in here is secret. Programs read it by\n" \
+    "OpenSSL's provider iotsafe, which openssl.cnf has to activate, see provider-iotsafe(7).\n"
+
 /** Largest DER that is accepted, in bytes: a URI of IOTSAFE_URI_MAX and an
  *  RSA-2048 key take less than half of it. */
 #define ISPROV_KEYREF_MAX 2048

@@ -17,13 +17,13 @@ static const struct command_option options[] = {
     [OPTION_NO_PUBKEY] = { "no-pubkey", NULL, "leave the public key out" },
     [OPTION_CERT] = { "cert", "FILE", "take the public key from a certificate (PEM or DER)" },
     [OPTION_PUBKEY] = { "pubkey", "FILE", "take it from a public key (PEM or DER)" },
-    [OPTION_OUT] = { "out", "FILE", "write it to a file of mode 0600, replaced at once" },
+    [OPTION_OUT] = { "out", "FILE", "write it to a file, mode 0600, instead of standard output" },
     { .name = NULL },
 };
 
 #define HINT " (--cert FILE, --pubkey FILE and --no-pubkey make a reference without asking the SIM)"
 
-/* At most one of the three options. */
+/* At most one of the three that say where the public key is from. */
 static bool check_options(const struct args *args)
 {
     int n = 0;
@@ -84,21 +84,11 @@ static json_t *reference_json(const char *uri, const unsigned char *spki, BIO *p
     return json;
 }
 
-/* Text in front of a PEM block is stepped over by all that read PEM. */
-static bool write_text(BIO *pem, const char *uri)
-{
-    return BIO_printf(pem,
-                      "Stands for the private key %s, which never leaves its SIM.\n"
-                      "Nothing in here is secret. Programs need the OpenSSL provider iotsafe to "
-                      "use it.\n",
-                      uri)
-           > 0;
-}
-
 static enum tool_status print_reference(const struct tool *tool, const struct args *args,
                                         const struct iotsafe_uri *uri, const unsigned char *spki,
                                         size_t spki_len)
 {
+    const char *out = args->option[OPTION_OUT];
     char text[IOTSAFE_URI_MAX];
     unsigned char *der = NULL;
     size_t der_len = 0;
@@ -107,16 +97,16 @@ static enum tool_status print_reference(const struct tool *tool, const struct ar
 
     iotsafe_uri_format(uri, text);
     if (pem == NULL || !isprov_keyref_encode(text, spki, spki_len, &der, &der_len)
-        || !write_text(pem, text)
+        || BIO_puts(pem, ISPROV_KEYREF_PREAMBLE) <= 0
         || PEM_write_bio(pem, ISPROV_KEYREF_PEM_LABEL, "", der, (long)der_len) <= 0) {
         report_error("key-ref: out of memory");
         good = false;
-    } else if (args->option[OPTION_OUT] != NULL && !output_to_file(pem, args->option[OPTION_OUT])) {
-        good = false;
-    } else if (tool->json) {
-        good = output_json(reference_json(text, spki, pem));
-    } else if (args->option[OPTION_OUT] == NULL) {
-        output_bio(pem);
+    } else {
+        good = out == NULL || output_file(out, pem);
+        if (good && tool->json)
+            good = output_json(reference_json(text, spki, pem));
+        else if (good && out == NULL)
+            output_bio(pem);
     }
     OPENSSL_free(der);
     BIO_free(pem);
@@ -149,8 +139,8 @@ const struct command command_key_ref = {
     .summary = "print a key-reference file for a private key (PEM)",
     .details = "Prints a file that stands for the private key on the SIM wherever a program wants\n"
                "a PEM file. It holds the URI and the public key, nothing secret. With the public\n"
-               "key in it, programs load it without the SIM. Given one of the options, key-ref\n"
-               "does not need the SIM either.",
+               "key in it, programs load it without the SIM. Given --no-pubkey, --cert or\n"
+               "--pubkey, key-ref does not need the SIM either.",
     .operands_min = 1,
     .operands_max = 1,
     .options = options,

@@ -21,20 +21,32 @@ static void warn_about_config(const char *path)
                    why.text);
 }
 
+/* The provider in here works without: what works here would fail elsewhere. */
+static void check_activated(OSSL_LIB_CTX *libctx, const char *path)
+{
+    if (!OSSL_PROVIDER_available(libctx, "iotsafe"))
+        report_warning("%s does not activate iotsafe: other programs do not find keys on the SIM, "
+                       "and settings there do not count; see provider-iotsafe(7)",
+                       path);
+}
+
 /* Loads openssl.cnf as libcrypto does for every program, but looks at the result.
- * If it activates our provider, that happens here, with the settings in it. */
+ * If it activates our provider, that happens here, with the settings in it. At most
+ * one warning. */
 static void load_config(OSSL_LIB_CTX *libctx, bool quiet)
 {
     char *path = CONF_get1_default_config_file();
+    bool exists = path != NULL && path[0] != '\0' && access(path, F_OK) == 0;
+    bool loaded = !exists || CONF_modules_load_file_ex(libctx, path, NULL, 0) > 0;
 
-    if (path != NULL && path[0] != '\0') {
-        if (access(path, F_OK) == 0) {
-            if (CONF_modules_load_file_ex(libctx, path, NULL, 0) <= 0 && !quiet)
-                warn_about_config(path);
-        } else if (getenv("OPENSSL_CONF") != NULL && !quiet) {
-            report_warning("OPENSSL_CONF names %s, which does not exist", path);
-        }
-    }
+    if (quiet)
+        ; /* the command itself says what is wrong */
+    else if (!loaded)
+        warn_about_config(path);
+    else if (!exists && path != NULL && path[0] != '\0' && getenv("OPENSSL_CONF") != NULL)
+        report_warning("OPENSSL_CONF names %s, which does not exist", path);
+    else
+        check_activated(libctx, path != NULL && path[0] != '\0' ? path : "openssl.cnf");
     ERR_clear_error();
     OPENSSL_free(path);
 }

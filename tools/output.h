@@ -26,12 +26,12 @@ void output_bytes(const void *bytes, size_t len);
 void output_bio(BIO *bio);
 
 /**
- * All of a memory BIO to a file that only its owner may read: mode 0600. A regular file
- * that is there is replaced at once when all is written, by one of the same owner and
- * group if we may; a symbolic link stays one. Anything else, as a pipe, is written to.
- * @return false after an error was reported; the old file is untouched then
+ * A file with all of a memory BIO, mode 0600, in the place of what is there: whoever
+ * reads it meanwhile gets the old file or the new one, never a part. Behind a symbolic
+ * link the file that it leads to is replaced.
+ * @return false after an error was reported; what was there is left alone then
  */
-bool output_to_file(BIO *bio, const char *path);
+bool output_file(const char *path, BIO *bio);
 
 /** Indented JSON and a newline, in ASCII. Takes over the reference; NULL, from
  *  a failed allocation on the way, is reported.

@@ -37,8 +37,8 @@ struct tool {
 /**
  * Make the context: read openssl.cnf (OPENSSL_CONF or the built-in path) as
  * any program does, then make sure that `default` and `iotsafe` are active.
- * A missing or broken openssl.cnf is no failure; a broken one is warned about.
- * No card is touched.
+ * A missing or broken openssl.cnf is no failure; a broken one, or one that leaves the provider out,
+ * is warned about. No card is touched.
  *
  * @param tool  all zero but for `json` and `quiet`
  * @return false after an error was reported

@@ -436,7 +436,8 @@ Test(decoder, a_file_through_the_store_works_as_well)
 Test(decoder, cut_off_anywhere_it_is_an_error_that_reaches_the_program)
 {
     char *pem = good_reference();
-    const size_t begin = strlen("-----BEGIN " ISPROV_KEYREF_PEM_LABEL "-----\n");
+    const size_t begin = strlen(ISPROV_KEYREF_PREAMBLE "-----BEGIN " ISPROV_KEYREF_PEM_LABEL
+                                                       "-----\n");
     const size_t whole = strlen(pem) - strlen("\n");
 
     for (size_t n = 0; n < whole; n++) {

@@ -452,8 +452,7 @@ odd_settings() {
 	printf '%s\n' '[openssl_init]' 'alg_section = properties' '[properties]' \
 		'default_properties = ?fips=yes' >>"$T/openssl.cnf"
 	use_all_commands || return 1
-	# shellcheck disable=SC2034 # lib.sh reads it
-	module_env=("OPENSSL_MODULES=$MODULES")
+	configure
 }
 
 use_all_commands() {

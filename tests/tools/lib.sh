@@ -12,6 +12,8 @@ COMMANDS=(info list cert pubkey key-ref file random keygen put-key sign verify
 key='iotsafe://label=client-key'
 nowhere=socket:$T/nowhere/sim.sock
 
+configure # else the tool would warn at each run
+
 iotsafe() { mod "$TOOL" "$@"; }
 # nocard COMMAND...: where there is no SIM at all.
 nocard() { mod env IOTSAFE_TIMEOUT_MS=300 "$TOOL" --transport "$nowhere" "$@"; }

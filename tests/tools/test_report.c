@@ -85,5 +85,5 @@ Test(report, a_silent_library_error_gets_its_name, .init = cr_redirect_stderr)
 
     report_library("list", IOTSAFE_ERR_NO_CARD, &op);
     fflush(stderr);
-    cr_expect_stderr_eq_str("iotsafe: list: no SIM in the reader\n");
+    cr_expect_stderr_eq_str("iotsafe: list: no SIM in the reader; insert the SIM\n");
 }

@@ -84,15 +84,15 @@ bad_settings() {
 	refused 1 'carrier-pigeon' iotsafe --transport carrier-pigeon:7 list &&
 		refused 1 'nosuch' iotsafe list --sim nosuch &&
 		refused 1 'nosuch' iotsafe cert 'iotsafe://id=01;sim=nosuch' &&
-		refused 1 'IOTSAFE_TIMEOUT_MS' env IOTSAFE_TIMEOUT_MS=soon "$TOOL" list
+		refused 1 'IOTSAFE_TIMEOUT_MS' mod env IOTSAFE_TIMEOUT_MS=soon "$TOOL" list
 }
 
 # ------------------------------------------------------------------ key-ref
 
 reference_without_sim() {
 	succeeds nocard key-ref --no-pubkey "$key" || return 1
-	matches "$OUT" "^Stands for the private key $key;type=private" || return 1
 	equal "$(sed -n 3p "$OUT")" '-----BEGIN IOTSAFE KEY REFERENCE-----' || return 1
+	head -n 2 "$OUT" | grep -q 'provider iotsafe.*provider-iotsafe(7)' || return 1
 	equal "$(tail -n 1 "$OUT")" '-----END IOTSAFE KEY REFERENCE-----' || return 1
 	cp "$OUT" "$T/bare.pem"
 	run openssl asn1parse -in "$T/bare.pem" || return 1
@@ -155,22 +155,27 @@ reference_json() {
 		json 'd["has_public_key"]' && json 'd["pem"]' | cmp - "$T/first.pem"
 }
 
-reference_to_a_file() {
-	succeeds nocard key-ref --no-pubkey "$key" || return 1
-	cp "$OUT" "$T/printed.pem"
-	mkdir "$T/refs" && echo old >"$T/refs/key.pem" && chmod 644 "$T/refs/key.pem" && ln -s key.pem "$T/refs/link.pem" || return 1
-	succeeds nocard key-ref --no-pubkey --out "$T/refs/link.pem" "$key" || return 1
-	equal "$(wc -c <"$OUT")" 0 'bytes on standard output' && cmp "$T/printed.pem" "$T/refs/key.pem" || return 1
-	[ -L "$T/refs/link.pem" ] && equal "$(stat -c %a "$T/refs/key.pem")" 600 mode || return 1
-	succeeds nocard --json key-ref --no-pubkey --out "$T/refs/new.pem" "$key" && json 'd["uri"]' >/dev/null &&
-		cmp "$T/printed.pem" "$T/refs/new.pem" || return 1
-	succeeds nocard key-ref --no-pubkey --out /dev/null "$key" && [ -c /dev/null ] || return 1
-	equal "$(find "$T/refs" | wc -l)" 4 'files' || return 1
-	refused 1 "cannot write $T/nothing/key.pem: No such file" nocard key-ref --no-pubkey --out "$T/nothing/key.pem" "$key" &&
-		refused 1 "cannot write $T/refs: Is a directory" nocard key-ref --no-pubkey --out "$T/refs" "$key" || return 1
-	[ "$(id -u)" -ne 0 ] || {
-		chown nobody "$T/refs/key.pem"
-		succeeds nocard key-ref --no-pubkey --out "$T/refs/key.pem" "$key" && equal "$(stat -c %U "$T/refs/key.pem")" nobody owner
+# --out: a file for its owner alone, whole or not at all; what is no file is left alone.
+reference_in_file() {
+	mkdir "$T/ref" && echo old >"$T/ref/old.pem" && chmod 644 "$T/ref/old.pem" &&
+		ln -s old.pem "$T/ref/link.pem" && mkfifo "$T/ref/pipe" || return 1
+	succeeds nocard key-ref --no-pubkey "$key" && cp "$OUT" "$T/ref.pem" || return 1
+	local file
+	for file in new.pem old.pem link.pem; do
+		succeeds nocard key-ref --no-pubkey --out "$T/ref/$file" "$key" &&
+			equal "$(wc -c <"$OUT")" 0 'bytes on standard output' && cmp "$T/ref/$file" "$T/ref.pem" &&
+			equal "$(stat -Lc %a "$T/ref/$file")" 600 mode || return 1
+	done
+	[ -L "$T/ref/link.pem" ] || return 1
+	succeeds nocard key-ref --no-pubkey --json --out "$T/ref/new.pem" "$key" && json 'd["pem"]' | cmp - "$T/ref.pem" &&
+		refused 1 'ref/pipe: not a regular file' nocard key-ref --no-pubkey --out "$T/ref/pipe" "$key" &&
+		refused 1 'cannot write .*nodir/x: No such file' nocard key-ref --no-pubkey --out "$T/nodir/x" "$key" &&
+		refused 1 'ref/old.pem/x: Not a directory' nocard key-ref --no-pubkey --out "$T/ref/old.pem/x" "$key" &&
+		refused 1 'nowhere' nocard key-ref --out "$T/ref/never.pem" "$key" || return 1
+	equal "$(ls "$T/ref" | tr '\n' ' ')" 'link.pem new.pem old.pem pipe ' 'files' || return 1
+	[ "$(id -u)" -ne 0 ] || { # a service's file stays its own
+		chown nobody "$T/ref/old.pem" && succeeds nocard key-ref --no-pubkey --out "$T/ref/old.pem" "$key" &&
+			equal "$(stat -c %U "$T/ref/old.pem")" nobody owner
 	}
 }
 
@@ -427,22 +432,66 @@ odd_openssl_cnf() {
 	module_env=("OPENSSL_CONF=$T/missing.cnf")
 	run tool sim list || return 1
 	matches "$ERR" "warning: OPENSSL_CONF names $T/missing.cnf" || return 1
-	# shellcheck disable=SC2034 # lib.sh reads it
-	module_env=(OPENSSL_CONF=/dev/null)
-	succeeds tool sim list
+	equal "$(wc -l <"$ERR")" 1 'lines on standard error' || return 1
+	configure
+}
+
+# The tool works without, other programs do not.
+not_activated() {
+	local cnf=$T/without.cnf
+	printf 'openssl_conf = init\n[init]\nproviders = p\n[p]\ndefault = d\n[d]\nactivate = 1\n' >"$cnf"
+	for cnf in "$cnf" /dev/null; do
+		module_env=("OPENSSL_CONF=$cnf")
+		run tool sim --json list && equal "$(wc -l <"$ERR")" 1 'lines on standard error' &&
+			matches "$ERR" "^iotsafe: warning: $cnf does not activate iotsafe: " && json 'len(d) > 5' || return 1
+		succeeds iotsafe --version && succeeds iotsafe list --help || return 1
+	done
+	configure
+}
+
+# --------------------------------------------------------------- completion
+
+# completed WORD...: what bash offers for the last of these words of a command line.
+completed() {
+	bash -c '. "$1" && shift && COMP_WORDS=("$@") && COMP_CWORD=$(($# - 1)) && _iotsafe && printf "%s\n" "${COMPREPLY[@]}"' \
+		- "$E2E_SOURCE/conf/completions/iotsafe.bash" "$TOOL" "$@"
+}
+
+completes_in_bash() {
+	local command
+	equal "$(completed '' | grep -v '^--')" "$("$TOOL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" 'commands' ||
+		return 1
+	for command in "${COMMANDS[@]}"; do
+		completed '' | grep -qxF "$command" || return 1
+		equal "$(completed "$command" --)" "$("$TOOL" "$command" --help | grep -oE '^  --[a-z-]+' | tr -d ' ')" options ||
+			return 1
+	done
+	equal "$(completed key-ref --n)" --no-pubkey && equal "$(completed --transport at: --json ver)" verify &&
+		equal "$(completed sign --digest SHA-3)" SHA-384 && equal "$(completed list --sim '')" '' &&
+		equal "$(completed cert iots)" iotsafe:// || return 1
+	mkdir "$T/words" && : >"$T/words/cert.pem" &&
+		equal "$(completed key-ref --cert "$T/words/c")" "$T/words/cert.pem" &&
+		equal "$(completed sign iotsafe://id=01 "$T/words/")" "$T/words/cert.pem"
+}
+
+# Its own words, called without the machinery of an interactive zsh.
+completes_in_zsh() {
+	have zsh || return 77
+	zsh -fc 'compadd() { shift; print -l -- "$@"; }; _files() { print FILES; }
+		complete_words() { local -a words=("$@"); local CURRENT=$#; . '"$E2E_SOURCE"'/conf/completions/_iotsafe; }
+		for line in "" "key-ref --" "sign --digest " "key-ref --cert " "cert "; do
+			print "[$line]"; complete_words '"$TOOL"' "${(@s: :)line}"
+		done' >"$OUT" 2>"$ERR" || return 1
+	equal "$(wc -c <"$ERR")" 0 'bytes on standard error' || return 1
+	equal "$(sed -n '/^\[\]/,/^\[key-ref --\]/p' "$OUT" | grep -v '^[[-]')" \
+		"$("$TOOL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p')" commands &&
+		matches "$OUT" '^--no-pubkey$' && matches "$OUT" '^SHA-384$' && matches "$OUT" '^FILES$' &&
+		matches "$OUT" '^iotsafe://$'
 }
 
 # -------------------------------------------------------------- the manuals
 
-manual_names_everything() {
-	local command option page=$E2E_SOURCE/docs/iotsafe.1
-	for command in "${COMMANDS[@]}"; do
-		matches "$page" "Cm $command( |\$)" || return 1
-		iotsafe "$command" --help | grep -oE '^  --[a-z-]+' | while read -r option; do
-			matches "$page" "Fl -${option#--}( |\$)" || exit 1
-		done || return 1
-	done
-}
+pages_agree_with_programs() { run "$E2E_SOURCE/scripts/check_pages.py" "$E2E_BUILD" || { cat "$OUT"; return 1; }; }
 
 manuals_are_clean() {
 	local page
@@ -467,7 +516,7 @@ it 'key-ref: the URI in the file is canonical' reference_has_one_form
 it 'key-ref: public key from a file, without SIM' reference_from_files
 it 'key-ref: files of no use' reference_from_bad_files
 it 'key-ref: JSON' reference_json
-it 'key-ref: to a file' reference_to_a_file
+it 'key-ref: to a file' reference_in_file
 it 'a software SIM runs' prepare
 it 'info' info_tells
 it 'list' list_shows
@@ -486,6 +535,9 @@ it 'output that cannot be written: exit status 1' write_failures
 it 'no device becomes standard output' all_descriptors_closed
 it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
-it 'iotsafe(1) has all commands and options' manual_names_everything
+it 'openssl.cnf without the provider is warned about' not_activated
+it 'manual pages have all commands, options and settings, and no others' pages_agree_with_programs
+it 'completion in bash' completes_in_bash
+it 'completion in zsh' completes_in_zsh
 it 'manual pages are clean' manuals_are_clean
 done_testing

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "error.h"
 
@@ -44,6 +45,30 @@ Test(error, every_error_has_a_text_of_its_own)
                               iotsafe_strerror((enum iotsafe_err)b), "errors %d and %d", a, b);
     }
     cr_expect_str_eq(iotsafe_strerror(IOTSAFE_ERR_MAX), "unknown error");
+}
+
+/* curl, nginx and others show the reason alone. */
+Test(error, texts_of_the_users_errors_tell_the_way_out)
+{
+    static const enum iotsafe_err users[] = {
+        IOTSAFE_ERR_CONFIG,     IOTSAFE_ERR_URI,        IOTSAFE_ERR_TIMEOUT,
+        IOTSAFE_ERR_LOCK,       IOTSAFE_ERR_NO_SERVICE, IOTSAFE_ERR_NO_READER,
+        IOTSAFE_ERR_NO_CARD,    IOTSAFE_ERR_NO_CHANNEL, IOTSAFE_ERR_NO_APPLET,
+        IOTSAFE_ERR_TRANSPORT,  IOTSAFE_ERR_NOT_FOUND,  IOTSAFE_ERR_AMBIGUOUS,
+        IOTSAFE_ERR_CONDITIONS, IOTSAFE_ERR_BUSY,       IOTSAFE_ERR_CHANGED,
+        IOTSAFE_ERR_SIGNATURE,  IOTSAFE_ERR_DIGEST,     IOTSAFE_ERR_REFERENCE,
+        IOTSAFE_ERR_OUTCOME,
+    };
+
+    for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+        cr_expect_not_null(strstr(iotsafe_strerror(users[i]), "; "), "%s",
+                           iotsafe_strerror(users[i]));
+    for (int e = 0; e < IOTSAFE_ERR_MAX; e++) {
+        const char *text = iotsafe_strerror((enum iotsafe_err)e);
+
+        cr_expect_null(strchr(text, ':'), "OpenSSL separates by colons: %s", text);
+        cr_expect(strlen(text) <= 110, "too long for a line of a log: %s", text);
+    }
 }
 
 /* After a refusal other objects are tried, after all else the work ends. */
