@@ -4,9 +4,10 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [demo] [test] [chroot] [arm64] [armhf] [s390x]
+# usage: scripts/deps.sh [demo] [test] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
+#   long    what `scripts/test.sh --long` uses on top
 #   chroot  what makes a chroot with another release
 #   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
 set -u
@@ -29,12 +30,13 @@ for group in "$@"; do
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
 			packages+=(libqmi-glib-dev libqmi-utils)
 		;;
+	long) packages+=(valgrind wrk) ;;
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [demo] [test] [chroot] [arm64] [armhf] [s390x]" >&2
+		echo "usage: scripts/deps.sh [demo] [test] [long] [chroot] [arm64] [armhf] [s390x]" >&2
 		exit 2
 		;;
 	esac

@@ -16,8 +16,10 @@ usage: scripts/test.sh [OPTION...]
   --no-deps       do not install packages
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
   --long          run the tests line, together and bridge with their full counts (1000
-                  faults of each kind, 500 agreements), then the suites with programs
-                  and daemons three times more, while stress-ng keeps four CPUs busy
+                  faults of each kind, 500 agreements), the suite `long` (operations
+                  by the hundred thousand, crowds, servers under load), then the suites
+                  with programs and daemons three times more, while stress-ng keeps
+                  four CPUs busy
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -62,7 +64,7 @@ title() { printf '\n=== %s\n' "$*"; }
 finish() {
 	if [ "${#logs[@]}" -gt 0 ]; then
 		title 'figures'
-		scripts/results.py --figures "${logs[0]}"
+		scripts/results.py --figures "${logs[@]}" | awk '!seen[$0]++'
 		title 'failures'
 		scripts/results.py --failures "${logs[@]}"
 		echo
@@ -123,6 +125,12 @@ run_counts() {
 		--num-processes 1 line together bridge
 }
 
+# For meson they are benchmarks: one after another, and not in the ordinary run.
+run_suite_long() {
+	title 'tests that take minutes'
+	run_tests build results-long.json --benchmark --suite long --timeout-multiplier 4
+}
+
 # What talks to daemons and devices, again and again on a machine that has no time for it.
 run_busy() {
 	local round stress status=0
@@ -145,6 +153,7 @@ run_busy() {
 run_long() {
 	local status=0
 	run_counts || status=1
+	run_suite_long || status=1
 	run_busy || status=1
 	return "$status"
 }
@@ -175,6 +184,7 @@ fuzz_all() {
 }
 
 [ "$deps" = no ] || scripts/deps.sh test ${chroots:+chroot} "${cross[@]}"
+[ "$deps" = no ] || [ "$long" = no ] || scripts/deps.sh long
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
 
