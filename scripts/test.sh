@@ -131,6 +131,14 @@ run_suite_long() {
 	run_tests build results-long.json --benchmark --suite long --timeout-multiplier 4
 }
 
+# Races are for programs of our own: a stock program has no sanitizer in it.
+run_threads() {
+	check 'build with the thread sanitizer' build build-tsan "${common[@]}" \
+		-Db_sanitize=thread -Db_lundef=false || return 1
+	title 'threads, with the thread sanitizer'
+	run_tests build-tsan results.json --benchmark --timeout-multiplier 4 long-threads
+}
+
 # What talks to daemons and devices, again and again on a machine that has no time for it.
 run_busy() {
 	local round stress status=0
@@ -154,6 +162,7 @@ run_long() {
 	local status=0
 	run_counts || status=1
 	run_suite_long || status=1
+	run_threads || status=1
 	run_busy || status=1
 	return "$status"
 }

@@ -5,7 +5,11 @@
  * noted; at the end it must have no more of either. Plain libcrypto and libssl, and the
  * operator's side of iotsafe-softsim(1).
  *
- * usage: soak COUNT ADMIN-SOCKET CA-FILE
+ * With -t so many threads share the operations and the keys. The faults of one then meet
+ * others too: an operation may be refused, but never give a wrong result; once the threads
+ * have ended each operation is good again.
+ *
+ * usage: soak [-t THREADS] COUNT ADMIN-SOCKET CA-FILE
  */
 #include <dirent.h>
 #include <openssl/err.h>
@@ -14,6 +18,8 @@
 #include <openssl/ssl.h>
 #include <openssl/store.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +35,7 @@
 #define SIGNER "iotsafe://label=client-key;type=private"
 #define PAIR "iotsafe://label=spare-1;type=private"
 #define CERT "iotsafe://label=client-cert;type=cert"
+#define THREADS_MAX 64
 #define GROWTH_MAX_KB \
     512 /* the allocator's own unrest; a leak of 16 bytes an operation is 2.7 MB */
 
@@ -37,6 +44,9 @@ static EVP_PKEY *signer, *pair;               /* the module's */
 static EVP_PKEY *signer_public, *pair_public; /* in software */
 static X509_STORE *trusted;
 static FILE *admin;
+static pthread_mutex_t admin_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool in_threads; /* somebody else's fault may meet an operation */
+static int n_objects;
 static const unsigned char text[] = "what is signed";
 
 static void fatal(const char *what)
@@ -63,10 +73,12 @@ static void order(const char *request)
 {
     char reply[4096];
 
+    pthread_mutex_lock(&admin_lock);
     fprintf(admin, "%s\n", request);
     fflush(admin);
     if (fgets(reply, sizeof(reply), admin) == NULL || strstr(reply, "\"ok\":true") == NULL)
         fatal(request);
+    pthread_mutex_unlock(&admin_lock);
 }
 
 /* ------------------------------------------------------------------ the operations */
@@ -146,23 +158,22 @@ static enum outcome sign(void)
 static enum outcome open_key(void)
 {
     EVP_PKEY *key = load(NULL, SIGNER);
-    enum outcome outcome = key == NULL ? REFUSED : EVP_PKEY_eq(key, signer) == 1 ? GOOD : BAD;
+    enum outcome outcome = key == NULL ? REFUSED : GOOD;
 
+    /* perhaps only a signature tells which of the public keys is the right one */
+    if (key != NULL && EVP_PKEY_eq(key, signer) != 1)
+        outcome = ERR_peek_error() != 0 ? REFUSED : BAD;
     EVP_PKEY_free(key);
     return outcome;
 }
 
 static enum outcome list(void)
 {
-    static int n_objects;
     struct found found;
     enum outcome outcome = REFUSED;
 
-    if (look_up(NULL, "iotsafe://", &found)) {
-        if (n_objects == 0)
-            n_objects = found.n;
-        outcome = found.n == n_objects && found.n > 1 ? GOOD : BAD;
-    }
+    if (look_up(NULL, "iotsafe://", &found)) /* it goes on without what the card refuses */
+        outcome = found.n == n_objects ? GOOD : in_threads ? REFUSED : BAD;
     found_free(&found);
     return outcome;
 }
@@ -272,11 +283,14 @@ static enum outcome handshake(void)
 
 /* -------------------------------------------------------------- what is refused */
 
+/* While the card refuses to say what it has, the key may be there; it cannot sign. */
 static enum outcome absent(void)
 {
     EVP_PKEY *key = load(NULL, "iotsafe://label=nobody-has-this;type=private");
-    enum outcome outcome = key == NULL ? GOOD : BAD;
+    enum outcome outcome = GOOD;
 
+    if (key != NULL)
+        outcome = in_threads && sign_with(NULL, key) == REFUSED ? REFUSED : BAD;
     EVP_PKEY_free(key);
     return outcome;
 }
@@ -298,7 +312,7 @@ static enum outcome refused_signature(void)
     order("{\"verb\":\"fault\",\"args\":[\"sw=6982\"],\"options\":{\"count\":\"1000\"}}");
     outcome = sign();
     order("{\"verb\":\"fault\",\"args\":[\"clear\"]}");
-    return outcome == REFUSED ? GOOD : BAD;
+    return outcome == REFUSED || (outcome == GOOD && in_threads) ? GOOD : BAD;
 }
 
 static enum outcome damaged_response(void)
@@ -401,6 +415,8 @@ static double seconds(void)
 
 static void prepare(const char *admin_path, const char *ca)
 {
+    struct found all;
+
     software = OSSL_LIB_CTX_new();
     if (OSSL_PROVIDER_load(software, "default") == NULL)
         fatal("no software");
@@ -412,37 +428,32 @@ static void prepare(const char *admin_path, const char *ca)
     pair = load(NULL, PAIR);
     if (signer == NULL || pair == NULL)
         fatal("no keys");
+    if (look_up(NULL, "iotsafe://", &all))
+        n_objects = all.n;
+    found_free(&all);
     signer_public = public_copy(signer, software);
     pair_public = public_copy(pair, software);
 }
 
-static void run_one(long i)
+static enum outcome run_one(const struct operation *o, long i)
 {
-    const struct operation *o = operation_of(i);
     enum outcome outcome = o->run();
 
-    if (outcome == GOOD) {
-        ERR_clear_error();
-        return;
+    if (outcome != GOOD && !(outcome == REFUSED && in_threads)) {
+        fprintf(stderr, "soak: operation %ld, %s, %s\n", i, o->name,
+                outcome == BAD ? "gave a wrong result" : "was refused");
+        ERR_print_errors_fp(stderr);
+        _exit(1); /* other threads go on until the very end */
     }
-    fprintf(stderr, "soak: operation %ld, %s, %s\n", i, o->name,
-            outcome == BAD ? "gave a wrong result" : "was refused");
-    ERR_print_errors_fp(stderr);
-    exit(1);
+    ERR_clear_error();
+    return outcome;
 }
 
-int main(int argc, char **argv)
+static bool run_alone(long count)
 {
-    const long count = argc == 4 ? strtol(argv[1], NULL, 10) : 0;
     struct holding warm = { 0 }, end;
-    double start;
+    double start = seconds();
 
-    if (count < 10) {
-        fprintf(stderr, "usage: soak COUNT ADMIN-SOCKET CA-FILE\n");
-        return 2;
-    }
-    prepare(argv[2], argv[3]);
-    start = seconds();
     for (long i = 0; i < count; i++) {
         if (i == count / 10)
             warm = holding_now();
@@ -450,13 +461,66 @@ int main(int argc, char **argv)
             printf("%ld\n", i); /* that something happens */
             fflush(stdout);
         }
-        run_one(i);
+        (void)run_one(operation_of(i), i);
     }
     end = holding_now();
     printf("%ld operations, %.0f a second; resident %ld kB, grown by %ld kB; %ld descriptors, "
            "%+ld\n",
            count, (double)count / (seconds() - start), end.resident_kb,
            end.resident_kb - warm.resident_kb, end.descriptors, end.descriptors - warm.descriptors);
+    return end.resident_kb - warm.resident_kb <= GROWTH_MAX_KB
+           && end.descriptors == warm.descriptors;
+}
+
+/* ------------------------------------------------------------------------ threads */
+
+static long n_shared;
+static atomic_long n_begun, n_refused;
+
+static void *work(void *arg)
+{
+    long i;
+
+    (void)arg;
+    while ((i = atomic_fetch_add(&n_begun, 1)) < n_shared)
+        if (run_one(operation_of(i), i) == REFUSED)
+            atomic_fetch_add(&n_refused, 1);
+    return NULL;
+}
+
+static bool run_in_threads(long count, long n_threads)
+{
+    pthread_t threads[THREADS_MAX];
+
+    n_shared = count;
+    in_threads = true;
+    for (long i = 0; i < n_threads; i++)
+        if (pthread_create(&threads[i], NULL, work, NULL) != 0)
+            fatal("no thread to be had");
+    for (long i = 0; i < n_threads; i++)
+        pthread_join(threads[i], NULL);
+    in_threads = false;
+    for (size_t o = 0; o < ARRAY_LEN(operations); o++)
+        (void)run_one(&operations[o], count);
+    printf("%ld operations in %ld threads, none wrong, %ld refused\n", count, n_threads,
+           atomic_load(&n_refused));
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    const bool threads = argc > 2 && strcmp(argv[1], "-t") == 0;
+    const long n_threads = threads ? strtol(argv[2], NULL, 10) : 0;
+    char **args = threads ? argv + 2 : argv;
+    const long count = argc == (threads ? 6 : 4) ? strtol(args[1], NULL, 10) : 0;
+    bool good;
+
+    if (count < 10 || n_threads < 0 || n_threads > THREADS_MAX) {
+        fprintf(stderr, "usage: soak [-t THREADS] COUNT ADMIN-SOCKET CA-FILE\n");
+        return 2;
+    }
+    prepare(args[2], args[3]);
+    good = threads ? run_in_threads(count, n_threads) : run_alone(count);
     EVP_PKEY_free(signer);
     EVP_PKEY_free(pair);
     EVP_PKEY_free(signer_public);
@@ -464,8 +528,5 @@ int main(int argc, char **argv)
     X509_STORE_free(trusted);
     OSSL_LIB_CTX_free(software);
     fclose(admin);
-    return end.resident_kb - warm.resident_kb <= GROWTH_MAX_KB
-                   && end.descriptors == warm.descriptors
-               ? 0
-               : 1;
+    return good ? 0 : 1;
 }
