@@ -360,8 +360,7 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
 {
     const bool has_deadline = op != NULL && op->deadline_ms != 0;
     deadline_t deadline = has_deadline ? op->deadline_ms : deadline_in(card->timeout_ms);
-    struct recovery rec = { .grace_until = deadline_in(GRACE_MS),
-                            .n_opened = card->channel.n_opened };
+    struct recovery rec = { .grace_until = deadline_in(GRACE_MS) };
     int saved_errno = errno;
     enum iotsafe_err err;
 
@@ -376,6 +375,8 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
                card->transport_text, card->timeout_ms);
         return err;
     }
+    /* the channel is this thread's from here on, and those opened before do not count */
+    rec.n_opened = card->channel.n_opened;
     card->channel.lost_opens = card->channel.n_responses = 0;
     for (;;) {
         err = attempt_as_heard(card, fn, arg, &rec, deadline, op);

@@ -7,7 +7,7 @@
 # usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
-#   long    what scripts/test.sh --long uses on top: analysis of the sources, coverage
+#   long    what scripts/test.sh --long uses on top: analysis, coverage, load, valgrind
 #   programs  the programs of docs/applications.md that `test` does not have
 #   others  programs that exclude some of `programs`
 #   --exchange  what excludes them is removed; else they are left out
@@ -40,7 +40,7 @@ for group in "$@"; do
 		! apt-cache show openssl-provider-fips >/dev/null 2>&1 || packages+=(openssl-provider-fips)
 		;;
 	long)
-		packages+=(clang cppcheck gcovr)
+		packages+=(clang cppcheck gcovr valgrind wrk)
 		! apt-cache show frama-c-base >/dev/null 2>&1 || packages+=(frama-c-base)
 		;;
 	programs)

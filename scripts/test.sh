@@ -18,10 +18,12 @@ usage: scripts/test.sh [OPTION...]
   --programs      only the stock programs of docs/applications.md, but all of them, where an
                   ordinary run has the usual ones; without sanitizers and clang
   --long          run the tests line, together and bridge with their full counts (1000
-                  faults of each kind, 500 agreements), then the suites with programs
-                  and daemons three times more, while stress-ng keeps four CPUs busy,
-                  all stock programs, the static analysis of scripts/analyze.sh, and
-                  the proofs of scripts/proof.sh (Debian 12)
+                  faults of each kind, 500 agreements), the suite `long` (operations
+                  by the hundred thousand, crowds, servers under load), the threads under
+                  the thread sanitizer, all stock programs, the suites with programs and
+                  daemons three times more, while stress-ng keeps four CPUs busy, the
+                  static analysis of scripts/analyze.sh, and the proofs of
+                  scripts/proof.sh (Debian 12)
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -75,7 +77,7 @@ title() { printf '\n=== %s\n' "$*"; }
 finish() {
 	if [ "${#logs[@]}" -gt 0 ]; then
 		title 'figures'
-		scripts/results.py --figures "${logs[0]}"
+		scripts/results.py --figures "${logs[@]}" | awk '!seen[$0]++'
 		title 'programs'
 		scripts/applications.py --results "${logs[@]}"
 		title 'failures'
@@ -138,6 +140,20 @@ run_counts() {
 		--num-processes 1 line together bridge
 }
 
+# For meson they are benchmarks: one after another, and not in the ordinary run.
+run_suite_long() {
+	title 'tests that take minutes'
+	run_tests build results-long.json --benchmark --suite long --timeout-multiplier 4
+}
+
+# Races are for programs of our own: a stock program has no sanitizer in it.
+run_threads() {
+	check 'build with the thread sanitizer' build build-tsan "${common[@]}" \
+		-Db_sanitize=thread -Db_lundef=false || return 1
+	title 'threads, with the thread sanitizer'
+	run_tests build-tsan results.json --benchmark --timeout-multiplier 4 long-threads
+}
+
 # What talks to daemons and devices, again and again on a machine that has no time for it.
 run_busy() {
 	local round stress status=0
@@ -160,6 +176,8 @@ run_busy() {
 run_long() {
 	local status=0
 	run_counts || status=1
+	run_suite_long || status=1
+	run_threads || status=1
 	title 'all stock programs'
 	run_tests build results-programs.json --timeout-multiplier 4 --suite more-programs || status=1
 	run_busy || status=1

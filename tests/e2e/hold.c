@@ -11,6 +11,7 @@
 #include <openssl/rand.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,19 +19,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS_MAX 64
 #define CHILDREN_MAX 64
+#define TIMES_MAX 1000
 
 struct options {
     const char *name; /* a URI, or a PEM file */
     long n_signatures;
     long n_threads;
     long n_children;
-    long n_contexts; /* 0: the default library context */
-    bool until_told; /* signs until SIGTERM */
+    long n_contexts;  /* 0: the default library context */
+    bool until_told;  /* signs until SIGTERM */
+    const char *gate; /* a file: signs when nobody has it locked any more */
+    bool median;      /* tells how long a signature took */
     bool wait;
 };
 
@@ -46,6 +52,7 @@ struct worker {
     pthread_barrier_t *start;
     long n_signatures;
     long n_done;
+    double ms[TIMES_MAX]; /* of the first signatures */
     bool failed;
 };
 
@@ -148,13 +155,25 @@ static bool sign_and_check(const struct held_key *held)
     return good;
 }
 
+static double now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 static void *work(void *arg)
 {
     struct worker *worker = arg;
 
     pthread_barrier_wait(worker->start);
     while (worker->n_done < worker->n_signatures && !worker->failed && !told_to_stop) {
+        double start = now_ms();
+
         if (sign_and_check(worker->held)) {
+            if (worker->n_done < TIMES_MAX)
+                worker->ms[worker->n_done] = now_ms() - start;
             worker->n_done++;
         } else {
             worker->failed = true;
@@ -164,10 +183,25 @@ static void *work(void *arg)
     return NULL;
 }
 
+static int compare_ms(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void print_median(struct worker *worker)
+{
+    size_t n = worker->n_done < TIMES_MAX ? (size_t)worker->n_done : TIMES_MAX;
+
+    qsort(worker->ms, n, sizeof(worker->ms[0]), compare_ms);
+    printf("median %.3f ms\n", worker->ms[n / 2]);
+}
+
 static bool sign_in_threads(const struct held_key *held, const struct options *opt)
 {
+    static struct worker workers[THREADS_MAX];
     pthread_t threads[THREADS_MAX];
-    struct worker workers[THREADS_MAX];
     pthread_barrier_t start;
     bool good = true;
 
@@ -189,6 +223,8 @@ static bool sign_in_threads(const struct held_key *held, const struct options *o
     pthread_barrier_destroy(&start);
     printf("process %ld: %ld signatures in each of %ld threads: %s\n", (long)getpid(),
            workers[0].n_done, opt->n_threads, good ? "verified OK" : "FAILED");
+    if (opt->median && good)
+        print_median(&workers[0]);
     fflush(stdout);
     return good;
 }
@@ -253,6 +289,22 @@ static bool sign_in_contexts(const struct options *opt)
     return true;
 }
 
+/* So that many processes begin at the same time, with their keys loaded. */
+static bool wait_at(const char *gate)
+{
+    int fd = open(gate, O_RDONLY | O_CLOEXEC);
+    bool good = false;
+
+    printf("at the gate\n");
+    fflush(stdout);
+    good = fd >= 0 && flock(fd, LOCK_SH) == 0;
+    if (!good)
+        perror(gate);
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
 static bool run(const struct options *opt)
 {
     struct held_key held = { 0 };
@@ -265,7 +317,7 @@ static bool run(const struct options *opt)
         ERR_print_errors_fp(stderr);
         return false;
     }
-    good = sign_in_processes(&held, opt);
+    good = (opt->gate == NULL || wait_at(opt->gate)) && sign_in_processes(&held, opt);
     if (good && opt->wait) {
         printf("ready\n");
         fflush(stdout);
@@ -280,7 +332,7 @@ static bool parse(int argc, char **argv, struct options *ret_opt)
     struct options opt = { .n_signatures = 1, .n_threads = 1 };
     int c = 0;
 
-    while ((c = getopt(argc, argv, "n:t:p:c:uw")) != -1) {
+    while ((c = getopt(argc, argv, "n:t:p:c:g:muw")) != -1) {
         long value = optarg != NULL ? strtol(optarg, NULL, 10) : 0;
 
         switch (c) {
@@ -295,6 +347,12 @@ static bool parse(int argc, char **argv, struct options *ret_opt)
             break;
         case 'c':
             opt.n_contexts = value;
+            break;
+        case 'g':
+            opt.gate = optarg;
+            break;
+        case 'm':
+            opt.median = true;
             break;
         case 'u':
             opt.until_told = true;
@@ -323,7 +381,7 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &opt)) {
         fprintf(stderr, "usage: hold [-n SIGNATURES] [-t THREADS] [-p CHILDREN] [-c CONTEXTS] "
-                        "[-u] [-w] URI|FILE\n");
+                        "[-g GATE] [-m] [-u] [-w] URI|FILE\n");
         return 2;
     }
     if (opt.until_told

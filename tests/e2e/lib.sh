@@ -7,7 +7,8 @@
 # From the build (tests/e2e/meson.build):
 #   E2E_SOURCE    the source tree
 #   E2E_BUILD     the build tree
-#   E2E_SANITIZE  meson's b_sanitize: none, or address,undefined
+#   E2E_SANITIZE  meson's b_sanitize: none, address,undefined, or thread (for programs of
+#                 our build alone: tests/long/threads.sh)
 # From scripts/cross.sh:
 #   E2E_SOFTSIM   the software SIM of this machine, for programs of another
 
@@ -52,7 +53,9 @@ cp "$E2E_BUILD/provider/iotsafe.so" "$MODULES/" || exit 1
 # through at the end (see no_sanitizer_findings), because stock programs have
 # leaks of their own that are not ours to judge.
 PRELOAD=()
-if [ "$E2E_SANITIZE" != none ]; then
+if [ "$E2E_SANITIZE" = thread ]; then
+	export TSAN_OPTIONS="log_path=$T/san/log:log_exe_name=1:suppressions=$E2E_SOURCE/tests/long/tsan.supp"
+elif [ "$E2E_SANITIZE" != none ]; then
 	asan=$(ldd "$MODULES/iotsafe.so" | grep -oE '/[^ ]*libasan[^ ]*')
 	[ -n "$asan" ] || {
 		echo '1..0 # SKIP stock programs need the shared runtime of gcc for the sanitizers'

@@ -8,7 +8,8 @@
 public_locks
 need nginx curl pcscd openssl
 same_openssl nginx || skip_all "$WHY"
-configure 'transport = pcsc:web reader 1' 'sim.server = pcsc:web reader 2'
+configure 'transport = pcsc:web reader 1' 'sim.server = pcsc:web reader 2' \
+	"sim.silent = socket:$T/silent/sim.sock"
 
 prepare() {
 	start_pcscd web 2 || return
@@ -134,6 +135,72 @@ reload() {
 	run get 1.3 && matches "$OUT" 'served by nginx' && as_proxy
 }
 
+# -------------------------------------------------------- a SIM that falls silent
+
+# A server of one process, on a socket: a silent reader is bounded by pcscd alone. What it
+# waits for a silent SIM is short, so that nobody waits long here.
+start_silent() {
+	local key='iotsafe://label=client-key;sim=silent' kind
+	start_sim silent || return 1
+	run mod openssl req -new -key "$key" -subj /CN=localhost -out "$T/silent.csr" &&
+		ca_sign "$T/silent.csr" "$T/silent.pem" &&
+		mod "$TOOL" key-ref "$key" >"$T/silent-key.pem" || return 1
+	pick_port
+	HTTPS=$PORT
+	mkdir -p "$T/silent-temp"
+	cat >"$T/silent.conf" <<EOF
+daemon off;
+master_process off;
+pid $T/silent.pid;
+events { }
+http {
+	$(for kind in client_body proxy fastcgi uwsgi scgi; do echo "${kind}_temp_path $T/silent-temp/$kind;"; done)
+	access_log off;
+	server {
+		listen 127.0.0.1:$PORT ssl;
+		ssl_certificate $T/silent.pem;
+		ssl_certificate_key $T/silent-key.pem;
+		ssl_session_cache off;
+		ssl_session_tickets off;
+		root $T/www;
+	}
+}
+EOF
+	IOTSAFE_TIMEOUT_MS=3000 spawn_mod silent-nginx nginx -c "$T/silent.conf" -e "$T/silent-error.log"
+	PID_OF[silent-nginx]=$SPAWNED
+	started "$SPAWNED" listening "$PORT" && run get 1.2 && matches "$OUT" 'served by nginx'
+}
+
+# refused_handshake: how many commands the SIM got in it, in TAKEN.
+refused_handshake() {
+	local before
+	before=$(exchanges silent)
+	fails get 1.2 || return 1
+	TAKEN=$(($(exchanges silent) - before))
+}
+
+brief_errors() { grep -c 'SSL_do_handshake() failed .*tried briefly' "$T/silent-error.log"; }
+
+# The first handshake waits for all its time. Each one after it asks the SIM one thing, and
+# gives up at once; the first answer ends that.
+silent_sim() {
+	local i round
+	for round in 1 2; do
+		: >"$T/silent-error.log"
+		admin silent fault mute --count 100000 && refused_handshake || return 1
+		equal "$(brief_errors)" 0 'errors of a brief try, after the first handshake' || return 1
+		for i in 1 2 3; do
+			refused_handshake || return 1
+			[ "$TAKEN" -le 1 ] || {
+				echo "handshake $i with a silent SIM sent it $TAKEN commands"
+				return 1
+			}
+			equal "$(brief_errors)" "$i" 'errors of a brief try' || return 1
+		done
+		admin silent fault clear && run get 1.2 && matches "$OUT" 'served by nginx' || return 1
+	done
+}
+
 it 'a pcscd with two readers and two SIMs' prepare
 it 'the example configuration' configure_nginx
 it 'nginx -t needs no card' config_test
@@ -146,4 +213,6 @@ it 'a proxy with its client key on a SIM' as_proxy
 it 'nothing in the error log' quiet_log
 it 'workers killed at work are replaced, and the new ones sign at once' killed_workers
 it 'reload' reload
+it 'a server of one process with its key on a third SIM' start_silent
+it 'that SIM falls silent: one handshake waits for it, and the next ones do not' silent_sim
 done_testing
