@@ -19,7 +19,7 @@ usage: scripts/test.sh [OPTION...]
                   faults of each kind, 500 agreements), then the suites with programs
                   and daemons three times more, while stress-ng keeps four CPUs busy;
                   then the static analysis of scripts/analyze.sh and the proofs of
-                  scripts/proof.sh (Debian 12)
+                  scripts/proof.sh (Debian 12); last a table of the lines reached
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -154,6 +154,7 @@ run_long() {
 run_analysis() {
 	check 'static analysis' nice scripts/analyze.sh
 	check 'proofs' nice scripts/proof.sh
+	check 'coverage' nice scripts/coverage.sh
 }
 
 # The committed vectors are those that the committed generator makes.
