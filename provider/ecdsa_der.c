@@ -36,10 +36,13 @@ static size_t put_integer(uint8_t *out, const uint8_t *value, size_t len)
 bool isprov_ecdsa_from_raw(const struct isprov_type *curve, const uint8_t *raw, size_t raw_len,
                            uint8_t ret_der[static ISPROV_ECDSA_DER_MAX], size_t *ret_len)
 {
-    const uint8_t *r = raw, *s = raw + curve->field_len;
+    const uint8_t *r = raw, *s;
     size_t len = 2;
 
-    if (raw_len != 2 * curve->field_len || !in_range(curve, r) || !in_range(curve, s))
+    if (raw_len != 2 * curve->field_len)
+        return false;
+    s = raw + curve->field_len;
+    if (!in_range(curve, r) || !in_range(curve, s))
         return false;
     len += put_integer(ret_der + len, r, curve->field_len);
     len += put_integer(ret_der + len, s, curve->field_len);
@@ -53,11 +56,12 @@ bool isprov_ecdsa_from_raw(const struct isprov_type *curve, const uint8_t *raw, 
  * taken, or 0. */
 static size_t get_integer(const uint8_t *der, size_t left, size_t field_len, uint8_t *ret_value)
 {
-    const uint8_t *value = der + 2;
+    const uint8_t *value;
     size_t len;
 
     if (left < 3 || der[0] != DER_INTEGER || der[1] == 0 || der[1] > left - 2)
         return 0;
+    value = der + 2;
     len = der[1];
     if ((value[0] & 0x80) != 0 || (len > 1 && value[0] == 0 && (value[1] & 0x80) == 0))
         return 0;
@@ -65,7 +69,7 @@ static size_t get_integer(const uint8_t *der, size_t left, size_t field_len, uin
         value++;
         len--;
     }
-    if (len > field_len)
+    if (len == 0 || len > field_len) /* zero is in no signature */
         return 0;
     memset(ret_value, 0, field_len - len);
     memcpy(ret_value + field_len - len, value, len);

@@ -22,8 +22,8 @@ headers='-Iapplet_io -Iapplet_io/include -Iapplet_io/defs -Iprovider -Itests/pro
 # prove NAME: the report goes into build-proof/NAME.log.
 prove() {
 	local source=tests/proof/$1.c options
-	# what Eva is told for this proof alone
-	read -ra options < <(sed -n 's,^/\* eva: \(.*\) \*/$,\1,p' "$source")
+	# what Eva is told for this proof alone: lines that begin so
+	read -rd '' -a options < <(sed -n 's,^/\* eva: \(.*\) \*/$,\1,p' "$source")
 	frama-c -machdep gcc_x86_64 -c11 -cpp-extra-args="-D_GNU_SOURCE $headers" "$source" \
 		-warn-invalid-pointer -eva -eva-no-print -eva-split-limit 300 "${options[@]}" \
 		>"build-proof/$1.log" 2>&1

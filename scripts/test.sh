@@ -23,7 +23,7 @@ usage: scripts/test.sh [OPTION...]
                   the thread sanitizer, all stock programs, the suites with programs and
                   daemons three times more, while stress-ng keeps four CPUs busy, the
                   static analysis of scripts/analyze.sh, and the proofs of
-                  scripts/proof.sh (Debian 12)
+                  scripts/proof.sh (Debian 12); last a table of the lines reached
   --fuzz SECONDS  run each fuzzer for so long as well, and print what they reach of each
                   function (clang, llvm)
   --chroot NAME   run the suites once more in a chroot with that Debian release
@@ -187,6 +187,7 @@ run_long() {
 run_analysis() {
 	check 'static analysis' nice scripts/analyze.sh
 	check 'proofs' nice scripts/proof.sh
+	check 'coverage' nice scripts/coverage.sh
 }
 
 # Programs whose packages exclude others take their place for the time of their test.

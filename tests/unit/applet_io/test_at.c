@@ -71,6 +71,26 @@ Test(at, wipes_what_it_has_looked_at)
     close(fds[1]);
 }
 
+/* No part of it is taken for an answer, and the line behind it is. */
+Test(at, throws_away_a_line_that_is_too_long)
+{
+    static const char behind[] = "\r\n+CSIM: 4,\"9000\" \r\nOK\r\n";
+    char sent[AT_LINE_MAX + 10 + sizeof(behind)], line[AT_LINE_MAX + 1];
+    struct at_port port;
+    int failure, fds[2];
+
+    memset(sent, '0', sizeof(sent));
+    memcpy(sent, "+CSIM: ", 7);
+    strcpy(sent + AT_LINE_MAX + 10, behind);
+    cr_assert_eq(pipe(fds), 0);
+    cr_assert_eq(write(fds[1], sent, strlen(sent)), (ssize_t)strlen(sent));
+    at_port_init(&port, fds[0]);
+    cr_assert_eq(at_command(&port, NULL, "+CSIM", line, &failure, deadline_in(10000)), IOTSAFE_OK);
+    cr_expect_str_eq(line, "+CSIM: 4,\"9000\"");
+    close(fds[0]);
+    close(fds[1]);
+}
+
 Test(at, takes_apdus_in_all_spellings)
 {
     static const struct {

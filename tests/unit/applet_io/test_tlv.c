@@ -31,6 +31,30 @@ Test(tlv, refuses_to_write_lengths_without_an_agreed_form)
     cr_expect_eq(tlv_finish(&w, &len), IOTSAFE_ERR_SPACE);
 }
 
+Test(tlv, refuses_to_write_a_length_of_one_byte_that_takes_two)
+{
+    static const uint8_t value[256];
+    uint8_t out[300];
+    struct tlv_writer w = { .out = out, .cap = sizeof(out) };
+    size_t len;
+
+    tlv_put_raw_length(&w, 0x33, value, 255);
+    cr_expect_eq(tlv_finish(&w, &len), IOTSAFE_OK);
+    w = (struct tlv_writer){ .out = out, .cap = sizeof(out) };
+    tlv_put_raw_length(&w, 0x33, value, 256);
+    cr_expect_eq(tlv_finish(&w, &len), IOTSAFE_ERR_SPACE);
+}
+
+Test(tlv, takes_numbers_of_one_byte_or_two)
+{
+    static const uint8_t bytes[] = { 0x12, 0x34, 0x56 };
+    static const uint16_t numbers[] = { 0, 0x12, 0x1234, 0 };
+
+    for (size_t len = 0; len < sizeof(numbers) / sizeof(numbers[0]); len++)
+        cr_expect_eq(tlv_number(&(struct tlv){ .val = bytes, .len = len }), numbers[len], "%zu",
+                     len);
+}
+
 Test(tlv, rejects_truncation_at_every_length)
 {
     uint8_t in[] = { 0x84, 0x03, 1, 2, 3 };
