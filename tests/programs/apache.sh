@@ -26,4 +26,4 @@ server() {
 }
 
 runs server '1.2 1.3' ErrorLog server "$T/error.log"
-done_testing
+done_with_program

@@ -16,4 +16,4 @@ server() {
 }
 
 runs server '1.2 1.3' trace server
-done_testing
+done_with_program

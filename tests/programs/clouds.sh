@@ -116,4 +116,4 @@ runs 'AWS IoT Core, paho' '1.2 1.3' trace aws_paho
 runs 'AWS IoT Core, bridge' '1.2 1.3' 'its log' aws_bridge "$T/bridge.log"
 runs 'Azure IoT Hub' '1.2 1.3' trace azure
 runs 'Live Objects' '1.2 1.3' trace live_objects
-done_testing
+done_with_program

@@ -14,6 +14,7 @@ get() {
 	configuration programs/coap-server.sh "s,-p 5683,-p $PORT," "s,/server,/$2,g" &&
 		configuration programs/coap-client.sh "s,server.example:5684,127.0.0.1:$((PORT + 1))," \
 			"s,/client,/$1,g" || return 1
+	in_place_of_shell "$T/coap-server.sh"
 	"${server[@]}" sh "$T/coap-server.sh" -A 127.0.0.1 -v 7
 	started "$SPAWNED" grep -q DTLS "$T/server.log" || return 1
 	run "${client[@]}" sh "$T/coap-client.sh" -v 7 -B 20
@@ -25,4 +26,4 @@ server() { get peer server; }
 
 runs 'DTLS client' 1.2 'standard output' client
 runs 'DTLS server' 1.2 'standard error' server "$T/server.log"
-done_testing
+done_with_program

@@ -29,4 +29,4 @@ apparmor() {
 
 it 'AppArmor understands the rules' apparmor
 runs client '1.2 1.3' 'standard error' client
-done_testing
+done_with_program

@@ -14,4 +14,4 @@ server() {
 }
 
 runs server 1.2 trace server
-done_testing
+done_with_program

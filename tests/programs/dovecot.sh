@@ -42,4 +42,4 @@ server() {
 REQUEST=$T/imap-request
 printf 'a LOGOUT\r\n' >"$REQUEST"
 runs 'server (IMAP)' '1.2 1.3' 'its log' server "$T/dovecot-own.log"
-done_testing
+done_with_program

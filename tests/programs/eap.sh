@@ -29,4 +29,4 @@ server() { authenticate "$1" peer server; }
 
 runs 'supplicant (EAP-TLS)' '1.2 1.3' 'standard output' supplicant
 runs 'EAP server (hostapd)' '1.2 1.3' 'its log' server "$T/hostapd.log"
-done_testing
+done_with_program

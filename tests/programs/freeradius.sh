@@ -45,4 +45,4 @@ server() {
 }
 
 runs 'EAP server' '1.2 1.3' 'its log' server "$T/freeradius.log"
-done_testing
+done_with_program

@@ -51,4 +51,4 @@ GLOBAL='# no chroot'
 runs server '1.2 1.3' 'its log' server "$T/haproxy.log"
 runs 'server in a chroot' 1.3 'its log' server_in_chroot "$T/haproxy.log"
 runs client '1.2 1.3' trace client
-done_testing
+done_with_program

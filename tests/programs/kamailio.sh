@@ -25,4 +25,4 @@ server() {
 }
 
 runs server '1.2 1.3' 'its log' server "$T/kamailio.log"
-done_testing
+done_with_program

@@ -183,8 +183,13 @@ tls_client() {
 		matches "$OUT" "^subject=$(subject_of "$PEM/server.pem")\$"
 }
 
+# in_place_of_shell FILE: its command replaces the shell, which would leave it behind when it
+# is ended.
+in_place_of_shell() { grep -q '^exec ' "$1" || sed -i '0,/^[a-z]/s//exec &/' "$1"; }
+
 # daemon NAME COMMAND...: with our module, until the run ends.
 daemon() {
+	[ "$2" != sh ] || in_place_of_shell "$3"
 	spawn_mod "$@"
 	DAEMON=$SPAWNED
 }
@@ -236,4 +241,30 @@ collector() {
 	pick_port
 	spawn peer-server socat -u "OPENSSL-LISTEN:$PORT,pf=ip4,fork,cert=$PEM/peer.pem,key=$PEM/peer-key.pem,cafile=$PEM/ca.pem,openssl-min-proto-version=TLS$1,openssl-max-proto-version=TLS$1" STDOUT
 	started "$SPAWNED" listening "$PORT"
+}
+
+# -------------------------------------------------------------------- the end
+
+# Processes of ours, known by the test's folder in their environment.
+left_over() {
+	local file
+	local -a environment
+	for file in /proc/[0-9]*/environ; do
+		mapfile -d '' -t environment <"$file" || continue
+		[[ ${environment[*]} != *"$T"* ]] || echo "${file//[^0-9]/} $(tr '\0' ' ' <"${file%/*}/cmdline")"
+	done 2>/dev/null
+}
+
+none_left_over() { [ -z "$(left_over)" ]; }
+
+nothing_stays() {
+	end_all
+	await none_left_over && return
+	left_over
+	return 1
+}
+
+done_with_program() {
+	it 'nothing of it goes on running' nothing_stays
+	done_testing
 }

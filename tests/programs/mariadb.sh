@@ -38,4 +38,4 @@ server() { query "$1" peer server; }
 it 'a new database' install_db
 runs client '1.2 1.3' trace client
 runs server '1.2 1.3' trace server
-done_testing
+done_with_program

@@ -46,4 +46,4 @@ bridge() {
 runs 'client (mosquitto_pub)' '1.2 1.3' trace publish
 runs broker '1.2 1.3' 'its log' server "$T/server.log"
 runs bridge '1.2 1.3' 'its log' bridge "$T/bridge.log"
-done_testing
+done_with_program

@@ -55,4 +55,4 @@ it 'a resumed session asks the SIM for nothing, TLS 1.2' resumed 1.2
 it 'a resumed session asks the SIM for nothing, TLS 1.3' resumed 1.3
 runs server '1.2 1.3' error.log server "$T/error.log"
 runs client '1.2 1.3' error.log client "$T/error.log"
-done_testing
+done_with_program

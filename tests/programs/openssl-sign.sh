@@ -42,4 +42,4 @@ runs 'signer (CMS)' - 'standard error' cms
 runs CA - 'standard error' ca
 runs 'signer of time stamps' - 'standard error' stamp
 runs 'CMP client' - 'standard output' cmp_server
-done_testing
+done_with_program

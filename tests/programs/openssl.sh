@@ -26,4 +26,4 @@ dtls() {
 runs client '1.2 1.3' 'standard error' client
 runs server '1.2 1.3' 'standard error' server "$T/server.log"
 runs 'DTLS client' '1.2' 'standard error' dtls
-done_testing
+done_with_program

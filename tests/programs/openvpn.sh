@@ -39,4 +39,4 @@ up() {
 
 runs client '1.2 1.3' 'its log' client "$T/client.log"
 runs server '1.2 1.3' 'its log' server "$T/server.log"
-done_testing
+done_with_program

@@ -12,4 +12,4 @@ client() {
 }
 
 runs client '1.2 1.3' trace client
-done_testing
+done_with_program

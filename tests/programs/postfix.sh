@@ -26,7 +26,8 @@ start_postfix() {
 		/etc/postfix/master.cf >"$dir/master.cf"
 	: >"$T/mail.log"
 	run patiently postfix -c "$dir" check || return 1
-	daemon postfix postfix -c "$dir" start-fg
+	# `postfix start-fg` would leave it behind when it is ended itself
+	daemon postfix master -c "$dir" -s
 	started "$DAEMON" listening "$2"
 }
 
@@ -46,4 +47,4 @@ client() {
 need socat
 runs server '1.2 1.3' 'its log' server "$T/mail.log"
 runs client '1.2 1.3' 'its log' client "$T/mail.log"
-done_testing
+done_with_program

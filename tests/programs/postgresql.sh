@@ -62,4 +62,4 @@ server() {
 it 'a new cluster' cluster
 runs 'client (libpq)' '1.2 1.3' trace client
 runs server '1.2 1.3' 'its log' server "$T/server-server.log"
-done_testing
+done_with_program

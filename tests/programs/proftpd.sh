@@ -17,4 +17,4 @@ server() {
 }
 
 runs server '1.2 1.3' TLSLog server "$T/tls/tls.log"
-done_testing
+done_with_program

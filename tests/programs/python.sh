@@ -26,4 +26,4 @@ server() {
 
 runs client '1.2 1.3' trace client
 runs server '1.2 1.3' trace server
-done_testing
+done_with_program

@@ -28,4 +28,4 @@ bundle() {
 it 'something to sign' material
 cd "$T" || exit 1
 runs signer - 'standard error' bundle
-done_testing
+done_with_program

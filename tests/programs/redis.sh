@@ -25,4 +25,4 @@ server() { ping_redis "$1" peer server; }
 
 runs 'client (redis-cli)' '1.2 1.3' trace client
 runs server '1.2 1.3' trace server
-done_testing
+done_with_program

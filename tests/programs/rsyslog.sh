@@ -20,4 +20,4 @@ client() {
 }
 
 runs client '1.2 1.3' 'its own messages' client "$T/rsyslog.log"
-done_testing
+done_with_program

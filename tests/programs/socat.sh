@@ -22,4 +22,4 @@ server() {
 
 runs client '1.2 1.3' 'standard error' client
 runs server '1.2 1.3' 'standard error' server "$T/socat.log"
-done_testing
+done_with_program

@@ -39,4 +39,4 @@ responder() { connect peer client; }
 
 runs 'initiator (IKEv2)' - trace initiator
 runs 'responder (IKEv2)' - trace responder
-done_testing
+done_with_program

@@ -43,4 +43,4 @@ server.serve_forever()'
 
 runs client '1.2 1.3' 'its log' client "$T/stunnel.log"
 runs server '1.2 1.3' 'its log' server "$T/stunnel.log"
-done_testing
+done_with_program

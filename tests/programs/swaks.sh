@@ -15,4 +15,4 @@ client() {
 }
 
 runs client '1.2 1.3' 'standard error' client
-done_testing
+done_with_program

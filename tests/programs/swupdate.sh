@@ -27,4 +27,4 @@ image() {
 it 'something to sign' material
 cd "$T" || exit 1
 runs signer - 'standard error' image
-done_testing
+done_with_program

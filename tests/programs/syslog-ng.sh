@@ -23,4 +23,4 @@ client() {
 }
 
 runs client '1.2 1.3' 'its own messages' client "$T/syslog-ng.log"
-done_testing
+done_with_program

@@ -14,4 +14,4 @@ server() {
 }
 
 runs server '1.2 1.3' 'its log' server "$T/unbound.log"
-done_testing
+done_with_program

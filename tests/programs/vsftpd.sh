@@ -17,4 +17,4 @@ server() {
 }
 
 runs server '1.2 1.3' 'its log' server "$T/vsftpd-own.log"
-done_testing
+done_with_program
