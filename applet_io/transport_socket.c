@@ -17,15 +17,18 @@
 #include <unistd.h>
 
 #define FRAME_MAX 65535
+#define START_MS 1000 /* a server that was started together with us is there by then */
+#define START_PAUSE_MS 20
 
 struct socket_transport {
     struct transport base;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or empty: TCP */
     char host[128];
     char port[8];
-    int fd;    /* -1: not connected */
-    bool owed; /* an exchange was broken off: what comes next may be its response */
-    dev_t dev; /* which file fd was when it was opened */
+    int fd;      /* -1: not connected */
+    bool looked; /* connected, or tried in vain for START_MS: the server is not starting */
+    bool owed;   /* an exchange was broken off: what comes next may be its response */
+    dev_t dev;   /* which file fd was when it was opened */
     ino_t ino;
 };
 
@@ -214,6 +217,24 @@ static int connect_tcp(const struct socket_transport *self, deadline_t deadline)
     return fd;
 }
 
+/* Where nobody listens yet, the first time waits for a server that is just starting. Later
+ * nothing is waited for: a dead server must not stall each operation. errno is that of the
+ * last try. */
+static int connect_server(struct socket_transport *self, deadline_t deadline)
+{
+    int (*const try)(const struct socket_transport *,
+                     deadline_t) = self->path[0] != '\0' ? connect_unix : connect_tcp;
+    const int left = deadline_left_ms(deadline) / 2; /* the rest is for the operation */
+    const deadline_t until = deadline_in(left < START_MS ? left : START_MS);
+    int fd;
+
+    while ((fd = try(self, deadline)) < 0 && (errno == ENOENT || errno == ECONNREFUSED)
+           && !self->looked && deadline_left_ms(until) > 0)
+        sleep_ms(START_PAUSE_MS, until);
+    self->looked = true;
+    return fd;
+}
+
 static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline_t deadline,
                                        struct iotsafe_op *op)
 {
@@ -224,7 +245,7 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
         return IOTSAFE_ERR_NOT_FOUND;
     self->owed = false;
     deadline = transport_taken(t, deadline);
-    self->fd = self->path[0] != '\0' ? connect_unix(self, deadline) : connect_tcp(self, deadline);
+    self->fd = connect_server(self, deadline);
     if (self->fd < 0 || fstat(self->fd, &st) != 0) {
         op_set(op, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
                t->device, strerror(errno));

@@ -38,10 +38,10 @@ DEVICES = ["<winscard.h>", "<termios.h>", "<lib*-glib.h>", "<gio/*>"]
 MAY = [
     ("applet_io/*", [PUBLIC, DEFS]),
     ("provider/*", [PUBLIC, *CRYPTO]),
-    # the file formats of key references and signatures are the provider's; algorithms are
-    # named by their numbers in the interface
-    ("tools/*", [PUBLIC, DEFS, "provider/ecdsa_der.h", "provider/isprov.h", "provider/keyref.h",
-                 *CRYPTO, "<jansson.h>"]),
+    # the formats of key references, certificate files and signatures are the provider's;
+    # algorithms are named by their numbers in the interface
+    ("tools/*", [PUBLIC, DEFS, "provider/cert.h", "provider/ecdsa_der.h", "provider/isprov.h",
+                 "provider/keyref.h", *CRYPTO, "<jansson.h>"]),
     # stands in the place of a card, and beneath the commands
     ("bridge/*", ["applet_io/*.h", "<libmbim-glib.h>", "<libqmi-glib.h>", "<gio/*>"]),
     # shares no code with the side that it is to test, only the numbers of the interface

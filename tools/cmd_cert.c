@@ -4,8 +4,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <string.h>
-#include <time.h>
 
+#include "cert_text.h"
 #include "output.h"
 #include "pubkey.h"
 #include "report.h"
@@ -33,21 +33,9 @@ static void add_printed(json_t *json, const char *name, int (*print)(BIO *, cons
     BIO_free(bio);
 }
 
-static int print_name(BIO *bio, const X509_NAME *name)
-{
-    /* RFC 2253, but letters beyond ASCII as they are */
-    return X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
-           >= 0;
-}
-
-static int print_subject(BIO *bio, const X509 *cert)
-{
-    return print_name(bio, X509_get_subject_name(cert));
-}
-
 static int print_issuer(BIO *bio, const X509 *cert)
 {
-    return print_name(bio, X509_get_issuer_name(cert));
+    return cert_print_name(bio, X509_get_issuer_name(cert));
 }
 
 static int print_serial(BIO *bio, const X509 *cert)
@@ -78,25 +66,15 @@ static int print_fingerprint(BIO *bio, const X509 *cert)
     return BIO_puts(bio, hex);
 }
 
-static json_t *time_json(const ASN1_TIME *when)
-{
-    char text[32];
-    struct tm tm;
-
-    if (!ASN1_TIME_to_tm(when, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        return json_null();
-    return json_string(text);
-}
-
 static json_t *cert_json(const X509 *cert)
 {
     json_t *json = json_object();
 
-    add_printed(json, "subject", print_subject, cert);
+    json_object_set_new(json, "subject", cert_subject_json(cert));
     add_printed(json, "issuer", print_issuer, cert);
     add_printed(json, "serial", print_serial, cert);
-    json_object_set_new(json, "not_before", time_json(X509_get0_notBefore(cert)));
-    json_object_set_new(json, "not_after", time_json(X509_get0_notAfter(cert)));
+    json_object_set_new(json, "not_before", cert_time_json(X509_get0_notBefore(cert)));
+    json_object_set_new(json, "not_after", cert_time_json(X509_get0_notAfter(cert)));
     add_printed(json, "sha256", print_fingerprint, cert);
     add_printed(json, "pem", print_pem, cert);
     return json;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cert.h"
+#include "cert_text.h"
 #include "object.h"
 #include "output.h"
 #include "report.h"
@@ -32,12 +34,80 @@ static const char *type_word(const struct iotsafe_object *object)
     }
 }
 
+/* ---- certificates ---- */
+
+/* An object, and what was read of it. */
+struct entry {
+    struct iotsafe_object object;
+    X509 *leaf; /* of a file of certificates; NULL: not read, or: */
+    char why[sizeof((struct iotsafe_op){ 0 }.text)]; /* no certificate is in it */
+};
+
+static enum iotsafe_err read_leaf(const struct tool *tool, struct iotsafe_card *card,
+                                  struct entry *entry, struct iotsafe_op *op)
+{
+    STACK_OF(X509) *certs;
+    uint8_t *data;
+    size_t len;
+    enum iotsafe_err err = iotsafe_read_file(card, &entry->object.name, IOTSAFE_CERTIFICATES,
+                                             entry->object.file_size, &data, &len, op);
+
+    if (err != IOTSAFE_OK)
+        return err;
+    certs = isprov_certs_parse(tool->libctx, data, len);
+    free(data);
+    if (certs == NULL)
+        return IOTSAFE_ERR_MEMORY;
+    entry->leaf = sk_X509_shift(certs);
+    sk_X509_pop_free(certs, X509_free);
+    return entry->leaf != NULL ? IOTSAFE_OK : IOTSAFE_ERR_CERTIFICATE;
+}
+
+/* As far as the time of the command allows. What fails is said in JSON and fails nothing:
+ * the list itself is there. */
+static void read_certificates(const struct tool *tool, struct iotsafe_card *card,
+                              struct entry *entries, size_t n, const struct iotsafe_op *op)
+{
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        struct iotsafe_op part = iotsafe_op_within(op);
+
+        if (!object_is_certificate(&entries[i].object))
+            continue;
+        if (err == IOTSAFE_OK || iotsafe_err_is_refusal(err))
+            err = read_leaf(tool, card, &entries[i], &part);
+        if (entries[i].leaf == NULL)
+            snprintf(entries[i].why, sizeof(entries[i].why), "%s",
+                     part.text[0] != '\0' ? part.text : iotsafe_strerror(err));
+    }
+}
+
+static void add_certificate(json_t *json, const struct entry *entry)
+{
+    if (entry->leaf != NULL) {
+        json_object_set_new(json, "subject", cert_subject_json(entry->leaf));
+        json_object_set_new(json, "not_before", cert_time_json(X509_get0_notBefore(entry->leaf)));
+        json_object_set_new(json, "not_after", cert_time_json(X509_get0_notAfter(entry->leaf)));
+    } else if (entry->why[0] != '\0') {
+        json_object_set_new(json, "unread", json_string(entry->why));
+    }
+}
+
 /* ---- table ---- */
 
-static void key_cell(const struct iotsafe_object *object, char ret_text[static WORDS_TEXT_MAX])
+_Static_assert(CERT_CELL_MAX <= WORDS_TEXT_MAX, "fits into a cell");
+
+static void key_cell(const struct entry *entry, char ret_text[static WORDS_TEXT_MAX])
 {
+    const struct iotsafe_object *object = &entry->object;
     char type[WORDS_TEXT_MAX];
 
+    ret_text[0] = '\0';
+    if (entry->leaf != NULL)
+        cert_validity_cell(entry->leaf, ret_text);
+    if (ret_text[0] != '\0')
+        return;
     if (object->kind == IOTSAFE_FILE && (object->told & IOTSAFE_TOLD_FILE_SIZE) != 0) {
         snprintf(ret_text, WORDS_TEXT_MAX, "%u bytes", object->file_size);
     } else if ((object->told & IOTSAFE_TOLD_KEY_TYPE) != 0) {
@@ -49,9 +119,13 @@ static void key_cell(const struct iotsafe_object *object, char ret_text[static W
     }
 }
 
-static void use_cell(const struct iotsafe_object *object, char ret_text[static WORDS_TEXT_MAX])
+static void use_cell(const struct entry *entry, char ret_text[static WORDS_TEXT_MAX])
 {
-    if (object->kind == IOTSAFE_FILE && (object->told & IOTSAFE_TOLD_FILE_USAGE) != 0)
+    const struct iotsafe_object *object = &entry->object;
+
+    if (entry->leaf != NULL)
+        cert_subject_cell(entry->leaf, ret_text);
+    else if (object->kind == IOTSAFE_FILE && (object->told & IOTSAFE_TOLD_FILE_USAGE) != 0)
         words_value(&words_file_usage, object->file_usage, ret_text);
     else
         words_bits(object->kind == IOTSAFE_PUBLIC_KEY ? &words_public_function : &words_function,
@@ -66,8 +140,9 @@ static const char *access_cell(const struct iotsafe_object *object)
     return cells[access]; /* read is 1, update 2 */
 }
 
-static void add_row(struct table *table, const struct iotsafe_object *object, const char *sim)
+static void add_row(struct table *table, const struct entry *entry, const char *sim)
 {
+    const struct iotsafe_object *object = &entry->object;
     char hex[HEX_SIZE(IOTSAFE_ID_MAX)], text[WORDS_TEXT_MAX], uri[IOTSAFE_URI_MAX];
     char *label = text_escape(object->name.label, object->name.label_len);
 
@@ -75,21 +150,21 @@ static void add_row(struct table *table, const struct iotsafe_object *object, co
     text_hex(object->name.id, object->name.id_len, hex);
     table_add(table, object->name.id_len != 0 ? hex : "-");
     table_add(table, object->name.label_len != 0 ? label : "-");
-    key_cell(object, text);
+    key_cell(entry, text);
     table_add(table, text);
     snprintf(text, sizeof(text), "-");
     if ((object->told & IOTSAFE_TOLD_STATE) != 0)
         words_value(&words_state, object->state, text);
     table_add(table, text);
     table_add(table, access_cell(object));
-    use_cell(object, text);
+    use_cell(entry, text);
     table_add(table, text);
     object_uri(object, sim, uri);
     table_add(table, uri);
     free(label);
 }
 
-static enum tool_status print_table(const struct iotsafe_object *objects, size_t n, const char *sim)
+static enum tool_status print_table(const struct entry *entries, size_t n, const char *sim)
 {
     static const char *const heads[] = { "TYPE",  "ID",     "LABEL", "KEY/SIZE",
                                          "STATE", "ACCESS", "USE",   "URI" };
@@ -99,7 +174,7 @@ static enum tool_status print_table(const struct iotsafe_object *objects, size_t
     for (size_t i = 0; table != NULL && i < ARRAY_LEN(heads); i++)
         table_add(table, heads[i]);
     for (size_t i = 0; table != NULL && i < n; i++)
-        add_row(table, &objects[i], sim);
+        add_row(table, &entries[i], sim);
     done = table != NULL && table_print(table);
     if (!done)
         report_error("list: out of memory");
@@ -174,8 +249,9 @@ static void add_attribute(json_t *json, const struct iotsafe_object *object,
         json_object_set_new(json, "volatile", json_boolean(words_key_is_volatile(value)));
 }
 
-static json_t *object_json(const struct iotsafe_object *object, const char *sim)
+static json_t *object_json(const struct entry *entry, const char *sim)
 {
+    const struct iotsafe_object *object = &entry->object;
     char uri[IOTSAFE_URI_MAX];
     json_t *json = json_object();
 
@@ -185,19 +261,36 @@ static json_t *object_json(const struct iotsafe_object *object, const char *sim)
     add_names(json, &object->name);
     for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
         add_attribute(json, object, &attributes[i]);
+    add_certificate(json, entry);
     return json;
 }
 
-static enum tool_status print_json(const struct iotsafe_object *objects, size_t n, const char *sim)
+static enum tool_status print_json(const struct entry *entries, size_t n, const char *sim)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(array, object_json(&objects[i], sim));
+        json_array_append_new(array, object_json(&entries[i], sim));
     return output_json(array) ? TOOL_OK : TOOL_FAILED;
 }
 
 /* ---- */
+
+static struct entry *entries_new(const struct iotsafe_object *objects, size_t n)
+{
+    struct entry *entries = calloc(n + 1, sizeof(*entries));
+
+    for (size_t i = 0; entries != NULL && i < n; i++)
+        entries[i].object = objects[i];
+    return entries;
+}
+
+static void entries_free(struct entry *entries, size_t n)
+{
+    for (size_t i = 0; entries != NULL && i < n; i++)
+        X509_free(entries[i].leaf);
+    free(entries);
+}
 
 static enum tool_status list_run(struct tool *tool, const struct args *args)
 {
@@ -205,6 +298,7 @@ static enum tool_status list_run(struct tool *tool, const struct args *args)
     struct iotsafe_card *card = tool_card(tool, sim);
     struct iotsafe_object *objects = NULL;
     struct iotsafe_op op = tool_op_begin(tool);
+    struct entry *entries = NULL;
     enum tool_status status = TOOL_FAILED;
     enum iotsafe_err err;
     size_t n = 0;
@@ -212,12 +306,15 @@ static enum tool_status list_run(struct tool *tool, const struct args *args)
     if (card == NULL)
         return TOOL_FAILED;
     err = iotsafe_list(card, &objects, &n, &op);
-    if (err != IOTSAFE_OK)
+    if (err == IOTSAFE_OK && (entries = entries_new(objects, n)) == NULL)
+        err = IOTSAFE_ERR_MEMORY;
+    if (err != IOTSAFE_OK) {
         report_library(NULL, err, &op);
-    else if (tool->json)
-        status = print_json(objects, n, sim);
-    else
-        status = print_table(objects, n, sim);
+    } else {
+        read_certificates(tool, card, entries, n, &op);
+        status = tool->json ? print_json(entries, n, sim) : print_table(entries, n, sim);
+    }
+    entries_free(entries, n);
     free(objects);
     iotsafe_card_free(card);
     return status;

@@ -64,7 +64,7 @@ Test(deadline, bounds_a_search_over_all_files_and_not_each_file)
 
         slow_down(DELAY_MS, " --ins READ-FILE");
         cr_expect_null(load_cert(ctx.lib, searches[i]));
-        EXPECT_ERROR(":timeout:");
+        EXPECT_ERROR(":timeout;");
         cr_expect_leq(sim_exchanges(&sim, "READ FILE") - before, EXCHANGES_MAX, "%s", searches[i]);
         sim_admin(&sim, "fault clear");
         context_reload(&ctx);
@@ -78,7 +78,7 @@ Test(deadline, that_has_passed_is_no_longer_in_the_way)
 
     slow_down(DELAY_MS, " --ins READ-FILE");
     cr_expect_null(load_cert(ctx.lib, searches[0]));
-    EXPECT_ERROR(":timeout:");
+    EXPECT_ERROR(":timeout;");
     sim_admin(&sim, "fault clear");
     cr_expect_null(load_cert(ctx.lib, searches[0]));
     EXPECT_ERROR("no file on the SIM holds a certificate of this private key");
@@ -120,7 +120,7 @@ Test(deadline, bounds_a_key_agreement_with_all_that_it_takes)
     cr_assert(EVP_PKEY_derive_set_peer(derivation, peer) > 0, "%s", drain_errors());
     slow_down(TIMEOUT_MS / 5, ""); /* of six exchanges: two, three and one */
     cr_expect_leq(EVP_PKEY_derive(derivation, secret, &len), 0);
-    EXPECT_ERROR(":timeout:");
+    EXPECT_ERROR(":timeout;");
     sim_admin(&sim, "fault clear");
     cr_expect_gt(EVP_PKEY_derive(derivation, secret, &len), 0, "%s", drain_errors());
     EVP_PKEY_CTX_free(derivation);

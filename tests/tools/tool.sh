@@ -220,7 +220,7 @@ list_shows() {
 	succeeds tool sim list || return 1
 	matches "$OUT" '^TYPE +ID +LABEL +KEY/SIZE +STATE +ACCESS +USE +URI$' &&
 		matches "$OUT" '^private +01 +client-key +P-256 +active +- .*sign.* iotsafe://id=01;label=client-key;type=private$' &&
-		matches "$OUT" '^cert +02 +client-cert +[0-9]+ bytes .* iotsafe://id=02;label=client-cert;type=cert$' &&
+		matches "$OUT" '^cert +02 +client-cert +until [0-9-]+ .* iotsafe://id=02;label=client-cert;type=cert$' &&
 		matches "$OUT" '^public .* peer-key ' && matches "$OUT" '^secret .* psk ' &&
 		matches "$OUT" '^file .* notes ' || return 1
 	equal "$(grep -c '^private' "$OUT")" "$(admin sim list | grep -c private)" 'private keys'
@@ -235,6 +235,24 @@ list_json() {
 		json '"sign" in next(o for o in d if o["uri"].endswith("label=client-key;type=private"))["functions"]' &&
 		json 'next(o for o in d if o["label"] == "client-cert")["size"] > 100' &&
 		json 'len({o["uri"] for o in d}) == len(d)'
+}
+
+# Validity and subject of certificates; of one that the SIM does not give, the reason.
+list_tells_validity() {
+	local end rc=0
+	end=$(date -u -d "$(openssl x509 -in "$T/sim/client.pem" -noout -enddate | sed 's/.*=//')" +%Y-%m-%dT%H:%M:%SZ)
+	succeeds tool sim list && matches "$OUT" "^cert +02 +client-cert +until ${end%T*} +active +r +CN=.* iotsafe://id=02;" || return 1
+	succeeds tool sim --json list || return 1
+	equal "$(json 'next(o for o in d if o["label"] == "client-cert")["not_after"]')" "$end" &&
+		equal "$(json 'next(o for o in d if o["label"] == "client-cert")["subject"]')" \
+			"$(openssl x509 -in "$T/sim/client.pem" -noout -subject -nameopt RFC2253 | sed 's/^subject=//')" &&
+		json 'all("subject" not in o and "unread" not in o for o in d if o["type"] != "cert")' || return 1
+	admin sim fault sw=6985 --ins 'READ FILE' --count 99 || return 1
+	succeeds tool sim list && cp "$OUT" "$T/list" && succeeds tool sim --json list
+	rc=$?
+	admin sim fault clear
+	[ "$rc" -eq 0 ] && matches "$T/list" '^cert +02 +client-cert +[0-9]+ bytes .* certificate +iotsafe://id=02;' &&
+		json 'all("6985" in o["unread"] and "subject" not in o for o in d if o["type"] == "cert")'
 }
 
 # Each URI that `list` prints leads to the object again: keys and certificates through
@@ -521,6 +539,7 @@ it 'a software SIM runs' prepare
 it 'info' info_tells
 it 'list' list_shows
 it 'list: JSON' list_json
+it 'list: validity and subject of certificates' list_tells_validity
 it 'list: each URI finds its object' listed_uris_find
 it 'list: each URI finds its object in openssl' openssl_finds_the_same
 it 'cert: by file, by key, all' cert_variants
