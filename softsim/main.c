@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe-softsim: a software SIM with an IoT SAFE applet. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,6 +60,20 @@ static int print_help(void)
     return CLI_OK;
 }
 
+/* Only `admin` has more to say than its usage. */
+static bool wants_help(int argc, char **argv)
+{
+    return argc > 2 && strcmp(argv[2], "--help") == 0 && strcmp(argv[1], "admin") != 0;
+}
+
+static int run_subcommand(size_t i, int argc, char **argv)
+{
+    if (!wants_help(argc, argv))
+        return subcommands[i].run(argc - 1, argv + 1);
+    printf("usage: iotsafe-softsim %s\n", subcommands[i].help);
+    return CLI_OK;
+}
+
 static int print_settings(void)
 {
     const char *settings;
@@ -87,6 +102,6 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].run(argc - 1, argv + 1);
+            return run_subcommand(i, argc, argv);
     return cli_usage(argv[1]);
 }

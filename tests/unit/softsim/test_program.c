@@ -335,6 +335,10 @@ Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
     cr_expect_eq(run_to_end("sing", NULL), 2);
     cr_expect_eq(run_to_end("--help", NULL), 0);
     cr_expect_eq(run_to_end("--help-settings", NULL), 0);
+    cr_expect_eq(run_to_end("init", "--help", NULL), 0);
+    cr_expect_eq(run_to_end("run", "--help", NULL), 0);
+    cr_expect_eq(run_to_end("admin", "--help", NULL), 0);
+    cr_expect_eq(run_to_end("info", "--help", NULL), 0);
     cr_expect_eq(run_to_end("--version", NULL), 0);
     cr_expect_eq(admin("list", NULL, NULL), 1, "nobody serves");
     cr_expect_eq(admin("lst", NULL, NULL), 2);
