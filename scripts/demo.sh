@@ -105,7 +105,7 @@ ca=(-CA "$work/sim/ca.pem" -CAkey "$work/sim/ca.key")
 {
 	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=localhost' \
 		-keyout "$work/server.key" -out "$work/server.csr" &&
-		echo 'subjectAltName=DNS:localhost' >"$work/extensions" &&
+		echo 'subjectAltName=DNS:localhost,IP:127.0.0.1' >"$work/extensions" &&
 		openssl x509 -req -in "$work/server.csr" "${ca[@]}" -set_serial 1 -days 1 \
 			-extfile "$work/extensions" -out "$work/server.pem"
 } >"$work/server.log" 2>&1 || give_up 'no certificate for the server' "$work/server.log"
@@ -169,7 +169,7 @@ mqtt() {
 	END
 	start_broker || give_up 'the broker does not start' "$work/broker.log"
 	echo "    mosquitto_pub --cafile ca.pem --cert client.pem --key client-key.pem -p $port -t demo -m hello"
-	timeout 30 mosquitto_pub -h localhost -p "$port" --cafile "$work/sim/ca.pem" \
+	timeout 30 mosquitto_pub -h 127.0.0.1 -p "$port" --cafile "$work/sim/ca.pem" \
 		--cert "$work/client.pem" --key "$work/client-key.pem" -t demo -m hello >"$work/pub.log" 2>&1 ||
 		give_up 'mosquitto_pub failed' "$work/pub.log" "$work/broker.log"
 	name=$(openssl x509 -in "$work/client.pem" -noout -subject -nameopt multiline | sed -n 's/ *commonName *= //p')
