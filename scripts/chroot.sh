@@ -101,6 +101,7 @@ copy_sources() {
 }
 
 run_suites() {
+	rm -f "$root/src/build/results.json" # of an earlier run
 	inside /bin/bash -c 'cd /src && scripts/test.sh --no-sanitize --no-clang "$@"' suites "$@"
 	cp "$root/src/build/results.json" "$output/$name.json"
 }
