@@ -49,8 +49,9 @@ json_t *cert_time_json(const ASN1_TIME *when)
 void cert_validity_cell(const X509 *cert, char ret_text[static CERT_CELL_MAX])
 {
     const ASN1_TIME *begin = X509_get0_notBefore(cert), *end = X509_get0_notAfter(cert);
-    const bool over = X509_cmp_current_time(end) < 0;
-    const bool early = !over && X509_cmp_current_time(begin) > 0;
+    const time_t now = time(NULL);
+    const bool over = ASN1_TIME_cmp_time_t(end, now) == -1;
+    const bool early = !over && ASN1_TIME_cmp_time_t(begin, now) == 1;
     struct tm tm;
 
     if (!ASN1_TIME_to_tm(early ? begin : end, &tm)
