@@ -51,7 +51,7 @@ all_is_well() { change && well doctor; }
 text_output() {
 	change && run iotsafe doctor || return 1
 	matches "$OUT" '^ok       configuration: .* activates default and iotsafe$' &&
-		matches "$OUT" '^ok       module: .*iotsafe\.so is loaded by OpenSSL 3' || return 1
+		matches "$OUT" '^ok       module: .*iotsafe\.so is loaded by OpenSSL [34]' || return 1
 	change 's/^activate = 1/#&/' && fails iotsafe doctor || return 1
 	equal "$RC" 1 && matches "$OUT" '^fail     configuration: .*\. Next: add activate = 1'
 }
@@ -218,10 +218,13 @@ modules() {
 	it 'module hidden by OPENSSL_MODULES' hidden_module
 	it 'module for another machine' other_module module-machine 'another machine.*this one is' \
 		'\x03\x00'"$machine" '\x03\x00\xf7\x00'
-	it 'module for another OpenSSL' other_module module-openssl 'does not fit OpenSSL 3.*libcrypto.so' \
-		'libcrypto.so.3\x00' 'libcrypto.so.9\x00'
-	it 'module for a newer OpenSSL 3' other_module module-openssl 'OPENSSL_3.9.9.* not found' \
-		'OPENSSL_3.0.0\x00' 'OPENSSL_3.9.9\x00'
+	local major
+	major=$(libcrypto_of "$MODULES/iotsafe.so")
+	major=${major##*.}
+	it 'module for another OpenSSL' other_module module-openssl "does not fit OpenSSL $major.*libcrypto.so" \
+		"libcrypto.so.$major\x00" 'libcrypto.so.9\x00'
+	it 'module for a later version of this OpenSSL' other_module module-openssl "OPENSSL_$major.9.9.* not found" \
+		"OPENSSL_$major.0.0\x00" "OPENSSL_$major.9.9\x00"
 	it 'module damaged, or not ours' broken_module
 	it 'module that crashes' crashing_module
 }
@@ -577,6 +580,10 @@ chains() {
 }
 
 refused_tls() {
+	case $(openssl version) in
+	'OpenSSL 3.0.'*) ;;
+	*) WHY='later versions of OpenSSL take a signature with SHA-1 that nobody checks' && return 77 ;;
+	esac
 	openssl x509 -req -in <(openssl req -new -key "$T/middle.key" -subj /CN=old) -force_pubkey "$T/client.pub" -sha1 \
 		-CA "$T/sim/store/ca.pem" -CAkey "$T/sim/store/ca.key" -set_serial 7 -days 100 -out "$T/sha1.pem" &&
 		cat "$T/reference.pem" "$T/sha1.pem" >"$T/old.pem" &&

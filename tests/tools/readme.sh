@@ -5,6 +5,8 @@
 # shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl openssl bash
+# Its shell runs all programs, and not all bear a sanitizer that is loaded in front.
+[ "${E2E_SANITIZE:-none}" = none ] || skip_all 'not with sanitizers'
 
 # Indented by four, from the mark on to the next text.
 the_block() {
