@@ -49,12 +49,15 @@ static enum iotsafe_err wait_in_queue(struct turn *turn, deadline_t deadline)
     struct turn_waiter self = { 0 };
     struct timespec until = { .tv_sec = (time_t)(deadline / 1000),
                               .tv_nsec = (long)(deadline % 1000) * 1000000L };
+    pthread_condattr_t monotonic;
 
-    (void)pthread_cond_init(&self.served_cond, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&self.served_cond, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     queue_append(turn, &self);
     while (!self.served
-           && pthread_cond_clockwait(&self.served_cond, &turn->mutex, CLOCK_MONOTONIC, &until)
-                  != ETIMEDOUT)
+           && pthread_cond_timedwait(&self.served_cond, &turn->mutex, &until) != ETIMEDOUT)
         ;
     if (!self.served)
         queue_remove(turn, &self);
