@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Shared libraries that use these are told of them by some linkers. */
+#pragma GCC visibility push(default)
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __real_nanosleep(const struct timespec *wanted, struct timespec *ret_left);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
@@ -13,6 +15,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *ret_left);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t size);
+#pragma GCC visibility pop
 void fake_clock_pass(int64_t ms); /* see tests/unit/applet_io/fake_clock.h */
 
 static bool running;

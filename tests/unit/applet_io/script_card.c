@@ -90,7 +90,8 @@ static void complain(struct script_card *sc, const unsigned char *cmd, size_t n)
 /* One command; -1 ends the connection. */
 static int play_one(struct script_card *sc, int fd)
 {
-    unsigned char head[2], cmd[70000], want[600], answer[66000];
+    static _Thread_local unsigned char cmd[70000], answer[66000]; /* more than some stacks hold */
+    unsigned char head[2], want[600];
     const struct exchange *e = &sc->script[sc->at];
     size_t n;
 

@@ -26,7 +26,11 @@ Test(config, has_the_documented_defaults)
     static const char *const none[] = { NULL };
     struct iotsafe_config *cfg = make(none);
 
+#ifdef HAVE_PCSC
     cr_expect_str_eq(cfg->transport, "pcsc");
+#else
+    cr_expect_null(cfg->transport);
+#endif
     cr_expect_str_eq(cfg->lock_dir, "/run/iotsafe");
     cr_expect_eq(cfg->timeout_ms, 30000);
     cr_expect_eq(cfg->n_aids, 3);
