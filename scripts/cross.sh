@@ -4,8 +4,9 @@
 #
 # arm64, armhf, s390x: Debian's packages for that machine are unpacked in build-cross/ARCH/root
 # (once; they stay), everything is built with them, and the unit tests and some end-to-end
-# scripts run under qemu, the software SIM natively. Results go to OUTPUT/ARCH.json. Exit status
-# 77 and `skipped: why` where something is missing. Nothing is installed on this machine.
+# scripts run under qemu, the software SIM natively. musl: OpenSSL and jansson are built from
+# Debian's sources first, which takes minutes. Results go to OUTPUT/ARCH.json. Exit status 77
+# and `skipped: why` where something is missing. Nothing is installed on this machine.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 arch=${1:?usage: scripts/cross.sh ARCH OUTPUT}
@@ -34,7 +35,7 @@ need() {
 	done
 }
 
-# apt with folders of its own, and with nothing installed.
+# apt with folders of its own, and with nothing installed: apt_conf ARCHITECTURE [LINE...]
 apt_conf() {
 	mkdir -p "$place/apt/lists/partial" "$place/apt/cache/archives/partial"
 	: >"$place/apt/status"
@@ -42,12 +43,14 @@ apt_conf() {
 		Dir::State "$place/apt";
 		Dir::State::status "$place/apt/status";
 		Dir::Cache "$place/apt/cache";
-		APT::Architecture "$arch";
-		APT::Architectures { "$arch"; };
+		APT::Architecture "$1";
+		APT::Architectures { "$1"; };
 		APT::Install-Recommends "false";
 		APT::Sandbox::User "root";
 		Acquire::Languages "none";
 	CONF
+	shift
+	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$place/apt/apt.conf"
 	# one source of several that fails need not matter
 	private_apt update >>"$place/apt.log" 2>&1
 }
@@ -59,7 +62,7 @@ debian_root() {
 	[ -e "$place/.ready" ] && return
 	rm -rf "$place"
 	mkdir -p "$root"
-	apt_conf
+	apt_conf "$arch"
 	! APT_CONFIG=$place/apt/apt.conf apt-cache show libcriterion-dev >/dev/null 2>&1 ||
 		packages+=(libcriterion-dev)
 	private_apt install --download-only "${packages[@]}" >>"$place/apt.log" 2>&1 || {
@@ -72,8 +75,56 @@ debian_root() {
 	touch "$place/.ready"
 }
 
+# The same sources as those of the packages, with musl.
+musl_root() {
+	local source
+	local -a compiler=(musl-gcc -idirafter "$root/kernel")
+	[ -e "$place/.ready" ] && return
+	rm -rf "$place"
+	mkdir -p "$root/kernel" "$root/usr/include" "$root/usr/lib/pkgconfig" "$place/apt/sources"
+	ln -s /usr/include/linux /usr/include/asm-generic /usr/include/"$(gcc -print-multiarch)"/asm \
+		"$root/kernel/"
+	for source in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ ! -f "$source" ] ||
+			sed 's/^deb /deb-src /; s/^Types:.*/Types: deb-src/' "$source" >"$place/apt/sources/${source##*/}"
+	done
+	apt_conf "$(dpkg --print-architecture)" 'Dir::Etc::sourcelist "/dev/null";' \
+		"Dir::Etc::sourceparts \"$place/apt/sources\";"
+	(cd "$place" && private_apt source --tar-only openssl jansson) >>"$place/apt.log" 2>&1 || {
+		tail -n 5 "$place/apt.log"
+		skip 'no sources of OpenSSL and jansson'
+	}
+	mkdir "$place/openssl" "$place/jansson"
+	tar -xf "$place"/openssl_*.orig.tar.* -C "$place/openssl" --strip-components 1 &&
+		tar -xf "$place"/jansson_*.orig.tar.* -C "$place/jansson" --strip-components 1 ||
+		fail 'cannot unpack the sources'
+	musl_openssl >"$place/openssl.log" 2>&1 || {
+		tail -n 20 "$place/openssl.log"
+		fail 'OpenSSL cannot be built'
+	}
+	musl_jansson || fail 'jansson cannot be built'
+	touch "$place/.ready"
+}
+
+musl_openssl() (
+	cd "$place/openssl" &&
+		CC="${compiler[*]}" ./Configure "linux-$(uname -m)" no-tests no-engine no-afalgeng no-async \
+			--prefix="$root/usr" --libdir=lib "-Wl,-rpath,$root/usr/lib" &&
+		make -j"$(nproc)" build_sw && make install_sw install_ssldirs
+)
+
+musl_jansson() (
+	cd "$place/jansson/src" && : >jansson_private_config.h && cp ../android/jansson_config.h . &&
+		"${compiler[@]}" -O2 -fPIC -shared -DHAVE_STDINT_H -DHAVE_UNISTD_H -DHAVE_SYS_TIME_H \
+			-DHAVE_GETTIMEOFDAY -DHAVE_LOCALE_H -I. -o "$root/usr/lib/libjansson.so" ./*.c &&
+		cp jansson.h jansson_config.h "$root/usr/include/" &&
+		printf '%s\n' 'Name: jansson' 'Description: jansson' 'Version: 2.14' \
+			"Libs: -L$root/usr/lib -ljansson" "Cflags: -I$root/usr/include" \
+			>"$root/usr/lib/pkgconfig/jansson.pc"
+)
+
 build() {
-	local -a options=(-Dwerror=true -Dtests=enabled -Dmbim=disabled -Dqmi=disabled)
+	local -a options=(-Dwerror=true -Dtests=enabled -Dmbim=disabled -Dqmi=disabled "$@")
 	compgen -G "$root/usr/lib/*/pkgconfig/criterion.pc" >/dev/null || options+=(-Dcriterion=plain)
 	printf "[constants]\nroot = '%s'\n" "$root" >"$place/root.ini"
 	if [ ! -f "$place/build/build.ninja" ]; then
@@ -154,5 +205,14 @@ s390x)
 	export E2E_READERS=no
 	machine s390x-linux-gnu s390x
 	;;
-*) fail 'is not one of arm64, armhf, s390x' ;;
+musl)
+	need apt-get dpkg musl-gcc make perl
+	musl_root
+	scripts=(exchanges)
+	export E2E_READERS=no
+	build -Dpcsc=disabled
+	names_of_tests
+	run_tests
+	;;
+*) fail 'is not one of arm64, armhf, s390x, musl' ;;
 esac

@@ -4,7 +4,7 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x]
+# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x] [musl]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
 #   long    what scripts/test.sh --long uses on top: analysis, coverage, load, valgrind
@@ -12,7 +12,7 @@
 #   others  programs that exclude some of `programs`
 #   --exchange  what excludes them is removed; else they are left out
 #   chroot  what makes a chroot with another release
-#   arm64, armhf, s390x  what scripts/cross.sh needs on this machine for that
+#   arm64, armhf, s390x, musl  what scripts/cross.sh needs on this machine for that
 set -u
 
 packages=(
@@ -56,9 +56,10 @@ for group in "$@"; do
 	chroot) packages+=(debootstrap git) ;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
+	musl) packages+=(musl-tools make perl) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x]" >&2
+		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x] [musl]" >&2
 		exit 2
 		;;
 	esac

@@ -29,8 +29,9 @@ usage: scripts/test.sh [OPTION...]
   --chroot NAME   run the suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
                   the module that was built here too; root; may be repeated
-  --cross ARCH    build for arm64, armhf, s390x by qemu as well, and run the unit
-                  tests and some end-to-end scripts there; may be repeated
+  --cross ARCH    build for arm64, armhf, s390x as well, and run the unit tests and some
+                  end-to-end scripts there by qemu; musl: the same with that C library,
+                  for which OpenSSL is built first; may be repeated
 END
 }
 
@@ -52,7 +53,7 @@ while [ $# -gt 0 ]; do
 	--programs) programs=yes ;;
 	--long) long=yes ;;
 	--chroot) chroots+=("${2:?the name of a Debian release is missing}") && shift ;;
-	--cross) cross+=("${2:?arm64, armhf, or s390x is missing}") && shift ;;
+	--cross) cross+=("${2:?arm64, armhf, s390x, or musl is missing}") && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) usage >&2 && exit 2 ;;
