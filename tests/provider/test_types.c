@@ -140,6 +140,43 @@ Test(types, each_is_compared_with_certificates_in_software)
     EVP_PKEY_free(rsa);
 }
 
+/* As programs ask that print a key or make a JWK of it. */
+static void expect_same_number(const EVP_PKEY *key, const EVP_PKEY *other, const char *name)
+{
+    BIGNUM *a = NULL, *b = NULL;
+
+    cr_expect_eq(EVP_PKEY_get_bn_param(key, name, &a), 1, "%s: %s", name, drain_errors());
+    cr_expect_eq(EVP_PKEY_get_bn_param(other, name, &b), 1);
+    cr_expect(a != NULL && b != NULL && BN_cmp(a, b) == 0, "%s", name);
+    BN_free(a);
+    BN_free(b);
+}
+
+Test(types, an_rsa_key_tells_its_public_numbers)
+{
+    EVP_PKEY *rsa = must_load(RSA_KEY);
+    X509 *cert = load_cert(ctx.lib, RSA_CERT);
+    const EVP_PKEY *pub = cert != NULL ? X509_get0_pubkey(cert) : NULL;
+    unsigned char n[256], few[8];
+    OSSL_PARAM both[] = { OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, n, sizeof(n)),
+                          OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, few, sizeof(few)), OSSL_PARAM_END };
+    OSSL_PARAM small[] = { OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, few, sizeof(few)), OSSL_PARAM_END };
+    BIGNUM *d = NULL;
+
+    cr_assert_not_null(pub, "%s", drain_errors());
+    expect_same_number(rsa, pub, OSSL_PKEY_PARAM_RSA_N);
+    expect_same_number(rsa, pub, OSSL_PKEY_PARAM_RSA_E);
+    cr_expect_eq(EVP_PKEY_get_params(rsa, both), 1, "%s", drain_errors());
+    cr_expect_eq(both[0].return_size, 256);
+    cr_expect_leq(both[1].return_size, sizeof(few));
+    cr_expect_neq(EVP_PKEY_get_params(rsa, small), 1);
+    cr_expect_neq(EVP_PKEY_get_bn_param(rsa, OSSL_PKEY_PARAM_RSA_D, &d), 1);
+    cr_expect_null(d);
+    ERR_clear_error();
+    X509_free(cert);
+    EVP_PKEY_free(rsa);
+}
+
 Test(types, the_certificate_of_an_rsa_key_is_found_by_the_key)
 {
     X509 *cert = load_cert(ctx.lib, "iotsafe://label=rsa-key;type=cert");
