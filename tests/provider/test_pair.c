@@ -194,6 +194,36 @@ Test(pair, agrees_with_a_peer_in_software_with_and_without_a_kdf)
     end();
 }
 
+/* A reference tells the public key, but not which object holds it: those of the key's
+ * label are compared with it before a secret comes out. */
+Test(pair, of_a_key_reference_agrees_until_it_is_replaced)
+{
+    unsigned char out[2][32];
+    size_t len = sizeof(out[0]);
+    EVP_PKEY *made, *mine, *theirs;
+    char *pem;
+
+    begin("");
+    made = generate(SPARE, NULL);
+    cr_assert_not_null(made, "%s", drain_errors());
+    pem = reference_pem(made);
+    EVP_PKEY_free(made);
+    mine = pem_key(ctx.lib, pem, strlen(pem));
+    theirs = soft_key(ctx.lib, "EC", "P-256");
+    cr_assert_not_null(mine, "%s", drain_errors());
+    cr_assert(derive(mine, theirs, NULL, out[0], &len), "%s", drain_errors());
+    cr_assert(derive(theirs, mine, NULL, out[1], &len), "%s", drain_errors());
+    cr_expect_arr_eq(out[0], out[1], sizeof(out[0]));
+    EXPECT_NO_ERRORS();
+    sim_admin(&sim, "generate-key spare-1");
+    cr_expect_not(derive(mine, theirs, NULL, out[0], &len), "a secret of another key");
+    EXPECT_ERROR("spare-1");
+    OPENSSL_free(pem);
+    EVP_PKEY_free(theirs);
+    EVP_PKEY_free(mine);
+    end();
+}
+
 Test(pair, agrees_with_a_peer_that_has_its_private_key_in_it)
 {
     unsigned char out[2][32];

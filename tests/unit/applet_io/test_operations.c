@@ -238,13 +238,19 @@ Test(operations, generates_again_when_the_card_had_not_begun)
 Test(operations, puts_the_peer_and_agrees)
 {
     static const struct exchange script[] = {
-        SCRIPT_OPEN, PUT_PEER,       { DH, SECRET "9000" },
-        PUT_PEER,    { DH, "6120" }, { "01 C0 00 00 20", SECRET "9000" },
+        SCRIPT_OPEN,
+        PUT_PEER,
+        { DH, SECRET "9000" },
+        PUT_PEER,
+        { DH, "6120" },
+        { "01 C0 00 00 20", SECRET "9000" },
+        PUT_PEER,
+        { DH, "3420" SECRET "9000" },
     };
     uint8_t secret[IOTSAFE_SHARED_SECRET_SIZE];
 
     OPEN_CARD(script);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         cr_assert_eq(agree(secret), IOTSAFE_OK, "%s", op.text);
         expect_bytes(secret, SECRET);
     }
