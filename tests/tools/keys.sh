@@ -86,7 +86,8 @@ prepare() {
 	for profile in "${PROFILES[@]}"; do start_sim "$profile" "$profile" || return 1; done
 	mkdir "$T/more" && "$SOFTSIM" init --store "$T/more/store" --with brainpool --with rsa &&
 		start_sim more || return 1
-	start_sim noverify gsma-strict --set verify=off && start_sim nolist gsma-strict --set getdata=off
+	start_sim noverify gsma-strict --set verify=off && start_sim nolist gsma-strict --set getdata=off &&
+		start_sim single kigen --set getdata=no-list --set info_file_tags=76+86
 }
 
 # --------------------------------------------------------------------- keygen
@@ -443,6 +444,15 @@ without_list() {
 		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig"
 }
 
+# It tells of one object at a time, of files by the tags of secrets only.
+one_object_at_a_time() {
+	run sim single file iotsafe://label=notes && grep -q . "$OUT" || return 1
+	run sim single file 07 && grep -q . "$OUT" || return 1
+	refused 1 'no file label="?absent.*no list' sim single file iotsafe://label=absent &&
+		succeeds sim single pubkey iotsafe://label=client-key && sign_file single iotsafe://label=client-key "$MSG" || return 1
+	refused 1 'GET DATA' sim single list
+}
+
 # The provider before `default`, and properties that only a FIPS module has.
 odd_settings() {
 	configure
@@ -525,6 +535,7 @@ it 'verify: --applet wants a key that the device cannot replace' verify_only_app
 it 'verify: other types of keys' verify_other_types
 it 'verify: a SIM that fails' verify_faults
 it 'an applet without object list' without_list
+it 'an applet that tells of one object at a time' one_object_at_a_time
 it 'odd openssl.cnf' odd_settings
 it 'output that cannot be written' write_failures
 it 'no SIM' no_sim_there
