@@ -441,7 +441,9 @@ without_list() {
 		succeeds sim nolist put-key iotsafe://label=verify-key "$T/p256.pub" &&
 		succeeds sim nolist --json verify 'iotsafe://label=verify-key;type=public' "$MSG" "$T/p256.sig" || return 1
 	json 'd["by"] == "applet" and d["replaceable"] is None' &&
-		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig"
+		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig" || return 1
+	run sim nolist file iotsafe://label=notes && equal "$(wc -c <"$OUT")" 64 'bytes of the file' || return 1
+	refused 1 'file label="?absent' sim nolist file iotsafe://label=absent
 }
 
 # It tells of one object at a time, of files by the tags of secrets only.
