@@ -170,6 +170,8 @@ static void describe_missing_applet(const struct channel *ch, struct iotsafe_op 
         op_add(op, " %s", aid);
     }
     op_add(op, "; if the SIM has another one, set aid");
+    if (ch->transport->open_hint != NULL)
+        op_add(op, "; %s", ch->transport->open_hint);
 }
 
 /* Nothing is begun that could not be ended. */
