@@ -187,6 +187,10 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
         SCRIPT_OPEN,
         { "81 B9 00 00 03 840104 00", "6581" },
     };
+    static const struct exchange at_work[] = {
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6000" },
+    };
     struct iotsafe_generated g;
 
     OPEN_CARD(lost);
@@ -197,6 +201,9 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
     cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
     OPEN_CARD(unsure);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
+    close_card();
+    OPEN_CARD(at_work);
     cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
 }
