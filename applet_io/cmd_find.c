@@ -79,6 +79,16 @@ static enum iotsafe_err ask_for_object(const struct card_use *use, struct find_j
     return err;
 }
 
+/* That there is no such object, if it was the applet that said so. */
+static enum iotsafe_err confirm_absence(const struct card_use *use)
+{
+    struct channel *ch = use->channel;
+    const unsigned n_opened = ch->n_opened;
+    enum iotsafe_err err = channel_confirm(ch, use->deadline, use->op);
+
+    return err == IOTSAFE_OK && ch->n_opened != n_opened ? IOTSAFE_ERR_CHANNEL_LOST : err;
+}
+
 static enum iotsafe_err run_single(const struct card_use *use, struct find_job *job)
 {
     enum iotsafe_err err;
@@ -87,9 +97,9 @@ static enum iotsafe_err run_single(const struct card_use *use, struct find_job *
     if (job->objects == NULL)
         return IOTSAFE_ERR_MEMORY;
     err = ask_for_object(use, job);
-    if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA) { /* one that has none says so */
+    if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_DATA) {
         job->n = 0;
-        return IOTSAFE_OK;
+        err = confirm_absence(use);
     }
     if (err == IOTSAFE_OK)
         return IOTSAFE_OK;

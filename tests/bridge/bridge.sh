@@ -415,6 +415,7 @@ quirk() { # SCHEME PROFILE QUIRK...
 	through "by-$name"
 	sign_and_list && run mod "$TOOL" keygen --force iotsafe://label=spare-1 &&
 		run mod "$TOOL" cert iotsafe://label=client-cert && matches "$OUT" 'BEGIN CERTIFICATE' || return 1
+	lacks "$T/modem-$name.log" 'asked for another service' || return 1
 	end "${PID_OF[by-$name]}" && stop "$name"
 }
 

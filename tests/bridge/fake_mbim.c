@@ -298,6 +298,13 @@ static void send_done(const uint8_t *service, uint32_t cid, uint32_t status,
     }
 }
 
+/* Some modems fail on questions about slots, and more: nobody is to ask. */
+static void log_other_service(void)
+{
+    puts("asked for another service");
+    fflush(stdout);
+}
+
 static void run_command(const uint8_t *msg, uint32_t len, uint32_t transaction)
 {
     static struct info out;
@@ -311,6 +318,8 @@ static void run_command(const uint8_t *msg, uint32_t len, uint32_t transaction)
         status = run_uicc(cid, msg + 48, in_len, &out);
     else if (memcmp(service, basic_connect, 16) == 0)
         status = run_basic(cid, &out);
+    else
+        log_other_service();
     send_done(service, cid, status, &out, transaction);
 }
 
