@@ -575,6 +575,49 @@ Test(softsim_modem, client_of_wolfssl_in_the_emulator_m33mu)
                 "\r\nOK\r\n");
 }
 
+/* It takes the data from the first "+CSIM: " and the status word from the end, whatever
+ * else the modem says: here a response from before. */
+static void expect_as_orange_reads(const char *line, const char *begin, size_t n_digits)
+{
+    const char *said = say(line), *first = strstr(said, "+CSIM: "),
+               *end = strstr(said, "\r\n\r\nOK");
+    char *data = NULL;
+
+    cr_assert(first != NULL && end != NULL && end - said >= 4, "%s gave %s", line, said);
+    cr_expect_eq(strtoul(first + 7, &data, 10), n_digits, "%s gave %s", line, said);
+    cr_expect_eq(strncmp(data + 1, begin, strlen(begin)), 0, "%s gave %s", line, said);
+    cr_expect_eq(strncmp(end - 4, "9000", 4), 0, "%s gave %s", line, said);
+}
+
+Test(softsim_modem, client_of_orange_behind_a_sequans)
+{
+    become("orange", "like=sequans");
+    expect_as_orange_reads("AT+CSIM=10,\"0070000001\"", "01", 6);
+    expect_as_orange_reads("AT+CSIM=24," SELECT_IN_1, "9000", 4);
+    expect_as_orange_reads("AT+CSIM=36,\"012A00010D840101A1010391020001920104\"", "9000", 4);
+    expect_as_orange_reads("AT+CSIM=80,\"012B8001229E20" HASH_SAMPLE "00\"", "3340", 136);
+    expect_as_orange_reads("AT+CSIM=10,\"012A010100\"", "9000", 4);
+    expect_as_orange_reads("AT+CSIM=18,\"01B000000383010232\"", "3082", 104);
+    expect_as_orange_reads("AT+CSIM=18,\"01B000320383010232\"", "", 104);
+}
+
+Test(softsim_modem, client_of_kigen)
+{
+    become("kigen", "like=plain");
+    EXPECT_LINE("AT", "\r\nOK\r\n");
+    EXPECT_LINE("ATE0", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CMEE=1", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    expect_begins("AT+CSIM=10,\"8184000030\"", "\r\n+CSIM: 100,\"");
+    /* {76 BootstrapCert_1}: a file by the tag of secrets */
+    expect_begins(
+        "AT+CSIM=46,\"81CBC30011760F426F6F747374726170436572745F3100\"",
+        "\r\n+CSIM: 74,\"C321730F426F6F747374726170436572745F318301316001014A010121010220");
+    EXPECT_LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+}
+
 Test(softsim_modem, survives_nonsense)
 {
     static const char alphabet[] = "AT+CSIMGLHO=?,\"0123456789ABCDEFabc ;&V\x80\xff";
