@@ -236,15 +236,32 @@ static enum iotsafe_err open_refused(struct modem *m, struct opening *o, guint32
     return IOTSAFE_ERR_NO_APPLET;
 }
 
+/* Also of a response whose status tells failure: what the card said may stand there. */
+static enum iotsafe_err unpack_opening(struct modem *m, const MbimMessage *response,
+                                       struct opening *o, struct iotsafe_op *op)
+{
+    guint32 status = status_of(response), card_status = 0;
+    GError *error = NULL;
+    const bool told = mbim_message_ms_uicc_low_level_access_open_channel_response_parse(
+        response, &card_status, &o->channel, NULL, NULL, &error);
+
+    if (status == MBIM_STATUS_ERROR_NONE && (!told || o->channel > IOTSAFE_CHANNEL_MAX))
+        return malformed(m, "open channel", error, op);
+    g_clear_error(&error);
+    if (status == MBIM_STATUS_ERROR_NONE && o->channel != 0)
+        return IOTSAFE_OK;
+    if (status == MBIM_STATUS_ERROR_NONE) /* channel 0: how some modems say it */
+        status = STATUS_MS_SELECT_FAILED;
+    return open_refused(m, o, status, told ? card_status : 0, op);
+}
+
 static enum iotsafe_err try_to_open(struct modem *m, struct opening *o, deadline_t deadline,
                                     struct iotsafe_op *op)
 {
     static const char what[] = "open channel";
-    guint32 status, card_status = 0;
     MbimMessage *response = NULL;
     GError *error = NULL;
     enum iotsafe_err err;
-    bool told;
     MbimMessage *request = mbim_message_ms_uicc_low_level_access_open_channel_set_new(
         (guint32)o->aid_len, o->aid, o->p2, CHANNEL_GROUP, &error);
 
@@ -253,19 +270,9 @@ static enum iotsafe_err try_to_open(struct modem *m, struct opening *o, deadline
     err = converse(m, what, request, &response, deadline, op);
     if (err != IOTSAFE_OK)
         return err;
-    status = status_of(response);
-    told = mbim_message_ms_uicc_low_level_access_open_channel_response_parse(response, &card_status,
-                                                                             &o->channel, NULL,
-                                                                             NULL, &error);
+    err = unpack_opening(m, response, o, op);
     mbim_message_unref(response);
-    if (status == MBIM_STATUS_ERROR_NONE && (!told || o->channel > IOTSAFE_CHANNEL_MAX))
-        return malformed(m, what, error, op);
-    g_clear_error(&error);
-    if (status == MBIM_STATUS_ERROR_NONE && o->channel != 0)
-        return IOTSAFE_OK;
-    if (status == MBIM_STATUS_ERROR_NONE) /* channel 0: how some modems say it */
-        status = STATUS_MS_SELECT_FAILED;
-    return open_refused(m, o, status, told ? card_status : 0, op);
+    return err;
 }
 
 static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *aid, size_t aid_len,
