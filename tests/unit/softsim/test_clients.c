@@ -63,6 +63,15 @@ Test(softsim_clients, wolfssl_tls_1_3)
     EXPECT(&f, "812A010100", "9000");
 }
 
+/* One container for both: functions 05, signature 04, hashes 0007, agreement 01. */
+Test(softsim_clients, wolfssl_peer_agrees_and_verifies)
+{
+    fixture_begin_personalised(&f, "wolfssl", "");
+    EXPECT(&f, "01A4040007A0000005590010", "9000");
+    EXPECT(&f, "81CBC2000385010500",
+           "C2267508706565722D6B65798501056001024A01004B01134E0101610105920104910200076F01019000");
+}
+
 Test(softsim_clients, wolfssl_generates)
 {
     fixture_begin_personalised(&f, "wolfssl", "");
