@@ -87,7 +87,7 @@ prepare() {
 	mkdir "$T/more" && "$SOFTSIM" init --store "$T/more/store" --with brainpool --with rsa &&
 		start_sim more || return 1
 	start_sim noverify gsma-strict --set verify=off && start_sim nolist gsma-strict --set getdata=off &&
-		start_sim single kigen --set getdata=no-list --set info_file_tags=76+86
+		start_sim single kigen --set getdata=no-list --set info_file_tags=76+86 --at "$T/single/port"
 }
 
 # --------------------------------------------------------------------- keygen
@@ -455,6 +455,23 @@ one_object_at_a_time() {
 	refused 1 'GET DATA' sim single list
 }
 
+# What one process has learned of the tags, the next one knows: by the record of a channel.
+learned_tags() {
+	local port=at:$T/single/port before
+	have_at || return 77
+	run mod "$TOOL" --transport "$port" file iotsafe://label=notes || return 1
+	before=$(exchanged single 'GET DATA OBJECT')
+	run mod "$TOOL" --transport "$port" file iotsafe://label=notes || return 1
+	equal "$(($(exchanged single 'GET DATA OBJECT') - before))" 1 'questions about the file'
+}
+have_at() {
+	mod "$TOOL" --transport none: info >"$OUT" 2>&1
+	grep -q 'build has.* at:' "$OUT" || {
+		WHY='built without at'
+		return 1
+	}
+}
+
 # The provider before `default`, and properties that only a FIPS module has.
 odd_settings() {
 	configure
@@ -538,6 +555,7 @@ it 'verify: other types of keys' verify_other_types
 it 'verify: a SIM that fails' verify_faults
 it 'an applet without object list' without_list
 it 'an applet that tells of one object at a time' one_object_at_a_time
+it 'the tags that it takes are learned once' learned_tags
 it 'odd openssl.cnf' odd_settings
 it 'output that cannot be written' write_failures
 it 'no SIM' no_sim_there
