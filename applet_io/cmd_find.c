@@ -60,8 +60,14 @@ static enum iotsafe_err ask_by_tags(const struct card_use *use, struct find_job 
     return IOTSAFE_OK;
 }
 
-/* A file is asked for by its own tags; some applets want those of secrets and answer 6A80
- * to the others. What worked is tried first from then on, the other way never left out. */
+/* How applets say that a tag is none of theirs. */
+static bool refuses_tag(uint16_t sw)
+{
+    return sw == SW_WRONG_DATA || sw == SW_CONDITIONS;
+}
+
+/* A file is asked for by its own tags; some applets want those of secrets and refuse the
+ * others. What worked is tried first from then on, the other way never left out. */
 static enum iotsafe_err ask_for_object(const struct card_use *use, struct find_job *job)
 {
     bool *by_secret = &use->channel->traits.file_by_secret_tags;
@@ -70,7 +76,7 @@ static enum iotsafe_err ask_for_object(const struct card_use *use, struct find_j
     uint16_t sw;
     enum iotsafe_err err = ask_by_tags(use, job, tags, &sw);
 
-    if (err == IOTSAFE_OK || !file || sw != SW_WRONG_DATA)
+    if (err == IOTSAFE_OK || !file || !refuses_tag(sw))
         return err;
     tags = *by_secret ? IOTSAFE_FILE : IOTSAFE_SECRET;
     err = ask_by_tags(use, job, tags, &sw);

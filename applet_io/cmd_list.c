@@ -37,8 +37,11 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
         if (rsp.sw == SW_INCOMPATIBLE_FILE)
             return IOTSAFE_ERR_UNSUPPORTED; /* how some modems filter GET DATA */
         job->refused_p1 = pages == 0 && refuses_p1(rsp.sw);
-        if (job->refused_p1)
+        if (job->refused_p1) {
+            op_set(use->op, "the applet has no object list: GET DATA answered %04X (%s)", rsp.sw,
+                   use->channel->transport->device);
             return IOTSAFE_ERR_UNSUPPORTED;
+        }
         if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
             return err;
         job->len += rsp.len;

@@ -452,7 +452,7 @@ one_object_at_a_time() {
 	run sim single file 07 && grep -q . "$OUT" || return 1
 	refused 1 'no file label="?absent.*no list' sim single file iotsafe://label=absent &&
 		succeeds sim single pubkey iotsafe://label=client-key && sign_file single iotsafe://label=client-key "$MSG" || return 1
-	refused 1 'GET DATA' sim single list
+	refused 1 'no object list' sim single list
 }
 
 # What one process has learned of the tags, the next one knows: by the record of a channel.

@@ -563,6 +563,26 @@ Test(operations, finds_a_file_by_the_tags_of_secrets_and_remembers)
     close_card();
 }
 
+/* The same where a tag that is not known is a matter of conditions. */
+Test(operations, finds_a_file_by_the_tags_of_secrets_after_6985)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7304 63657274 00", "6985" },
+        { "81 CB C3 00 06 7604 63657274 00", "C316" OBJECT "9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7604 63657274 00", "6985" },
+        { "81 CB C3 00 06 7304 63657274 00", "6985" },
+    };
+    struct iotsafe_object file;
+
+    OPEN_CARD(script);
+    cr_assert_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_ERR_CONDITIONS, "%s", op.text);
+    close_card();
+}
+
 /* What was learned is tried first, and no law: another applet may have come. */
 Test(operations, forgets_the_tags_of_secrets_where_its_own_work)
 {
