@@ -423,10 +423,10 @@ quirk() { # SCHEME PROFILE QUIRK...
 no_channel() { # SCHEME QUIRK REASON
 	local scheme=$1 name=$1-$2
 	built_with "$scheme" || return 77
-	modem "$name" "fake_$scheme" "$2" && start_bridge "by-$name" "$scheme:$PTY?proxy=no" --timeout-ms 3000 || return 1
+	modem "$name" "fake_$scheme" "$2" && start_bridge "by-$name" "$scheme:$PTY?proxy=no" || return 1
 	through "by-$name"
-	IOTSAFE_TIMEOUT_MS=3000 fails mod "$TOOL" list &&
-		matches "$T/by-$name.log" "has no IoT SAFE applet; tried AID A0000005590010 .*; $3" || return 1
+	fails mod "$TOOL" list &&
+		await grep -qE "has no IoT SAFE applet; tried AID A0000005590010 .*; $3" "$T/by-$name.log" || return 1
 	end "${PID_OF[by-$name]}" && stop "$name"
 }
 
