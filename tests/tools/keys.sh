@@ -455,6 +455,17 @@ one_object_at_a_time() {
 	refused 1 'no object list' sim single list
 }
 
+# A key agreement needs a container that no list tells of.
+agreement_without_list() {
+	local -a derive=(mod env "IOTSAFE_TRANSPORT=$(socket_of single)" openssl pkeyutl -derive
+		-inkey 'iotsafe://label=spare-1;type=private' -peerkey "$T/p256.pub" -out "$T/secret")
+	configure
+	generates single iotsafe://label=spare-1 && fails "${derive[@]}" &&
+		matches "$ERR" 'no object list.*peer-key in openssl.cnf' || return 1
+	configure 'peer-key = iotsafe://label=peer-key'
+	run "${derive[@]}" && equal "$(wc -c <"$T/secret")" 32 'bytes of the secret'
+}
+
 # What one process has learned of the tags, the next one knows: by the record of a channel.
 learned_tags() {
 	local port=at:$T/single/port before
@@ -556,6 +567,7 @@ it 'verify: a SIM that fails' verify_faults
 it 'an applet without object list' without_list
 it 'an applet that tells of one object at a time' one_object_at_a_time
 it 'the tags that it takes are learned once' learned_tags
+it 'an agreement without a list: peer-key names the container' agreement_without_list
 it 'odd openssl.cnf' odd_settings
 it 'output that cannot be written' write_failures
 it 'no SIM' no_sim_there
