@@ -277,14 +277,14 @@ static void draw_conclusions(struct channel *ch, const struct instruction *in,
 
 /* Status words by which a card says that its memory may have changed, or that it does not
  * know what happened: ISO/IEC 7816-4, 5.6 (62xx and 63xx: carried out; 65xx: broken off;
- * 6Fxx: no diagnosis). */
+ * 6Fxx: no diagnosis), or that it is at work (60xx). */
 static bool may_have_been_carried_out(const struct apdu_rsp *rsp, enum iotsafe_err err)
 {
     const unsigned sw1 = rsp->sw >> 8;
 
     return err != IOTSAFE_OK
-           && (rsp->sw == 0 || rsp->begun || sw1 == 0x62 || sw1 == 0x63 || sw1 == 0x65
-               || sw1 == 0x6f);
+           && (rsp->sw == 0 || rsp->begun || sw1 == 0x60 || sw1 == 0x62 || sw1 == 0x63
+               || sw1 == 0x65 || sw1 == 0x6f);
 }
 
 /* The card wants the exact Le, and the device has no room for such a response. */

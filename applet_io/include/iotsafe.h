@@ -356,7 +356,8 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
                                                 struct iotsafe_op *op);
 
 /**
- * The one object of a kind that a name stands for, from the object list.
+ * The one object of a kind that a name stands for, from the object list, or, where the
+ * applet has none, as it tells of that object alone.
  *
  * @retval IOTSAFE_ERR_NOT_FOUND  none; the op says what there is
  * @retval IOTSAFE_ERR_AMBIGUOUS  several; the op lists them

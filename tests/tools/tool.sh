@@ -511,6 +511,10 @@ completes_in_zsh() {
 
 pages_agree_with_programs() { run "$E2E_SOURCE/scripts/check_pages.py" "$E2E_BUILD" || { cat "$OUT"; return 1; }; }
 
+page_of_compatibility() {
+	run "$E2E_SOURCE/scripts/compatibility.py" --check "$E2E_BUILD" || { cat "$ERR"; return 1; }
+}
+
 manuals_are_clean() {
 	local page
 	have mandoc || return 77
@@ -556,6 +560,7 @@ it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
 it 'openssl.cnf without the provider is warned about' not_activated
 it 'manual pages have all commands, options and settings, and no others' pages_agree_with_programs
+it 'the page of compatibility is of these profiles, modems and results' page_of_compatibility
 it 'completion in bash' completes_in_bash
 it 'completion in zsh' completes_in_zsh
 it 'manual pages are clean' manuals_are_clean
