@@ -27,9 +27,10 @@ enum tool_status {
 
 /** The tool's own OpenSSL context, with this build's provider in it. */
 struct tool {
-    bool json;  /* --json was given */
-    bool quiet; /* what is wrong with openssl.cnf is found and said elsewhere */
-    OSSL_LIB_CTX *libctx;
+    bool json;              /* --json was given */
+    bool shared;            /* in OpenSSL's default context: libraries that make TLS use no other */
+    bool quiet;             /* what is wrong with openssl.cnf is found and said elsewhere */
+    OSSL_LIB_CTX *libctx;   /* NULL: the default context */
     OSSL_PROVIDER *iotsafe; /* linked in; an installed module is not looked at */
     OSSL_PROVIDER *base;    /* OpenSSL's default provider */
 };
@@ -40,7 +41,7 @@ struct tool {
  * A missing or broken openssl.cnf is no failure; a broken one, or one that leaves the provider out,
  * is warned about. No card is touched.
  *
- * @param tool  all zero but for `json` and `quiet`
+ * @param tool  all zero but for `json`, `shared` and `quiet`
  * @return false after an error was reported
  */
 bool tool_open(struct tool *tool);
