@@ -15,6 +15,7 @@
 
 static const struct method *const methods[] = {
     &method_est,
+    &method_cmp,
 #ifdef ENROLL_CLOUDS
     &method_aws,
     &method_dps,
