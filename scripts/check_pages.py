@@ -54,7 +54,7 @@ def check_tool():
     text = page("iotsafe.1")
     commands = tool_commands()
     options = rows(help_of("tools/iotsafe"))
-    for command in commands:
+    for command in set(commands) - {"enroll"}:  # has a page of its own
         options |= rows(help_of("tools/iotsafe", command))
     described = text.split(".Sh COMMANDS")[1].split(".Sh JSON OUTPUT")[0]
     # A command stands at the beginning of an item or, where that is long, alone in a line.

@@ -93,6 +93,7 @@ struct command {
     size_t operands_min, operands_max;
     bool raw_output;                      /* bytes on stdout: --json is refused */
     bool opens_itself;                    /* tool_open() is the command's business */
+    bool passes_on;                       /* options behind it are those of another program */
     const struct command_option *options; /* ends with a NULL name; may be NULL */
     enum tool_status (*run)(struct tool *tool, const struct args *args);
 };
@@ -111,6 +112,7 @@ extern const struct command command_verify;
 extern const struct command command_wait_cert;
 extern const struct command command_wait_file;
 extern const struct command command_doctor;
+extern const struct command command_enroll;
 
 /** The settings that the linked-in provider works with. */
 const struct iotsafe_config *tool_config(const struct tool *tool);

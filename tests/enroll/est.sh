@@ -237,6 +237,17 @@ other_files() {
 	run est --key "$new" --cert-out "$T/link.pem" && [ -L "$T/link.pem" ] && holds "$cert" "$new"
 }
 
+# iotsafe(1) runs it, also where it lies in PATH alone, and says so where it is not there.
+by_the_tool() {
+	run tool sim --json enroll est --server "$EST" --trust "$T/$CA/store/ca.pem" --subject /CN=x --key "$new" --cert-out "$cert" \
+		--renew 1d && equal "$(json 'd["status"]')" not-due result || return 1
+	run mod "$TOOL" enroll --help && matches "$OUT" '^Usage: iotsafe-enroll' || return 1
+	mkdir -p "$T/bin" "$T/path" && cp "$TOOL" "$T/bin/iotsafe" || return 1
+	ends 1 'iotsafe: enroll: iotsafe-enroll is not installed' mod "$T/bin/iotsafe" enroll est || return 1
+	ln -sf "$ENROLL" "$T/path/iotsafe-enroll"
+	ends 2 'iotsafe-enroll: est: --key is missing' mod env "PATH=$T/path:$PATH" "$T/bin/iotsafe" enroll est
+}
+
 wrong_usage() {
 	local args pattern
 	while IFS='|' read -r args pattern; do
@@ -296,6 +307,7 @@ it 'the SIM goes away in the middle' sim_away
 it 'a command after a new certificate' hook
 it 'other files are left alone' other_files
 it 'subjects' subject
+it 'iotsafe enroll' by_the_tool
 it 'wrong usage' wrong_usage
 it 'a server that is not trusted: no key is made' other_server
 done_testing
