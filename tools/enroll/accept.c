@@ -111,6 +111,8 @@ static bool verify(struct job *job, X509 *cert, STACK_OF(X509) *others,
     if (good) {
         X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
         good = X509_verify_cert(ctx) == 1;
+        sk_X509_pop_free(job->chain, X509_free);
+        job->chain = NULL;
         if (good)
             job->chain = X509_STORE_CTX_get1_chain(ctx);
         else
@@ -166,6 +168,7 @@ enum outcome accept_certificate(struct job *job, const STACK_OF(X509) *certs)
         }
     if (!check_chain(job, cert, certs) || !X509_up_ref(cert))
         return OUTCOME_FAILED;
+    X509_free(job->certificate); /* of an attempt that failed afterwards */
     job->certificate = cert;
     return OUTCOME_DONE;
 }

@@ -40,8 +40,9 @@ static json_t *text_or_null(const char *text)
 static bool print_result(const struct job *job, enum outcome outcome, bool not_due)
 {
     const X509 *cert = not_due                   ? sk_X509_value(job->present, 0)
-                       : outcome == OUTCOME_DONE ? job->certificate
-                                                 : NULL;
+                       : outcome != OUTCOME_DONE ? NULL
+                       : job->method->issues     ? job->certificate
+                                                 : sk_X509_value(job->present, 0);
     json_t *json;
 
     if (!job->tool->json)
