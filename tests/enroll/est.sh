@@ -248,6 +248,28 @@ by_the_tool() {
 	ends 2 'iotsafe-enroll: est: --key is missing' mod env "PATH=$T/path:$PATH" "$T/bin/iotsafe" enroll est
 }
 
+# What systemd says of the units, and a run by the words of the service.
+units() {
+	have systemd-analyze || return 77
+	local unit
+	mkdir -p "$T/units"
+	for unit in service timer; do
+		sed "s|/usr/bin/iotsafe-enroll|$ENROLL|" "$CONF/iotsafe-enroll@.$unit" >"$T/units/iotsafe-enroll@x.$unit"
+		run systemd-analyze verify --man=no "$T/units/iotsafe-enroll@x.$unit" || return 1
+		lacks "$ERR" 'iotsafe-enroll@x' || return 1
+	done
+	run systemd-analyze security --offline=true "$T/units/iotsafe-enroll@x.service"
+	matches "$OUT" 'exposure level for iotsafe-enroll@x.service: [0-3]\.' || return 1
+	# shellcheck disable=SC2034 # the words of the unit use them
+	local METHOD="est --server $EST --trust $T/$CA/store/ca.pem" KEY="--key $new --subject /CN=device-1" FILES="--cert-out $cert"
+	# shellcheck disable=SC2034
+	local RENEW=91d RELOAD="echo reloaded >>$T/reloaded" words
+	words=$(sed -n 's|^ExecStart=/usr/bin/iotsafe-enroll ||p' "$CONF/iotsafe-enroll@.service")
+	words=${words//'${RENEW}'/'"$RENEW"'} words=${words//'${RELOAD}'/'"$RELOAD"'}
+	eval "run enroll $words" && equal "$(cat "$T/reloaded")" reloaded 'the command' && RENEW=1d eval "run enroll $words" &&
+		equal "$(cat "$T/reloaded")" reloaded 'the command'
+}
+
 wrong_usage() {
 	local args pattern
 	while IFS='|' read -r args pattern; do
@@ -308,6 +330,7 @@ it 'a command after a new certificate' hook
 it 'other files are left alone' other_files
 it 'subjects' subject
 it 'iotsafe enroll' by_the_tool
+it 'systemd takes the units' units
 it 'wrong usage' wrong_usage
 it 'a server that is not trusted: no key is made' other_server
 done_testing
