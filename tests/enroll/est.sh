@@ -161,7 +161,7 @@ comes_back() {
 	start_est est || return 1
 	ended "${PID_OF[waiter]}" || { cat "$T/waiter.log" && return 1; }
 	stop sim
-	spawn_mod waiter2 env IOTSAFE_TIMEOUT_MS=1000 "$ENROLL" --transport "$(socket_of sim)" est --server "$EST" --trust "$T/$CA/store/ca.pem" \
+	spawn_mod waiter2 "$ENROLL" --transport "$(socket_of sim)" est --server "$EST" --trust "$T/$CA/store/ca.pem" \
 		--subject /CN=device-1 --key "$new" --cert-out "$cert" --retry
 	PID_OF[waiter2]=$SPAWNED
 	await grep -q 'the next attempt is in' "$T/waiter2.log" && start_sim sim && ended "${PID_OF[waiter2]}" ||
@@ -194,7 +194,7 @@ sim_away() {
 	local made
 	admin sim fault mute --ins compute-signature --count 1000 || return 1
 	made=$(generated)
-	ends 1 spare-2 mod env IOTSAFE_TIMEOUT_MS=2000 "$ENROLL" --transport "$(socket_of sim)" est --server "$EST" \
+	ends 1 spare-2 mod env IOTSAFE_TIMEOUT_MS=8000 "$ENROLL" --transport "$(socket_of sim)" est --server "$EST" \
 		--trust "$T/$CA/store/ca.pem" --subject /CN=device-2 --key iotsafe://label=spare-2 --generate --replace \
 		--cert-out "$T/two.pem" "${by_password[@]}"
 	equal "$(generated)" $((made + 1)) 'keys made' || return 1
@@ -246,6 +246,28 @@ by_the_tool() {
 	ends 1 'iotsafe: enroll: iotsafe-enroll is not installed' mod "$T/bin/iotsafe" enroll est || return 1
 	ln -sf "$ENROLL" "$T/path/iotsafe-enroll"
 	ends 2 'iotsafe-enroll: est: --key is missing' mod env "PATH=$T/path:$PATH" "$T/bin/iotsafe" enroll est
+}
+
+# The server issues with an intermediate authority, and trusts the root alone: the renewal
+# shows what was written to --chain-out.
+intermediate() {
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/middle.key" -subj /CN=middle -out "$T/middle.csr" &&
+		openssl x509 -req -in "$T/middle.csr" -CA "$T/$CA/store/ca.pem" -CAkey "$T/$CA/store/ca.key" -CAcreateserial \
+			-CAserial "$T/ca.srl" -days 90 -out "$T/middle.pem" -extfile <(echo 'basicConstraints=critical,CA:TRUE') || return 1
+	mkdir -p "$T/middle" && cp "$T/user" "$T/middle/user" || return 1
+	spawn middle /usr/bin/python3 "$E2E_SOURCE/tests/enroll/est_server.py" "$T/middle" "$T/middle.pem" "$T/middle.key" \
+		"$T/server.pem" "$T/server.key" "$T/$CA/store/ca.pem"
+	PID_OF[middle]=$SPAWNED
+	started "$SPAWNED" test -e "$T/middle/ready" || return 1
+	local -a job=(enroll est --server "https://127.0.0.1:$(cat "$T/middle/port")/.well-known/est" --trust "$T/$CA/store/ca.pem"
+		--subject /CN=device-3 --key "$first_key" --cert-out "$T/three.pem")
+	run "${job[@]}" "${by_password[@]}" --chain-out "$T/three-chain.pem" || return 1
+	equal "$(grep -c BEGIN "$T/three-chain.pem")" 2 'certificates in the chain' &&
+		run openssl verify -CAfile "$T/$CA/store/ca.pem" -untrusted "$T/three-chain.pem" "$T/three.pem" || return 1
+	run "${job[@]}" --chain-out "$T/three-chain.pem" || return 1
+	matches "$T/middle/requests" 'POST simplereenroll 200' || return 1
+	fails "${job[@]}"
+	stop middle
 }
 
 # What systemd says of the units, and a run by the words of the service.
@@ -330,6 +352,7 @@ it 'a command after a new certificate' hook
 it 'other files are left alone' other_files
 it 'subjects' subject
 it 'iotsafe enroll' by_the_tool
+it 'an intermediate authority' intermediate
 it 'systemd takes the units' units
 it 'wrong usage' wrong_usage
 it 'a server that is not trusted: no key is made' other_server

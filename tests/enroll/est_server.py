@@ -3,7 +3,7 @@
 """An EST server for tests (RFC 7030), as strict as the document allows, and as unkind as a
 test wants. It is a stand-in: no more of a server than the tests need.
 
-usage: est_server.py FOLDER CA-CERT CA-KEY SERVER-CERT SERVER-KEY
+usage: est_server.py FOLDER CA-CERT CA-KEY SERVER-CERT SERVER-KEY [CLIENTS-CA-CERT]
 
 FOLDER is where it talks with the test:
   port      its port: written if there is none yet
@@ -258,7 +258,7 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[4], sys.argv[5])
-    context.load_verify_locations(sys.argv[2])
+    context.load_verify_locations(sys.argv[6] if len(sys.argv) > 6 else sys.argv[2])
     context.verify_mode = ssl.CERT_OPTIONAL
     port = FOLDER / "port"
     server = Server(("127.0.0.1", int(port.read_text(encoding="ascii")) if port.exists() else 0), Handler)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Enrolment over Secure Transport, RFC 7030 with the clarifications of RFC 8951: /cacerts,
  * /csrattrs, then /simpleenroll or /simplereenroll. */
-#include <openssl/asn1t.h>
+#include <openssl/asn1.h>
+#include <openssl/cms.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pkcs7.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,22 +62,26 @@ static char *encode(const unsigned char *bytes, int len, size_t *ret_len)
 
 /* ---- answers ---- */
 
-/* The certificates in a PKCS#7 of nothing else. NULL after an error was reported. */
+/* The certificates in a PKCS#7 (which CMS reads) of nothing else. NULL after an error was reported.
+ */
 static STACK_OF(X509) *certs_in(const char *what, const struct http_response *response)
 {
     size_t len = 0;
     unsigned char *der = decode(response->body, response->body_len, &len);
     const unsigned char *at = der;
-    PKCS7 *pkcs7 = der != NULL ? d2i_PKCS7(NULL, &at, (long)len) : NULL;
+    CMS_ContentInfo *cms = der != NULL ? d2i_CMS_ContentInfo(NULL, &at, (long)len) : NULL;
     STACK_OF(X509) *certs = NULL;
 
-    if (pkcs7 != NULL && PKCS7_type_is_signed(pkcs7) && pkcs7->d.sign != NULL
-        && sk_X509_num(pkcs7->d.sign->cert) > 0 && sk_X509_num(pkcs7->d.sign->cert) <= CERTS_MAX)
-        certs = X509_chain_up_ref(pkcs7->d.sign->cert);
+    if (cms != NULL && OBJ_obj2nid(CMS_get0_type(cms)) == NID_pkcs7_signed)
+        certs = CMS_get1_certs(cms);
+    if (sk_X509_num(certs) < 1 || sk_X509_num(certs) > CERTS_MAX) {
+        sk_X509_pop_free(certs, X509_free);
+        certs = NULL;
+    }
     if (certs == NULL)
         report_error("%s: what the server sent is no list of certificates (PKCS#7 in base64)",
                      what);
-    PKCS7_free(pkcs7);
+    CMS_ContentInfo_free(cms);
     OPENSSL_free(der);
     ERR_clear_error();
     return certs;

@@ -333,6 +333,24 @@ static enum outcome load_bootstrap(struct job *job)
     return outcome;
 }
 
+/* The issuers that were written with it are shown with it: a server may know the root alone. */
+static bool use_chain(struct job *job)
+{
+    const char *chain_out = job_option(job, OPTION_CHAIN_OUT);
+    STACK_OF(X509) *chain = NULL;
+    bool good = chain_out == NULL || files_read_present(chain_out, &chain);
+
+    while (good && sk_X509_num(chain) > 0) {
+        X509 *cert = sk_X509_shift(chain);
+
+        good = sk_X509_push(job->identity.certs, cert) > 0;
+        if (!good)
+            X509_free(cert);
+    }
+    sk_X509_pop_free(chain, X509_free);
+    return good;
+}
+
 static bool use_present(struct job *job)
 {
     X509 *cert = accept_find(job->present, job->public_key);
@@ -345,7 +363,7 @@ static bool use_present(struct job *job)
         return false;
     }
     job->identity.key = job->key;
-    return true;
+    return use_chain(job);
 }
 
 static enum outcome look_for_identity(struct job *job)
