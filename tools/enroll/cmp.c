@@ -137,6 +137,7 @@ static OSSL_CMP_CTX *new_context(struct session *session)
 
 static enum outcome explain(const struct session *session, const OSSL_CMP_CTX *ctx)
 {
+    struct queue_summary why;
     char text[512];
 
     if (session->unacceptable)
@@ -150,7 +151,9 @@ static enum outcome explain(const struct session *session, const OSSL_CMP_CTX *c
         ERR_clear_error();
         return OUTCOME_REFUSED;
     }
-    return request_failed("cmp");
+    report_drain_queue("no reason is known", &why);
+    report_queue("cmp", &why);
+    return why.from_provider ? OUTCOME_AGAIN : OUTCOME_FAILED; /* the SIM, or what was answered */
 }
 
 /* ---- the server, before there is a key ---- */
