@@ -219,7 +219,8 @@ hook() {
 	ends 4 refuses est --key "$new" --cert-out "$cert" --exec "echo ran >>$T/hook"
 	mode
 	equal "$(cat "$T/hook")" ran 'the command' &&
-		ends 1 'the command ended with status 3' est --key "$new" --cert-out "$cert" --exec 'exit 3'
+		ends 1 'the command ended with status 3' est --key "$new" --cert-out "$cert" --exec 'exit 3' --json &&
+		equal "$(json 'd["status"], d["certificate"]')" "('failed', '$cert')" result
 }
 
 # What the certificate would be written over, or cannot be written to.

@@ -96,6 +96,7 @@ struct job {
 
     long retry_after_s;    /* what the server asked for last; 0: nothing */
     X509 *certificate;     /* accepted */
+    bool written;          /* it is in --cert-out */
     STACK_OF(X509) *chain; /* its issuers, up to the trust anchor */
     char *hub;             /* dps: where the device belongs to */
 };

@@ -39,10 +39,10 @@ static json_t *text_or_null(const char *text)
 /* `not_due`: the certificate that is there was left alone. */
 static bool print_result(const struct job *job, enum outcome outcome, bool not_due)
 {
-    const X509 *cert = not_due                   ? sk_X509_value(job->present, 0)
-                       : outcome != OUTCOME_DONE ? NULL
-                       : job->method->issues     ? job->certificate
-                                                 : sk_X509_value(job->present, 0);
+    const bool present = not_due || (outcome == OUTCOME_DONE && !job->method->issues);
+    const X509 *cert = job->written ? job->certificate
+                       : present    ? sk_X509_value(job->present, 0)
+                                    : NULL;
     json_t *json;
 
     if (!job->tool->json)
@@ -86,7 +86,7 @@ static bool run_command(const char *command)
 }
 
 /* The chain first: the certificate is what shows that all is done. */
-static enum outcome keep(const struct job *job)
+static enum outcome keep(struct job *job)
 {
     const char *chain_out = job_option(job, OPTION_CHAIN_OUT);
     const char *command = job_option(job, OPTION_EXEC);
@@ -99,6 +99,7 @@ static enum outcome keep(const struct job *job)
     sk_X509_free(certs);
     if (!good)
         return OUTCOME_FAILED;
+    job->written = true;
     say_written(job);
     return command == NULL || run_command(command) ? OUTCOME_DONE : OUTCOME_FAILED;
 }

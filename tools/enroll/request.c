@@ -374,6 +374,10 @@ static enum outcome look_for_identity(struct job *job)
         job->renewal = job->method->issues;
         return use_present(job) ? OUTCOME_DONE : OUTCOME_FAILED;
     }
+    if (cert != NULL && !job->method->issues) {
+        report_error("%s: is not valid now", job_option(job, OPTION_CERT_OUT));
+        return OUTCOME_FAILED;
+    }
     if (cert != NULL)
         report_note("%s: is not valid now: a first certificate is asked for",
                     job_option(job, OPTION_CERT_OUT));
