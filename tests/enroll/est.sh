@@ -229,6 +229,7 @@ other_files() {
 	ends 1 'precious: is left alone' est --key "$new" --cert-out "$T/precious" "${by_password[@]}" || return 1
 	equal "$(cat "$T/precious")" "$(cat "$T/server.key")" 'the file' || return 1
 	ends 1 'no file can be made in its folder' est --key "$new" --cert-out "$T/no/where" "${by_password[@]}" &&
+		ends 1 'no file can be made.*directory' est --key "$new" --cert-out "$T/no/" "${by_password[@]}" &&
 		ends 1 'not a regular file' est --key "$new" --cert-out /dev/null "${by_password[@]}" &&
 		ends 1 'none.pem: No such file' enroll est --server "$EST" --trust "$T/none.pem" --subject /CN=x --key "$new" \
 			--cert-out "$T/two.pem" "${by_password[@]}" || return 1

@@ -256,7 +256,7 @@ static enum outcome connect_to(struct connection *c, SSL_CTX *tls)
 
 static enum outcome subscribe(struct connection *c)
 {
-    const char *template = job_option(c->job, OPTION_TEMPLATE);
+    const char *template = job_given(c->job, OPTION_TEMPLATE);
     char create[TOPIC_MAX], provision[TOPIC_MAX];
     char *topics[] = { create, provision };
 
@@ -388,7 +388,7 @@ static enum outcome register_thing(struct connection *c, const json_t *created)
         report_error("aws: the server's answer holds no token");
         return OUTCOME_FAILED;
     }
-    snprintf(topic, sizeof(topic), REGISTER_TOPIC, job_option(c->job, OPTION_TEMPLATE));
+    snprintf(topic, sizeof(topic), REGISTER_TOPIC, job_given(c->job, OPTION_TEMPLATE));
     outcome = ask(c, "registration", topic,
                   json_pack("{ss so}", "certificateOwnershipToken", token, "parameters",
                             parameters(c->job)),
@@ -429,7 +429,7 @@ static enum outcome aws_run(struct job *job)
     enum outcome outcome = OUTCOME_FAILED;
 
     mosquitto_lib_init();
-    if (parse_endpoint(job_option(job, OPTION_ENDPOINT), c.host, &c.port))
+    if (parse_endpoint(job_given(job, OPTION_ENDPOINT), c.host, &c.port))
         tls = new_tls(job, c.host);
     if (tls == NULL)
         outcome = request_failed("aws: TLS");
@@ -455,7 +455,7 @@ static enum outcome aws_run(struct job *job)
 static bool aws_check(const struct job *job)
 {
     const struct values *values = &job->option[OPTION_PARAMETER];
-    const char *template = job_option(job, OPTION_TEMPLATE);
+    const char *template = job_given(job, OPTION_TEMPLATE);
     char host[HOST_MAX + 1];
     int port;
 
@@ -464,7 +464,7 @@ static bool aws_check(const struct job *job)
             report_error("--parameter %s: would look like NAME=VALUE", values->value[i]);
             return false;
         }
-    if (!parse_endpoint(job_option(job, OPTION_ENDPOINT), host, &port))
+    if (!parse_endpoint(job_given(job, OPTION_ENDPOINT), host, &port))
         report_error("--endpoint: would look like HOST or HOST:PORT");
     else if (strlen(template) > TEMPLATE_MAX || strpbrk(template, "/+#") != NULL)
         report_error("--template: the name of a template has at most %d characters and none of /+#",

@@ -53,7 +53,7 @@ static OSSL_CMP_MSG *transfer(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *msg)
 {
     struct session *session = OSSL_CMP_CTX_get_transfer_cb_arg(ctx);
     struct http_request request = { .method = "POST",
-                                    .url = job_option(session->job, OPTION_SERVER),
+                                    .url = job_given(session->job, OPTION_SERVER),
                                     .type = "application/pkixcmp",
                                     .accept = "application/pkixcmp" };
     struct http_response response;
@@ -108,7 +108,7 @@ static bool use_trust(OSSL_CMP_CTX *ctx, const struct job *job)
 static bool use_identity(OSSL_CMP_CTX *ctx, const struct job *job)
 {
     const struct identity *identity = &job->identity;
-    const char *ref = job_option(job, OPTION_REF);
+    const char *ref = job_given(job, OPTION_REF);
 
     if (identity->key != NULL)
         return OSSL_CMP_CTX_set1_cert(ctx, sk_X509_value(identity->certs, 0))
@@ -162,7 +162,7 @@ static enum outcome explain(const struct session *session, const OSSL_CMP_CTX *c
  * refuses. */
 static enum outcome meet_server(struct session *session)
 {
-    const bool tls = strncasecmp(job_option(session->job, OPTION_SERVER), "https:", 6) == 0;
+    const bool tls = strncasecmp(job_given(session->job, OPTION_SERVER), "https:", 6) == 0;
     OSSL_CMP_ITAV *question = OSSL_CMP_ITAV_create(OBJ_nid2obj(NID_id_it_caCerts), NULL);
     OSSL_CMP_CTX *ctx = new_context(session);
     STACK_OF(OSSL_CMP_ITAV) *answer = NULL;
@@ -333,7 +333,7 @@ static void cmp_end(struct job *job)
 
 static bool cmp_check(const struct job *job)
 {
-    const char *server = job_option(job, OPTION_SERVER), *form = job_option(job, OPTION_REQUEST);
+    const char *server = job_given(job, OPTION_SERVER), *form = job_option(job, OPTION_REQUEST);
 
     if (!http_url_is_good(server, true)) {
         report_error("--server %s: would look like http://HOST[:PORT]/PATH", server);

@@ -30,8 +30,8 @@ static bool is_plain(const char *text, size_t max)
 static void make_url(const struct job *job, const char *operation, char ret_url[HTTP_URL_MAX])
 {
     snprintf(ret_url, HTTP_URL_MAX, "https://%s/%s/registrations/%s/%s%s?" VERSION,
-             job_option(job, OPTION_ENDPOINT), job_option(job, OPTION_SCOPE),
-             job_option(job, OPTION_REGISTRATION_ID), operation[0] != '\0' ? "operations/" : "",
+             job_given(job, OPTION_ENDPOINT), job_given(job, OPTION_SCOPE),
+             job_given(job, OPTION_REGISTRATION_ID), operation[0] != '\0' ? "operations/" : "",
              operation[0] != '\0' ? operation : "register");
 }
 
@@ -45,7 +45,7 @@ static enum outcome take_hub(struct job *job, const json_t *state)
         report_error("dps: the device was assigned, but the server tells no hub");
         return OUTCOME_FAILED;
     }
-    report_note("dps: assigned to %s as %s", hub, job_option(job, OPTION_REGISTRATION_ID));
+    report_note("dps: assigned to %s as %s", hub, job_given(job, OPTION_REGISTRATION_ID));
     return OUTCOME_DONE;
 }
 
@@ -83,7 +83,7 @@ static enum outcome take_answer(struct job *job, struct session *session, const 
 
 static char *make_body(const struct job *job)
 {
-    json_t *json = json_pack("{ss}", "registrationId", job_option(job, OPTION_REGISTRATION_ID));
+    json_t *json = json_pack("{ss}", "registrationId", job_given(job, OPTION_REGISTRATION_ID));
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
 
     json_decref(json);
@@ -139,14 +139,14 @@ static void dps_end(struct job *job)
 static bool dps_check(const struct job *job)
 {
     char url[HTTP_URL_MAX];
-    int len = snprintf(url, sizeof(url), "https://%s/", job_option(job, OPTION_ENDPOINT));
+    int len = snprintf(url, sizeof(url), "https://%s/", job_given(job, OPTION_ENDPOINT));
 
     if (len < 0 || (size_t)len >= sizeof(url) || !http_url_is_good(url, false)
-        || strchr(job_option(job, OPTION_ENDPOINT), '/') != NULL)
+        || strchr(job_given(job, OPTION_ENDPOINT), '/') != NULL)
         report_error("--endpoint: would look like HOST or HOST:PORT");
-    else if (!is_plain(job_option(job, OPTION_SCOPE), ID_MAX))
+    else if (!is_plain(job_given(job, OPTION_SCOPE), ID_MAX))
         report_error("--scope: letters, digits and :._- alone");
-    else if (!is_plain(job_option(job, OPTION_REGISTRATION_ID), ID_MAX))
+    else if (!is_plain(job_given(job, OPTION_REGISTRATION_ID), ID_MAX))
         report_error("--registration-id: letters, digits and :._- alone, at most %d", ID_MAX);
     else
         return true;

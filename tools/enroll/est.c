@@ -98,7 +98,7 @@ static bool is_pkcs7(const char *what, const struct http_response *response)
 
 static void make_url(const struct job *job, const char *operation, char ret_url[HTTP_URL_MAX])
 {
-    const char *server = job_option(job, OPTION_SERVER);
+    const char *server = job_given(job, OPTION_SERVER);
     size_t len = strlen(server);
 
     while (len > 0 && server[len - 1] == '/')
@@ -261,7 +261,7 @@ static enum outcome est_run(struct job *job)
 
 static bool est_check(const struct job *job)
 {
-    const char *server = job_option(job, OPTION_SERVER);
+    const char *server = job_given(job, OPTION_SERVER);
 
     if (http_url_is_good(server, false))
         return true;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -142,31 +143,35 @@ static void place_close(struct place *place)
     free(place->temporary);
 }
 
+/* place_close() it in any case. */
 static bool place_open(const char *path, struct place *ret)
 {
-    char *slash;
+    char *target = realpath(path, NULL);
+    char *slash, first;
+    size_t size;
 
-    *ret = (struct place){ .path = realpath(path, NULL), .folder = -1 };
-    if (ret->path == NULL && errno == ENOENT)
-        ret->path = strdup(path);
-    if (ret->path == NULL)
+    if (target == NULL && errno == ENOENT)
+        target = strdup(path);
+    *ret = (struct place){ .path = target, .folder = -1 };
+    if (target == NULL)
         return false;
-    slash = strrchr(ret->path, '/');
-    ret->name = slash != NULL ? slash + 1 : ret->path;
-    if (asprintf(&ret->temporary, ".%s.new", ret->name) < 0) {
-        ret->temporary = NULL;
-        errno = ENOMEM;
+    slash = strrchr(target, '/');
+    ret->name = slash != NULL ? slash + 1 : target;
+    size = strlen(ret->name) + sizeof("..new");
+    ret->temporary = malloc(size);
+    if (ret->temporary == NULL)
+        return false;
+    snprintf(ret->temporary, size, ".%s.new", ret->name);
+    first = ret->name[0];
+    if (first == '\0') {
+        errno = EISDIR;
         return false;
     }
-    if (slash == NULL) {
-        ret->folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    } else {
-        const char first = slash[1];
-
+    if (slash != NULL)
         slash[1] = '\0'; /* "dir/", also "/" */
-        ret->folder = open(ret->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ret->folder = open(slash != NULL ? target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (slash != NULL)
         slash[1] = first;
-    }
     return ret->folder >= 0;
 }
 

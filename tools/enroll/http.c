@@ -89,7 +89,7 @@ static bool set_up(struct http *http, bool password)
            && curl_easy_setopt(c, CURLOPT_USERAGENT, "iotsafe-enroll/" IOTSAFE_VERSION) == CURLE_OK
            && (trust == NULL
                || (curl_easy_setopt(c, CURLOPT_CAINFO, trust) == CURLE_OK
-                   && curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK))
+                   && curl_easy_setopt(c, CURLOPT_CAPATH, (char *)NULL) == CURLE_OK))
            && (!password || http->job->secret == NULL
                || (curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK
                    && curl_easy_setopt(c, CURLOPT_USERNAME, job_option(http->job, OPTION_REF))

@@ -107,6 +107,12 @@ static inline const char *job_option(const struct job *job, enum option_name nam
     return job->option[name].n != 0 ? job->option[name].value[0] : NULL;
 }
 
+/** The same of one that is known to be given, because the method or another option needs it. */
+static inline const char *job_given(const struct job *job, enum option_name name)
+{
+    return job->option[name].value[0];
+}
+
 /** The server, for messages and for --json: --server or --endpoint. */
 const char *job_server(const struct job *job);
 

@@ -21,7 +21,7 @@ const char *job_server(const struct job *job)
 {
     const char *server = job_option(job, OPTION_SERVER);
 
-    return server != NULL ? server : job_option(job, OPTION_ENDPOINT);
+    return server != NULL ? server : job_given(job, OPTION_ENDPOINT);
 }
 
 /* ---- the result ---- */
@@ -50,7 +50,7 @@ static bool print_result(const struct job *job, enum outcome outcome, bool not_d
     json = json_object();
     json_object_set_new(json, "status", json_string(not_due ? "not-due" : status_words[outcome]));
     json_object_set_new(json, "certificate",
-                        text_or_null(cert != NULL ? job_option(job, OPTION_CERT_OUT) : NULL));
+                        text_or_null(cert != NULL ? job_given(job, OPTION_CERT_OUT) : NULL));
     json_object_set_new(json, "not_after",
                         cert != NULL ? cert_time_json(X509_get0_notAfter(cert)) : json_null());
     json_object_set_new(json, "server", text_or_null(job_server(job)));
@@ -65,8 +65,7 @@ static void say_written(const struct job *job)
     char validity[CERT_CELL_MAX];
 
     cert_validity_cell(job->certificate, validity);
-    report_note("%s: a certificate %s has been written", job_option(job, OPTION_CERT_OUT),
-                validity);
+    report_note("%s: a certificate %s has been written", job_given(job, OPTION_CERT_OUT), validity);
 }
 
 /* False after an error was reported. */
@@ -94,7 +93,7 @@ static enum outcome keep(struct job *job)
     bool good = certs != NULL && sk_X509_push(certs, job->certificate) > 0
                 && (chain_out == NULL || job->chain == NULL
                     || files_write_certs(chain_out, job->chain))
-                && files_write_certs(job_option(job, OPTION_CERT_OUT), certs);
+                && files_write_certs(job_given(job, OPTION_CERT_OUT), certs);
 
     sk_X509_free(certs);
     if (!good)
@@ -136,8 +135,8 @@ static bool prepare(struct job *job)
     const char *secret = job_option(job, OPTION_SECRET_FILE);
     const char *chain_out = job_option(job, OPTION_CHAIN_OUT);
 
-    return files_read_present(job_option(job, OPTION_CERT_OUT), &job->present)
-           && (!job->method->issues || files_can_write(job_option(job, OPTION_CERT_OUT)))
+    return files_read_present(job_given(job, OPTION_CERT_OUT), &job->present)
+           && (!job->method->issues || files_can_write(job_given(job, OPTION_CERT_OUT)))
            && (chain_out == NULL || files_can_write(chain_out))
            && (trust == NULL || (job->trust = files_read_certs(trust)) != NULL)
            && (secret == NULL || (job->secret = files_read_secret(secret)) != NULL);

@@ -313,7 +313,7 @@ static bool check(struct job *job)
         || !check_duration(job, OPTION_RENEW) || !check_duration(job, OPTION_RETRY_MAX))
         return false;
     job->renew_s = given(job, OPTION_RENEW) ? options_duration(job_option(job, OPTION_RENEW)) : -1;
-    return key_uri_from_operand(job_option(job, OPTION_KEY), IOTSAFE_URI_PRIVATE, &job->key_uri)
+    return key_uri_from_operand(job_given(job, OPTION_KEY), IOTSAFE_URI_PRIVATE, &job->key_uri)
            && (key == NULL || key_uri_from_operand(key, IOTSAFE_URI_PRIVATE, &bootstrap))
            && (job->method->check == NULL || job->method->check(job));
 }

@@ -61,7 +61,7 @@ static bool parse_subject(char *text, X509_NAME *name)
 
 X509_NAME *request_subject(const struct job *job)
 {
-    const char *option = job_option(job, OPTION_SUBJECT);
+    const char *option = job_given(job, OPTION_SUBJECT);
     X509_NAME *name;
     char *text;
     bool good;
@@ -222,7 +222,7 @@ static bool is_empty(const struct iotsafe_object *container)
 static enum outcome refuse_key(const struct job *job, const char *why)
 {
     report_error("%s: %s; --replace makes another in its place, and it is lost for ever then",
-                 job_option(job, OPTION_KEY), why);
+                 job_given(job, OPTION_KEY), why);
     return OUTCOME_FAILED;
 }
 
@@ -246,7 +246,7 @@ static enum outcome look_before_generating(struct job *job)
         return OUTCOME_DONE;
     result = load_key(job, &job->key_uri, &job->key, &job->public_key, &why);
     if (result == STORE_FAILED && !iotsafe_err_is_refusal(why.err)) {
-        report_queue(job_option(job, OPTION_KEY), &why);
+        report_queue(job_given(job, OPTION_KEY), &why);
         return OUTCOME_AGAIN;
     }
     if (result != STORE_FOUND) /* nobody can tell whose it is, if there is any */
@@ -261,7 +261,7 @@ static enum outcome look_before_generating(struct job *job)
         return outcome;
     if (!used) {
         report_note("%s: holds a key that no certificate names: it is used",
-                    job_option(job, OPTION_KEY));
+                    job_given(job, OPTION_KEY));
         return OUTCOME_DONE;
     }
     forget_key(job);
@@ -274,7 +274,7 @@ static enum outcome look_at_key(struct job *job)
 
     if (load_key(job, &job->key_uri, &job->key, &job->public_key, &why) == STORE_FOUND)
         return OUTCOME_DONE;
-    report_queue(job_option(job, OPTION_KEY), &why);
+    report_queue(job_given(job, OPTION_KEY), &why);
     return why.from_provider && !iotsafe_err_is_refusal(why.err) && why.err != IOTSAFE_ERR_CONFIG
                ? OUTCOME_AGAIN
                : OUTCOME_FAILED;
@@ -284,7 +284,7 @@ static enum outcome look_at_key(struct job *job)
 
 static enum outcome load_bootstrap_certs(struct job *job)
 {
-    const char *name = job_option(job, OPTION_BOOTSTRAP_CERT);
+    const char *name = job_given(job, OPTION_BOOTSTRAP_CERT);
     struct queue_summary why;
     struct iotsafe_uri uri;
 
@@ -303,7 +303,7 @@ static enum outcome load_bootstrap_certs(struct job *job)
 
 static enum outcome load_bootstrap(struct job *job)
 {
-    const char *name = job_option(job, OPTION_BOOTSTRAP_KEY);
+    const char *name = job_given(job, OPTION_BOOTSTRAP_KEY);
     EVP_PKEY *public_key = NULL;
     struct queue_summary why;
     struct iotsafe_uri uri;
@@ -318,11 +318,11 @@ static enum outcome load_bootstrap(struct job *job)
         return OUTCOME_AGAIN;
     }
     if (EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(job->identity.certs, 0)), public_key) != 1) {
-        report_error("%s: is not the certificate of %s", job_option(job, OPTION_BOOTSTRAP_CERT),
+        report_error("%s: is not the certificate of %s", job_given(job, OPTION_BOOTSTRAP_CERT),
                      name);
         outcome = OUTCOME_FAILED;
     } else if (!accept_is_valid(sk_X509_value(job->identity.certs, 0), 0)) {
-        report_error("%s: is not valid now", job_option(job, OPTION_BOOTSTRAP_CERT));
+        report_error("%s: is not valid now", job_given(job, OPTION_BOOTSTRAP_CERT));
         outcome = OUTCOME_FAILED;
     } else if (job->key == NULL && iotsafe_name_matches(&uri.name, &job->key_uri.name)) {
         report_error("--bootstrap-key: the request would destroy this key");
@@ -375,12 +375,12 @@ static enum outcome look_for_identity(struct job *job)
         return use_present(job) ? OUTCOME_DONE : OUTCOME_FAILED;
     }
     if (cert != NULL && !job->method->issues) {
-        report_error("%s: is not valid now", job_option(job, OPTION_CERT_OUT));
+        report_error("%s: is not valid now", job_given(job, OPTION_CERT_OUT));
         return OUTCOME_FAILED;
     }
     if (cert != NULL)
         report_note("%s: is not valid now: a first certificate is asked for",
-                    job_option(job, OPTION_CERT_OUT));
+                    job_given(job, OPTION_CERT_OUT));
     if (job_option(job, OPTION_BOOTSTRAP_KEY) != NULL)
         return load_bootstrap(job);
     if (job->secret != NULL)
@@ -437,7 +437,7 @@ static EVP_PKEY *generate(const struct job *job)
 
 enum outcome request_make_key(struct job *job)
 {
-    const char *uri = job_option(job, OPTION_KEY);
+    const char *uri = job_given(job, OPTION_KEY);
 
     if (job->key != NULL)
         return OUTCOME_DONE;
