@@ -8,6 +8,13 @@
 #define ROUNDS_MAX 64 /* exchanges for one command, GET RESPONSE included */
 #define RAW_MAX 4098  /* a modem that fetches 61xx itself may answer more than 258 */
 
+static _Atomic unsigned long n_exchanges; /* of all cards of this process */
+
+unsigned long iotsafe_exchanges(void)
+{
+    return n_exchanges;
+}
+
 /* --------------------------------------------------------------- one APDU */
 
 /* Send bytes, append the response's data to rsp and set its status word. `rest`: a GET
@@ -37,6 +44,7 @@ static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *i
         op_set(op, "%s: no time is left for %s", t->device, in->name);
         return IOTSAFE_ERR_TIMEOUT;
     }
+    n_exchanges++;
     err = t->ops->transmit(t, &tx, &len, op);
     ch->n_responses += err == IOTSAFE_OK;
     trace_exchange(ch->trace, t->device, in->ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,

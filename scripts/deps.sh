@@ -17,7 +17,7 @@ set -u
 
 packages=(
 	meson ninja-build pkg-config gcc libc6-dev libssl-dev openssl libpcsclite-dev
-	libjansson-dev
+	libjansson-dev libcurl4-openssl-dev libmosquitto-dev
 )
 # Else nothing is removed for what is installed.
 keep=(--no-remove)

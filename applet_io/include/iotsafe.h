@@ -265,6 +265,10 @@ const char *iotsafe_card_transport(const struct iotsafe_card *card);
  *  something no longer fits. The next call reads afresh. */
 void iotsafe_card_forget(struct iotsafe_card *card);
 
+/** How many commands this process has sent to cards so far, MANAGE CHANNEL, SELECT and
+ *  GET RESPONSE included. */
+unsigned long iotsafe_exchanges(void);
+
 /* ------------------------------------------------------------- information */
 
 /** GET DATA - application (IoT.05 2.12). A value that the applet does not tell

@@ -487,6 +487,8 @@ completes_in_bash() {
 	equal "$(completed key-ref --n)" --no-pubkey && equal "$(completed --transport at: --json ver)" verify &&
 		equal "$(completed sign --digest SHA-3)" SHA-384 && equal "$(completed list --sim '')" '' &&
 		equal "$(completed cert iots)" iotsafe:// || return 1
+	[ ! -x "$TOOL-enroll" ] || { equal "$(completed enroll es)" est && equal "$(completed enroll est --bootstrap-k)" --bootstrap-key; } ||
+		return 1
 	mkdir "$T/words" && : >"$T/words/cert.pem" &&
 		equal "$(completed key-ref --cert "$T/words/c")" "$T/words/cert.pem" &&
 		equal "$(completed sign iotsafe://id=01 "$T/words/")" "$T/words/cert.pem"
