@@ -109,6 +109,8 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file; write it again with 'iotsafe key-ref'",
     [IOTSAFE_ERR_OUTCOME] =
         "the outcome of a key generation is not known; see with 'iotsafe pubkey' what is there",
+    [IOTSAFE_ERR_NOT_REACHED] =
+        "card or modem refuses access to the applet; 'iotsafe doctor' shows how far it goes",
 };
 
 bool iotsafe_err_is_refusal(enum iotsafe_err err)

@@ -82,6 +82,7 @@ enum iotsafe_err {
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
     IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: the answer was lost */
     IOTSAFE_ERR_DAMAGED = 33,      /* a response was damaged on its way: asked again, in vain */
+    IOTSAFE_ERR_NOT_REACHED = 34,  /* card or modem refused on the way to the applet */
     IOTSAFE_ERR_MAX
 };
 
@@ -97,7 +98,7 @@ bool iotsafe_char_is_harmless(uint32_t point);
 void iotsafe_text_clean(char *text);
 
 /**
- * Was the card reached, and just gave nothing of use under that name? Then another
+ * Was the applet reached, and just gave nothing of use under that name? Then another
  * name, another object or another way may still do. False for IOTSAFE_OK, and for
  * failures after which no other question is worth asking: of the way to the card, of
  * the deadline, of memory or settings, and for an object in the hands of remote
