@@ -27,7 +27,7 @@ PROMPT = {True: re.compile(r"[$#] (?=\S)"), False: re.compile(r"\$ (?=\S)")}  # 
 PROGRAMS = re.compile(
     r"\s*(?:[A-Z_]+=\S+ )*(?:iotsafe(?:-\w+)?|openssl|meson|ninja|curl|cp|mkdir|systemctl|groupadd|usermod|"
     r"install|apt-get|mosquitto_\w+|scripts/\S+)(?: (?!= )|$)")
-SETTING = re.compile(r"(?!COMMAND=)\w+=\S*(?: \w+)?$|\[|\.include ")
+SETTING = re.compile(r"(?!COMMAND=)\w+=(?:\S*(?: \w+)?|\"[^\"]*\")$|\w+==|\[|\.include ")
 wrong = []
 
 
