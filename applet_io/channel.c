@@ -131,7 +131,10 @@ static enum iotsafe_err select_aid(struct channel *ch, const struct aid *aid, de
     }
     op_set(op, "SELECT of the applet answered %04X: %s (%s)", rsp.sw, error_sw_meaning(rsp.sw),
            ch->transport->device);
-    return err;
+    if (rsp.sw != SW_APPLET_SELECT_FAILED)
+        return err;
+    ch->select_refused = true; /* for this AID: some modems let certain applications through only */
+    return IOTSAFE_ERR_NO_APPLET;
 }
 
 static bool same_aid(const struct aid *a, const struct aid *b)
@@ -170,6 +173,10 @@ static void describe_missing_applet(const struct channel *ch, struct iotsafe_op 
         op_add(op, " %s", aid);
     }
     op_add(op, "; if the SIM has another one, set aid");
+    if (ch->select_refused)
+        op_add(op, "; the card, or a filter in the modem, refused to select it (6999)");
+    if (ch->transport->open_hint != NULL)
+        op_add(op, "; %s", ch->transport->open_hint);
 }
 
 /* Nothing is begun that could not be ended. */
@@ -326,12 +333,15 @@ static enum iotsafe_err open_new(struct channel *ch, deadline_t deadline, struct
 
     channel_forget(ch);
     ch->swept = false;
+    ch->select_refused = false;
     err = ch->transport->opens_channels ? open_by_device(ch, deadline, op)
                                         : open_by_class(ch, deadline, op);
     if (err == IOTSAFE_ERR_NOT_FOUND || err == IOTSAFE_ERR_NO_APPLET) {
+        describe_missing_applet(ch, op);
+        if (ch->select_refused) /* it may pass */
+            return IOTSAFE_ERR_CHANNEL_LOST;
         if (ch->transport->lock != NULL)
             channel_record_drop(ch->transport->lock);
-        describe_missing_applet(ch, op);
         return IOTSAFE_ERR_NO_APPLET;
     }
     if (err == IOTSAFE_OK) {

@@ -41,6 +41,7 @@ struct channel {
 
     /* what the user of the channel asks for afterwards */
     bool refused_oddly;   /* a question got a refusal of the kind that may pass */
+    bool select_refused;  /* SELECT of some AID was answered 6999 */
     bool swept;           /* sessions of processes that died were looked for */
     bool stale;           /* remote administration changed something: 63CF, 6989 */
     bool outcome_unknown; /* a command that is sent once only may have been carried out */

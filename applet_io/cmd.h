@@ -29,10 +29,12 @@ IOTSAFE_NODISCARD enum iotsafe_err cmd_read_point(const struct card_use *use,
                                                   uint8_t ret_point[static IOTSAFE_POINT_SIZE]);
 
 /** The object list inside an operation, from the cache where it is there.
- *  @param ret_objects  allocated, IOTSAFE_OBJECTS_MAX; free() it */
+ *  @param ret_objects  allocated, IOTSAFE_OBJECTS_MAX; free() it
+ *  @param ret_by_name  no list, but GET DATA may tell of one object at a time. NULL accepted
+ *  @retval IOTSAFE_ERR_UNSUPPORTED  the applet has no object list */
 IOTSAFE_NODISCARD enum iotsafe_err cmd_list_objects(const struct card_use *use,
                                                     struct iotsafe_object **ret_objects,
-                                                    size_t *ret_n);
+                                                    size_t *ret_n, bool *ret_by_name);
 
 /** Does something with the object called `name`. */
 typedef enum iotsafe_err named_fn(struct iotsafe_card *card, const struct iotsafe_name *name,

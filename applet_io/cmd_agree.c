@@ -119,7 +119,7 @@ static enum iotsafe_err check_by_list(const struct card_use *use, const struct a
     size_t n = 0;
 
     quiet.op = NULL;
-    err = cmd_list_objects(&quiet, &objects, &n);
+    err = cmd_list_objects(&quiet, &objects, &n, NULL);
     if (err != IOTSAFE_OK)
         return ends_the_step(err) ? err
                : known            ? replaced(use)

@@ -104,6 +104,8 @@ static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *
     if (err != IOTSAFE_OK)
         return err;
     err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
+    if (rsp.sw == SW_END_OF_FILE && rsp.len != 0)
+        err = IOTSAFE_OK;
     if (err == IOTSAFE_OK)
         *ret_n = rsp.len;
     if (err != IOTSAFE_OK && job->len > 0 && is_past_the_end(rsp.sw)) {

@@ -228,7 +228,7 @@ static bool label_of(const struct card_use *use, const struct iotsafe_name *priv
     bool found = false;
 
     quiet.op = NULL;
-    if (cmd_list_objects(&quiet, &objects, &n) != IOTSAFE_OK)
+    if (cmd_list_objects(&quiet, &objects, &n, NULL) != IOTSAFE_OK)
         return false;
     for (size_t i = 0; i < n && !found; i++) {
         const struct iotsafe_name *name = &objects[i].name;

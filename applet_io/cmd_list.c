@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET DATA: the object list, one object, the application (IoT.05 2.12-2.14). */
+/* GET DATA: the object list, the application (IoT.05 2.12-2.14). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +13,13 @@
 struct list_job {
     uint8_t *bytes; /* owned; LIST_BYTES_MAX */
     size_t len;
+    bool refused_p1; /* the applet has GET DATA, but no list */
 };
+
+static bool refuses_p1(uint16_t sw)
+{
+    return sw == SW_WRONG_P1P2 || sw == SW_FUNCTION_UNSUPPORTED || sw == SW_WRONG_OFFSET;
+}
 
 /* Pages are cut anywhere, even inside a length: join first, parse then. */
 static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *job)
@@ -30,6 +36,12 @@ static enum iotsafe_err read_pages(const struct card_use *use, struct list_job *
 
         if (rsp.sw == SW_INCOMPATIBLE_FILE)
             return IOTSAFE_ERR_UNSUPPORTED; /* how some modems filter GET DATA */
+        job->refused_p1 = pages == 0 && refuses_p1(rsp.sw);
+        if (job->refused_p1) {
+            op_set(use->op, "the applet has no object list: GET DATA answered %04X (%s)", rsp.sw,
+                   use->channel->transport->device);
+            return IOTSAFE_ERR_UNSUPPORTED;
+        }
         if (err != IOTSAFE_OK && rsp.sw != SW_MORE_DATA)
             return err;
         job->len += rsp.len;
@@ -50,6 +62,7 @@ static enum iotsafe_err read_until_stable(const struct card_use *use, struct lis
     enum iotsafe_err err = before.bytes != NULL ? read_pages(use, &before) : IOTSAFE_ERR_MEMORY;
     bool stable = false;
 
+    job->refused_p1 = before.refused_p1;
     while (err == IOTSAFE_OK && !stable) {
         err = read_pages(use, job);
         stable = err == IOTSAFE_OK && job->len == before.len
@@ -83,7 +96,7 @@ static enum iotsafe_err run_list(const struct card_use *use, void *arg)
 }
 
 enum iotsafe_err cmd_list_objects(const struct card_use *use, struct iotsafe_object **ret_objects,
-                                  size_t *ret_n)
+                                  size_t *ret_n, bool *ret_by_name)
 {
     struct list_job job = { .bytes = malloc(LIST_BYTES_MAX) };
     struct iotsafe_object *objects = calloc(IOTSAFE_OBJECTS_MAX, sizeof(*objects));
@@ -91,6 +104,8 @@ enum iotsafe_err cmd_list_objects(const struct card_use *use, struct iotsafe_obj
 
     if (job.bytes != NULL && objects != NULL)
         err = run_list(use, &job);
+    if (ret_by_name != NULL)
+        *ret_by_name = job.refused_p1;
     if (err == IOTSAFE_OK) {
         *ret_n = objects_parse(job.bytes, job.len, objects, IOTSAFE_OBJECTS_MAX);
         if (*ret_n == 0 && job.len != 0) {
@@ -117,7 +132,7 @@ static enum iotsafe_err run_list_objects(const struct card_use *use, void *arg)
 {
     struct objects_job *job = arg;
 
-    return cmd_list_objects(use, &job->objects, &job->n);
+    return cmd_list_objects(use, &job->objects, &job->n, NULL);
 }
 
 enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object **ret_objects,
@@ -130,61 +145,6 @@ enum iotsafe_err iotsafe_list(struct iotsafe_card *card, struct iotsafe_object *
         *ret_objects = job.objects;
         *ret_n = job.n;
     }
-    return err;
-}
-
-/* ------------------------------------------------------------------- find */
-
-static void list_names(struct iotsafe_op *op, const struct iotsafe_object *objects, size_t n,
-                       enum iotsafe_kind kind, const struct iotsafe_name *only)
-{
-    const char *separator = "";
-    char text[NAME_TEXT_MAX];
-
-    for (size_t i = 0; i < n; i++) {
-        if (objects[i].kind != kind
-            || (only != NULL && !iotsafe_name_matches(only, &objects[i].name)))
-            continue;
-        name_text(&objects[i].name, text);
-        op_add(op, "%s %s", separator, text);
-        separator = ",";
-    }
-    if (*separator == '\0')
-        op_add(op, " none");
-}
-
-enum iotsafe_err iotsafe_find(struct iotsafe_card *card, enum iotsafe_kind kind,
-                              const struct iotsafe_name *name, struct iotsafe_object *ret_object,
-                              struct iotsafe_op *op)
-{
-    struct iotsafe_object *objects = NULL;
-    const struct iotsafe_object *found = NULL;
-    char text[NAME_TEXT_MAX];
-    size_t n = 0, n_found = 0;
-    enum iotsafe_err err = iotsafe_list(card, &objects, &n, op);
-
-    if (err != IOTSAFE_OK)
-        return err;
-    for (size_t i = 0; i < n; i++)
-        if (objects[i].kind == kind && iotsafe_name_matches(name, &objects[i].name)) {
-            n_found++;
-            found = found != NULL ? found : &objects[i];
-        }
-    name_text(name, text);
-    if (n_found == 1) {
-        *ret_object = *found;
-    } else if (n_found == 0) {
-        op_set(op, "no %s %s on the SIM at %s; there are:", iotsafe_kind_name(kind), text,
-               iotsafe_card_transport(card));
-        list_names(op, objects, n, kind, NULL);
-        err = IOTSAFE_ERR_NOT_FOUND;
-    } else {
-        op_set(op, "%zu objects are called %s %s; say which by id:", n_found,
-               iotsafe_kind_name(kind), text);
-        list_names(op, objects, n, kind, name);
-        err = IOTSAFE_ERR_AMBIGUOUS;
-    }
-    free(objects);
     return err;
 }
 

@@ -13,7 +13,9 @@ static const struct {
     { SW_OK, 0xffff, IOTSAFE_OK, "success" },
     { SW_PROACTIVE, 0xff00, IOTSAFE_OK, "success, a proactive command waits" },
     { SW_ADMIN_ENDED, 0xffff, IOTSAFE_OK, "success, remote administration has ended" },
+    { SW_MORE_TIME, 0xff00, IOTSAFE_ERR_BUSY, "the card wants more time" },
     { SW_NO_INFORMATION, 0xffff, IOTSAFE_ERR_CARD, "warning without information" },
+    { SW_END_OF_FILE, 0xffff, IOTSAFE_ERR_CARD, "warning: end of file" },
     { SW_SELECTED_DEACTIVATED, 0xffff, IOTSAFE_ERR_NO_APPLET, "applet is deactivated" },
     { SW_MORE_DATA, 0xffff, IOTSAFE_ERR_CARD, "more data follows" },
     { SW_DATA_CORRUPT, 0xffff, IOTSAFE_ERR_CARD, "the applet found its stored data corrupt" },
@@ -107,6 +109,8 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file; write it again with 'iotsafe key-ref'",
     [IOTSAFE_ERR_OUTCOME] =
         "the outcome of a key generation is not known; see with 'iotsafe pubkey' what is there",
+    [IOTSAFE_ERR_NOT_REACHED] =
+        "card or modem refuses access to the applet; 'iotsafe doctor' shows how far it goes",
 };
 
 bool iotsafe_err_is_refusal(enum iotsafe_err err)

@@ -8,6 +8,13 @@
 #define ROUNDS_MAX 64 /* exchanges for one command, GET RESPONSE included */
 #define RAW_MAX 4098  /* a modem that fetches 61xx itself may answer more than 258 */
 
+static _Atomic unsigned long n_exchanges; /* of all cards of this process */
+
+unsigned long iotsafe_exchanges(void)
+{
+    return n_exchanges;
+}
+
 /* --------------------------------------------------------------- one APDU */
 
 /* Send bytes, append the response's data to rsp and set its status word. `rest`: a GET
@@ -37,6 +44,7 @@ static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *i
         op_set(op, "%s: no time is left for %s", t->device, in->name);
         return IOTSAFE_ERR_TIMEOUT;
     }
+    n_exchanges++;
     err = t->ops->transmit(t, &tx, &len, op);
     ch->n_responses += err == IOTSAFE_OK;
     trace_exchange(ch->trace, t->device, in->ins, cmd, cmd_len, raw, err == IOTSAFE_OK ? len : 0,
@@ -314,14 +322,14 @@ static void draw_conclusions(struct channel *ch, const struct instruction *in,
 
 /* Status words by which a card says that its memory may have changed, or that it does not
  * know what happened: ISO/IEC 7816-4, 5.6 (62xx and 63xx: carried out; 65xx: broken off;
- * 6Fxx: no diagnosis). */
+ * 6Fxx: no diagnosis), or that it is at work (60xx). */
 static bool may_have_been_carried_out(const struct apdu_rsp *rsp, enum iotsafe_err err)
 {
     const unsigned sw1 = rsp->sw >> 8;
 
     return err != IOTSAFE_OK
-           && (rsp->sw == 0 || rsp->begun || sw1 == 0x62 || sw1 == 0x63 || sw1 == 0x65
-               || sw1 == 0x6f);
+           && (rsp->sw == 0 || rsp->begun || sw1 == 0x60 || sw1 == 0x62 || sw1 == 0x63
+               || sw1 == 0x65 || sw1 == 0x6f);
 }
 
 /* The card wants the exact Le, and the device has no room for such a response. */

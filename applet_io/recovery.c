@@ -67,6 +67,7 @@ struct recovery {
     bool heard;        /* and in its last try */
     bool confirm;      /* no device is taken without an answer of the applet any more */
     bool asked;        /* the applet's word on an assumed channel has been doubted once */
+    bool entered;      /* in its last try the operation itself was begun */
     int64_t pause_ms;
     int64_t grace_until;
     uint64_t generation; /* of the channel record at the last try */
@@ -293,6 +294,7 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     struct card_use use = { .channel = ch, .cache = &card->cache, .deadline = deadline, .op = op };
     enum iotsafe_err err = enter(card, rec, deadline, op);
 
+    rec->entered = false;
     if (err != IOTSAFE_OK)
         return err;
     /* unless another process has replaced the channel meanwhile: then it is its turn */
@@ -302,7 +304,8 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
         err = channel_recover(ch, rec->err, deadline, op);
     }
     ch->outcome_unknown = false;
-    if (err == IOTSAFE_OK)
+    rec->entered = err == IOTSAFE_OK;
+    if (rec->entered)
         err = fn(&use, arg);
     if (err != IOTSAFE_OK && ch->outcome_unknown) {
         op_add(op, "; it may have been carried out all the same");
@@ -389,6 +392,9 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
                "; %u answer(s) to the opening of a logical channel got lost: as many channels may "
                "be open for nobody until the SIM is reset",
                card->channel.lost_opens);
+    /* what refuses on the way says nothing of the object that the caller asks for */
+    if (!rec.entered && iotsafe_err_is_refusal(err))
+        err = IOTSAFE_ERR_NOT_REACHED;
     if (card->silent) {
         op_add(op, "; tried briefly, since the SIM was silent for a whole operation");
     } else if (waited_in_vain(card, &rec, err, deadline)) {

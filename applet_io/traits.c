@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 13
+#define FIELDS 14
 
 static void to_numbers(const struct traits *t, unsigned v[static FIELDS])
 {
     const unsigned all[FIELDS] = {
-        t->class_plain, t->class_confirmed, t->response_as_cmd,  (unsigned)t->le,
-        t->session,     t->close_after,     t->close_forced,     t->left_finished,
-        t->left_open,   t->text_per_block,  t->short_sig_length, t->verify_confirmed,
-        t->question,
+        t->class_plain, t->class_confirmed,     t->response_as_cmd,  (unsigned)t->le,
+        t->session,     t->close_after,         t->close_forced,     t->left_finished,
+        t->left_open,   t->text_per_block,      t->short_sig_length, t->verify_confirmed,
+        t->question,    t->file_by_secret_tags,
     };
 
     memcpy(v, all, sizeof(all));
@@ -66,6 +66,7 @@ bool traits_parse(const char *text, struct traits *ret_traits)
         .short_sig_length = v[10] != 0,
         .verify_confirmed = v[11] != 0,
         .question = (uint8_t)v[12],
+        .file_by_secret_tags = v[13] != 0,
     };
     return true;
 }

@@ -21,6 +21,7 @@ struct traits {
     bool short_sig_length; /* VERIFY takes tag 33 with a one-byte length */
     bool verify_confirmed; /* some signature was found good in that form */
     uint8_t question;      /* of instruction_questions, the one that was answered last */
+    bool file_by_secret_tags; /* GET DATA takes a file's name under the tags of secrets */
 };
 
 #define TRAITS_DEFAULT \

@@ -103,10 +103,11 @@ struct transport {
     /* what to do where the card gives no logical channel, and where the device refuses to let
        one be opened; NULL: nothing */
     const char *channel_advice, *refusal_advice;
-    bool no_turns;    /* the server keeps none: see provider-iotsafe(7) */
-    bool le_never;    /* T=0: no Le behind data */
-    size_t cut_at;    /* bytes after which the device cut a response off; 0: never */
-    char device[128]; /* what was reached, for messages */
+    const char *open_hint; /* why a device that opens channels may have found no applet; NULL */
+    bool no_turns;         /* the server keeps none: see provider-iotsafe(7) */
+    bool le_never;         /* T=0: no Le behind data */
+    size_t cut_at;         /* bytes after which the device cut a response off; 0: never */
+    char device[128];      /* what was reached, for messages */
     uint8_t atr[ATR_MAX];
     size_t atr_len;
     struct device_lock *lock; /* beside it the record of the shared channel; NULL where a

@@ -15,6 +15,20 @@
 #define STATUS_MS_SELECT_FAILED 0x87430002u
 #define STATUS_MS_INVALID_LOGICAL_CHANNEL 0x87430003u
 
+/* P2 of SELECT: FCI, nothing, FCP. Some modems take one of them only. */
+static const guint32 select_p2[] = { 0x00, 0x0c, 0x04 };
+
+struct mbim_modem {
+    struct modem modem;
+    size_t p2;     /* of select_p2, the one that worked last */
+    bool extended; /* class 0N goes under the "extended" type of class byte too */
+};
+
+static struct mbim_modem *mbim_of(struct modem *m)
+{
+    return (struct mbim_modem *)(void *)m;
+}
+
 static MbimDevice *device_of(const struct modem *m)
 {
     return MBIM_DEVICE(m->device);
@@ -49,21 +63,25 @@ static enum iotsafe_err status_error(const struct modem *m, const char *what, gu
             op_set(op, "%s: %s: %s", m->base.device, what, statuses[i].text);
             return statuses[i].err;
         }
-    op_set(op, "%s: %s: MBIM status %u", m->base.device, what, status);
+    op_set(op, "%s: %s: MBIM status 0x%08X", m->base.device, what, status);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
-/* Send one command and wait; `request` is consumed. On IOTSAFE_OK the caller
- * frees the response, which tells success. */
-static enum iotsafe_err command(struct modem *m, const char *what, MbimMessage *request,
-                                MbimMessage **ret_response, deadline_t deadline,
-                                struct iotsafe_op *op)
+static guint32 status_of(const MbimMessage *response)
+{
+    return (guint32)mbim_message_command_done_get_status_code(response);
+}
+
+/* Send one command and wait; `request` is consumed. On IOTSAFE_OK the caller frees the
+ * response, whatever its status is. */
+static enum iotsafe_err converse(struct modem *m, const char *what, MbimMessage *request,
+                                 MbimMessage **ret_response, deadline_t deadline,
+                                 struct iotsafe_op *op)
 {
     struct glib_call *call = glib_call_begin(deadline);
     MbimMessage *response = NULL;
     GError *error = NULL;
     GAsyncResult *result;
-    guint32 status;
 
     mbim_device_command(device_of(m), request, glib_call_seconds(call), glib_call_cancellable(call),
                         glib_call_done, call);
@@ -79,13 +97,24 @@ static enum iotsafe_err command(struct modem *m, const char *what, MbimMessage *
         op_set(op, "%s: %s: the modem reports a protocol error", m->base.device, what);
         return IOTSAFE_ERR_TRANSPORT;
     }
-    status = (guint32)mbim_message_command_done_get_status_code(response);
-    if (status != MBIM_STATUS_ERROR_NONE) {
-        mbim_message_unref(response);
-        return status_error(m, what, status, op);
-    }
     *ret_response = response;
     return IOTSAFE_OK;
+}
+
+/* The same; on IOTSAFE_OK the response tells success. */
+static enum iotsafe_err command(struct modem *m, const char *what, MbimMessage *request,
+                                MbimMessage **ret_response, deadline_t deadline,
+                                struct iotsafe_op *op)
+{
+    MbimMessage *response = NULL;
+    enum iotsafe_err err = converse(m, what, request, &response, deadline, op);
+
+    if (err == IOTSAFE_OK && status_of(response) != MBIM_STATUS_ERROR_NONE) {
+        err = status_error(m, what, status_of(response), op);
+        g_clear_pointer(&response, mbim_message_unref);
+    }
+    *ret_response = response;
+    return err;
 }
 
 static enum iotsafe_err malformed(const struct modem *m, const char *what, GError *error,
@@ -175,35 +204,100 @@ static void mbim_stop(struct modem *m, bool orderly)
 
 /* ----------------------------------------------------------------- channels */
 
+/* What is tried to open a channel, and how it went. */
+struct opening {
+    const uint8_t *aid;
+    size_t aid_len;
+    guint32 p2;
+    guint32 channel;
+    bool other_p2; /* it failed, and the reason may be P2 */
+};
+
+/* 6A82 in the order of MBIM: SW1 is the low byte. */
+#define CARD_SAYS_NOT_FOUND 0x826au
+
+/* A modem that passes on what the card said leaves no doubt. Others do not say why, and on
+ * some the one status or the other means no more than that P2 is not to their liking. */
+static enum iotsafe_err open_refused(struct modem *m, struct opening *o, guint32 status,
+                                     guint32 card_status, struct iotsafe_op *op)
+{
+    const bool unexplained = (card_status & 0xffff) != CARD_SAYS_NOT_FOUND;
+
+    if (status != STATUS_MS_SELECT_FAILED && status != STATUS_MS_INVALID_LOGICAL_CHANNEL)
+        return status_error(m, "open channel", status, op);
+    o->other_p2 = unexplained;
+    m->base.open_hint =
+        !unexplained ? NULL
+        : status == STATUS_MS_SELECT_FAILED
+            ? "the modem does not say why (MBIM status 0x87430002, select failed); try its AT port"
+            : "the modem opens no channel to it (MBIM status 0x87430003); restart the modem, or "
+              "try its AT port";
+    op_set(op, "%s: open channel: the SIM has no such applet", m->base.device);
+    return IOTSAFE_ERR_NO_APPLET;
+}
+
+/* Also of a response whose status tells failure: what the card said may stand there. */
+static enum iotsafe_err unpack_opening(struct modem *m, const MbimMessage *response,
+                                       struct opening *o, struct iotsafe_op *op)
+{
+    guint32 status = status_of(response), card_status = 0;
+    GError *error = NULL;
+    const bool told = mbim_message_ms_uicc_low_level_access_open_channel_response_parse(
+        response, &card_status, &o->channel, NULL, NULL, &error);
+
+    if (status == MBIM_STATUS_ERROR_NONE && (!told || o->channel > IOTSAFE_CHANNEL_MAX))
+        return malformed(m, "open channel", error, op);
+    g_clear_error(&error);
+    if (status == MBIM_STATUS_ERROR_NONE && o->channel != 0)
+        return IOTSAFE_OK;
+    if (status == MBIM_STATUS_ERROR_NONE) /* channel 0: how some modems say it */
+        status = STATUS_MS_SELECT_FAILED;
+    return open_refused(m, o, status, told ? card_status : 0, op);
+}
+
+static enum iotsafe_err try_to_open(struct modem *m, struct opening *o, deadline_t deadline,
+                                    struct iotsafe_op *op)
+{
+    static const char what[] = "open channel";
+    MbimMessage *response = NULL;
+    GError *error = NULL;
+    enum iotsafe_err err;
+    MbimMessage *request = mbim_message_ms_uicc_low_level_access_open_channel_set_new(
+        (guint32)o->aid_len, o->aid, o->p2, CHANNEL_GROUP, &error);
+
+    if (request == NULL)
+        return malformed(m, what, error, op);
+    err = converse(m, what, request, &response, deadline, op);
+    if (err != IOTSAFE_OK)
+        return err;
+    err = unpack_opening(m, response, o, op);
+    mbim_message_unref(response);
+    return err;
+}
+
 static enum iotsafe_err mbim_open_channel(struct transport *t, const uint8_t *aid, size_t aid_len,
                                           deadline_t deadline,
                                           char ret_session[static SESSION_TEXT_MAX],
                                           struct iotsafe_op *op)
 {
-    static const char what[] = "open channel";
     struct modem *m = (struct modem *)(void *)t;
-    MbimMessage *response = NULL;
-    guint32 channel = 0;
-    GError *error = NULL;
-    enum iotsafe_err err;
-    MbimMessage *request = mbim_message_ms_uicc_low_level_access_open_channel_set_new(
-        (guint32)aid_len, aid, 0, CHANNEL_GROUP, &error);
+    const size_t first = mbim_of(m)->p2;
+    enum iotsafe_err err = IOTSAFE_ERR_NO_APPLET;
+    struct opening o = { .aid = aid, .aid_len = aid_len, .other_p2 = true };
 
-    if (request == NULL)
-        return malformed(m, what, error, op);
-    err = command(m, what, request, &response, deadline, op);
-    if (err != IOTSAFE_OK)
-        return err;
-    if (!mbim_message_ms_uicc_low_level_access_open_channel_response_parse(response, NULL, &channel,
-                                                                           NULL, NULL, &error)
-        || channel > IOTSAFE_CHANNEL_MAX) {
-        err = malformed(m, what, error, op);
-    } else if (channel == 0) { /* how some modems say what a status should */
-        err = status_error(m, what, STATUS_MS_SELECT_FAILED, op);
-    } else {
-        modem_has_channel(m, channel, ret_session);
+    for (size_t i = 0; err != IOTSAFE_OK && o.other_p2 && i < ARRAY_LEN(select_p2); i++) {
+        const size_t n = (first + i) % ARRAY_LEN(select_p2);
+
+        o.p2 = select_p2[n];
+        o.other_p2 = false;
+        err = try_to_open(m, &o, deadline, op);
+        if (err == IOTSAFE_OK)
+            mbim_of(m)->p2 = n;
     }
-    mbim_message_unref(response);
+    if (err == IOTSAFE_OK) {
+        m->base.open_hint = NULL;
+        modem_has_channel(m, o.channel, ret_session);
+    }
     return err;
 }
 
@@ -232,10 +326,10 @@ static enum iotsafe_err unpack(const struct modem *m, const MbimMessage *respons
     return IOTSAFE_OK;
 }
 
-static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmission *tx,
-                                      size_t *ret_len, struct iotsafe_op *op)
+static enum iotsafe_err transmit_as(struct modem *m, const struct transmission *tx,
+                                    MbimUiccClassByteType type, size_t *ret_len,
+                                    struct iotsafe_op *op)
 {
-    struct modem *m = (struct modem *)(void *)t;
     unsigned channel = modem_session_parse(tx->session);
     uint8_t bytes[APDU_CMD_MAX];
     MbimMessage *request, *response = NULL;
@@ -247,10 +341,7 @@ static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmis
     memcpy(bytes, tx->cmd, tx->cmd_len);
     bytes[0] = modem_class(tx->cmd[0], channel);
     request = mbim_message_ms_uicc_low_level_access_apdu_set_new(
-        channel, MBIM_UICC_SECURE_MESSAGING_NONE,
-        (tx->cmd[0] & 0x80) != 0 ? MBIM_UICC_CLASS_BYTE_TYPE_EXTENDED
-                                 : MBIM_UICC_CLASS_BYTE_TYPE_INTER_INDUSTRY,
-        (guint32)tx->cmd_len, bytes, &error);
+        channel, MBIM_UICC_SECURE_MESSAGING_NONE, type, (guint32)tx->cmd_len, bytes, &error);
     explicit_bzero(bytes, sizeof(bytes));
     if (request == NULL)
         return malformed(m, "APDU", error, op);
@@ -262,9 +353,38 @@ static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmis
     return err;
 }
 
+static bool refuses_class(const struct transmission *tx, size_t len)
+{
+    return len == 2 && tx->rsp[0] == SW_CLA_UNKNOWN >> 8 && tx->rsp[1] == (uint8_t)SW_CLA_UNKNOWN;
+}
+
+/* Class 8N is of the type "extended", class 0N of the type "inter-industry". Some modems
+ * answer 6E00 to all of the latter: nothing was carried out, and the other type is tried. */
+static enum iotsafe_err mbim_transmit(struct transport *t, const struct transmission *tx,
+                                      size_t *ret_len, struct iotsafe_op *op)
+{
+    struct modem *m = (struct modem *)(void *)t;
+    const bool plain = tx->cmd_len > 0 && (tx->cmd[0] & 0x80) == 0;
+    bool extended = !plain || mbim_of(m)->extended;
+    enum iotsafe_err err;
+
+    for (int n = 0;; n++) {
+        err = transmit_as(m, tx,
+                          extended ? MBIM_UICC_CLASS_BYTE_TYPE_EXTENDED
+                                   : MBIM_UICC_CLASS_BYTE_TYPE_INTER_INDUSTRY,
+                          ret_len, op);
+        if (err != IOTSAFE_OK || !plain || n == 1 || !refuses_class(tx, *ret_len))
+            break;
+        extended = !extended;
+    }
+    if (err == IOTSAFE_OK && plain && !refuses_class(tx, *ret_len))
+        mbim_of(m)->extended = extended;
+    return err;
+}
+
 static const struct modem_kind mbim = {
     .ops = &transport_mbim,
-    .size = sizeof(struct modem),
+    .size = sizeof(struct mbim_modem),
     .removed_signal = MBIM_DEVICE_SIGNAL_REMOVED,
     .core_error = mbim_core_error_quark,
     .timeout_code = MBIM_CORE_ERROR_TIMEOUT,

@@ -168,14 +168,21 @@ static GArray *bytes_new(const uint8_t *bytes, size_t n)
     return g_array_append_vals(array, bytes, (guint)n);
 }
 
-/* The card's own words, where the modem passes them on, tell more than its own. */
-static enum iotsafe_err open_refused(const struct modem *m,
-                                     QmiMessageUimOpenLogicalChannelOutput *output, GError *error,
-                                     struct iotsafe_op *op)
+/* The card's own words, where the modem passes them on, tell more than its own. A modem
+ * that lets certain applications through only says so of each other one: the next AID may
+ * be let through. */
+static enum iotsafe_err open_refused(struct modem *m, QmiMessageUimOpenLogicalChannelOutput *output,
+                                     GError *error, struct iotsafe_op *op)
 {
     guint8 sw1 = 0, sw2 = 0;
     enum iotsafe_err err;
 
+    if (g_error_matches(error, QMI_PROTOCOL_ERROR, QMI_PROTOCOL_ERROR_ACCESS_DENIED)) {
+        (void)refused(m, "open channel", error, IOTSAFE_ERR_NO_APPLET, op);
+        m->base.open_hint = "the modem denies access to it (AccessDenied): its firmware lets "
+                            "certain applications through only; try its AT port with ?mode=csim";
+        return IOTSAFE_ERR_NO_APPLET;
+    }
     if (!qmi_message_uim_open_logical_channel_output_get_card_result(output, &sw1, &sw2, NULL))
         return refused(m, "open channel", error, IOTSAFE_ERR_NO_APPLET, op);
     g_clear_error(&error);
@@ -204,6 +211,7 @@ static enum iotsafe_err unpack_channel(struct modem *m,
         || channel == 0 || channel > IOTSAFE_CHANNEL_MAX)
         return refused(m, "open channel: no channel in the answer", error, IOTSAFE_ERR_PROTOCOL,
                        op);
+    m->base.open_hint = NULL;
     modem_has_channel(m, channel, ret_session);
     return IOTSAFE_OK;
 }
@@ -272,7 +280,10 @@ static enum iotsafe_err unpack_apdu(const struct modem *m, QmiMessageUimSendApdu
     if (!qmi_message_uim_send_apdu_output_get_result(output, &error))
         return refused(m, "APDU", error, IOTSAFE_ERR_CHANNEL_LOST, op);
     if (!qmi_message_uim_send_apdu_output_get_apdu_response(output, &answer, &error))
-        return refused(m, "APDU: no answer of the card", error, IOTSAFE_ERR_PROTOCOL, op);
+        return refused(m,
+                       "APDU: no response of the card (long ones come in pieces on some modems, "
+                       "which libqmi does not collect)",
+                       error, IOTSAFE_ERR_PROTOCOL, op);
     if (answer->len > cap) {
         op_set(op, "%s: answer of %u bytes, at most %zu allowed", m->base.device, answer->len, cap);
         return IOTSAFE_ERR_SPACE;

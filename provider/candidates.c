@@ -153,6 +153,18 @@ static enum iotsafe_err read_direct(struct isprov_candidates *it,
     return err;
 }
 
+/* For the error, if no other candidate is there. What does not exist is no refusal. */
+static enum iotsafe_err note_refusal(struct isprov_candidates *it, enum iotsafe_err err,
+                                     const struct iotsafe_op *op)
+{
+    if (iotsafe_err_is_refusal(err) && err != IOTSAFE_ERR_NOT_FOUND && it->refused == IOTSAFE_OK
+        && op != NULL) {
+        it->refused = err;
+        OPENSSL_strlcpy(it->refusal, op->text, sizeof(it->refusal));
+    }
+    return err;
+}
+
 enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
                                         struct isprov_public_key **ret_pub, struct iotsafe_op *op)
 {
@@ -161,7 +173,7 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
 
     *ret_pub = NULL;
     if (it->stage == ISPROV_CANDIDATES_DIRECT)
-        err = read_direct(it, ret_pub, op);
+        err = note_refusal(it, read_direct(it, ret_pub, op), op);
     if (iotsafe_err_is_refusal(err) && it->stage == ISPROV_CANDIDATES_LIST) {
         err = read_list(it, op);
         if (err != IOTSAFE_OK)
@@ -173,7 +185,8 @@ enum iotsafe_err isprov_candidates_next(struct isprov_candidates *it,
         if (object == NULL)
             it->stage = ISPROV_CANDIDATES_END;
         else if (object->kind == IOTSAFE_PUBLIC_KEY)
-            err = read_public_key(it->prov, it->card, &object->name, ret_pub, op);
+            err = note_refusal(it, read_public_key(it->prov, it->card, &object->name, ret_pub, op),
+                               op);
         else
             err = public_key_in_file(it, object, ret_pub, op);
     }

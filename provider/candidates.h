@@ -39,6 +39,8 @@ struct isprov_candidates {
     bool direct_hit; /* the object with equal label was already given */
     size_t rank;
     size_t next;
+    enum iotsafe_err refused; /* the first candidate that the card did not give; IOTSAFE_OK: none */
+    char refusal[sizeof(((struct iotsafe_op *)0)->text)]; /* what it said, for people */
 };
 
 /** @param card  borrowed until isprov_candidates_clear() */

@@ -26,6 +26,8 @@ static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op
     isprov_candidates_clear(&it);
     if (err != IOTSAFE_OK)
         return err;
+    if (pub == NULL && it.refused != IOTSAFE_OK)
+        isprov_key_note_refusal(key, it.refused, it.refusal);
     key->type = pub != NULL ? pub->type : it.type;
     if (pub != NULL && !isprov_key_replace(key, NULL, pub, false))
         isprov_public_key_free(pub);

@@ -126,6 +126,17 @@ static int container_rank(const struct iotsafe_object *object, const struct ispr
     return object->key_type == type->card_types[1] ? 1 : 2;
 }
 
+static void advise_peer_key(struct iotsafe_op *op)
+{
+    struct iotsafe_op why;
+
+    if (op == NULL)
+        return;
+    why = *op;
+    isprov_op_set(op, "%s; without a list, peer-key in openssl.cnf has to name the container",
+                  why.text);
+}
+
 static enum iotsafe_err find_peer_container(const struct isprov_key *key,
                                             struct iotsafe_name *ret_name, struct iotsafe_op *op)
 {
@@ -140,6 +151,8 @@ static enum iotsafe_err find_peer_container(const struct isprov_key *key,
         return IOTSAFE_OK;
     }
     err = iotsafe_list(key->card, &objects, &n, op);
+    if (err == IOTSAFE_ERR_UNSUPPORTED)
+        advise_peer_key(op);
     if (err != IOTSAFE_OK)
         return err;
     for (size_t i = 0; i < n; i++) {

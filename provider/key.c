@@ -82,6 +82,7 @@ void isprov_key_free(struct isprov_key *key)
     }
     iotsafe_card_free(key->card);
     EVP_PKEY_free(key->soft);
+    OPENSSL_free(key->refusal);
     OPENSSL_free(key);
 }
 
@@ -111,6 +112,28 @@ const struct isprov_public_key *isprov_key_pin(struct isprov_key *key)
            && !atomic_compare_exchange_weak(&key->public, &value, value | PINNED))
         ;
     return public_key_of(value);
+}
+
+void isprov_key_note_refusal(struct isprov_key *key, enum iotsafe_err err, const char *text)
+{
+    key->refused = err;
+    key->refusal = OPENSSL_strdup(text); /* without it the error says less */
+}
+
+void isprov_key_raise_no_public(const struct isprov_key *key)
+{
+    if (key->refusal == NULL)
+        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
+                          "%s: the SIM gives no public key for it; use a key-reference file that "
+                          "holds it",
+                          isprov_key_name(key).text);
+    else
+        isprov_raise_text(key->prov, key->refused,
+                          "%s: the SIM gives no public key for it: %s. A deactivated key must be "
+                          "activated by the operator; an empty container needs a key first; "
+                          "where only the public key is kept back, use a key-reference file "
+                          "that holds it",
+                          isprov_key_name(key).text, key->refusal);
 }
 
 bool isprov_key_is_pinned(const struct isprov_key *key)

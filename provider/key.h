@@ -43,7 +43,9 @@ struct isprov_key {
     struct iotsafe_card *card;
     struct iotsafe_uri uri; /* as the application gave it; with the type that `kind` says */
     const struct isprov_type *type;
-    atomic_uintptr_t public;                     /* see isprov_key_public() */
+    enum iotsafe_err refused; /* why opening it found no public key; IOTSAFE_OK: there is none */
+    char *refusal;            /* the same for people; NULL: nothing more is known */
+    atomic_uintptr_t public;  /* see isprov_key_public() */
     _Atomic(struct isprov_public_key *) retired; /* dropped candidates: others may still use them */
 };
 
@@ -98,6 +100,13 @@ static inline struct isprov_uri_text isprov_key_name(const struct isprov_key *ke
 bool isprov_key_group(const struct isprov_key *key, char ret_name[static ISPROV_GROUP_NAME_MAX]);
 
 /* -------------------------------------------------- public key, card keys */
+
+/** Keep for isprov_key_raise_no_public() what the card refused when the key was opened,
+ *  before another thread has the key. */
+void isprov_key_note_refusal(struct isprov_key *key, enum iotsafe_err err, const char *text);
+
+/** Raise why there is no public key of a card key, and what to do. */
+void isprov_key_raise_no_public(const struct isprov_key *key);
 
 /** The public key in use, or NULL if none is known. Valid as long as the key.
  *  Another may take its place later, unless it was pinned. */

@@ -232,9 +232,6 @@ const struct isprov_public_key *isprov_pin_or_raise(struct isprov_key *key)
     const struct isprov_public_key *pub = isprov_key_pin(key);
 
     if (pub == NULL)
-        isprov_raise_text(key->prov, IOTSAFE_ERR_KEY,
-                          "%s: the SIM gives no public key for it; a key-reference file with the "
-                          "public key in it would",
-                          isprov_key_name(key).text);
+        isprov_key_raise_no_public(key);
     return pub;
 }

@@ -54,7 +54,7 @@ def check_tool():
     text = page("iotsafe.1")
     commands = tool_commands()
     options = rows(help_of("tools/iotsafe"))
-    for command in commands:
+    for command in set(commands) - {"enroll"}:  # has a page of its own
         options |= rows(help_of("tools/iotsafe", command))
     described = text.split(".Sh COMMANDS")[1].split(".Sh JSON OUTPUT")[0]
     # A command stands at the beginning of an item or, where that is long, alone in a line.
@@ -62,6 +62,21 @@ def check_tool():
     in_page |= set(re.findall(r"^\.It Xo\n\.Cm ([a-z-]+)$", described, re.M))
     return compare("the command", "iotsafe.1", set(commands), in_page) + compare(
         "the option", "iotsafe.1", options, set(PAGE_OPTION.findall(text)))
+
+
+def check_enroll():
+    """Its methods, as far as they were built, and the options of each."""
+    text = page("iotsafe-enroll.1")
+    lines = help_of("tools/iotsafe-enroll").split("\nMethods:\n")[1].split("\n\n")[0]
+    methods = set(re.findall(r"^  ([a-z]+)", lines, re.M))
+    options = rows(help_of("tools/iotsafe-enroll"))
+    for method in methods:
+        options |= rows(help_of("tools/iotsafe-enroll", method))
+    in_page = set(re.findall(r"^\.It Cm ([a-z]+)$", text.split(".Sh METHODS")[1].split("\n.Sh ")[0], re.M))
+    if methods != in_page:
+        print(f"docs/iotsafe-enroll.1: this build has {', '.join(sorted(methods))} alone")
+        return len(methods - in_page) + len(options - set(PAGE_OPTION.findall(text)))
+    return compare("the option", "iotsafe-enroll.1", options, set(PAGE_OPTION.findall(text)))
 
 
 def check_program(program, name, *helps):
@@ -86,6 +101,8 @@ def main():
     wrong = check_settings()
     if (BUILD / "tools/iotsafe").exists():
         wrong += check_tool()
+    if (BUILD / "tools/iotsafe-enroll").exists():
+        wrong += check_enroll()
     if (BUILD / "bridge/iotsafe-bridge").exists():
         wrong += check_program("bridge/iotsafe-bridge", "iotsafe-bridge.1", ())
     if (BUILD / "softsim/iotsafe-softsim").exists():

@@ -33,6 +33,10 @@ ninja -C $folder --quiet || exit 1
 # Only what this run reaches counts.
 find $folder -name '*.gcda' -delete
 status=0
+# Programs that tests run as other users count as well, and say nothing where they cannot.
+chmod -R a+rwX $folder
+export GCOV_ERROR_FILE=/dev/null
+umask 0
 meson test -C $folder --no-rebuild --quiet --timeout-multiplier 8 "${suites[@]/#/--suite=}" \
 	>$folder/tests.log 2>&1 || {
 	scripts/results.py --failures $folder/meson-logs/testlog.json

@@ -17,7 +17,7 @@ set -u
 
 packages=(
 	meson ninja-build pkg-config gcc libc6-dev libssl-dev openssl libpcsclite-dev
-	libjansson-dev
+	libjansson-dev libcurl4-openssl-dev libmosquitto-dev
 )
 # Else nothing is removed for what is installed.
 keep=(--no-remove)
@@ -30,7 +30,7 @@ for group in "$@"; do
 			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
-			stress-ng systemd time tshark zsh
+			jq stress-ng systemd time tshark xxd zsh
 			charon-systemd haproxy libstrongswan-standard-plugins openvpn postgresql python3-paho-mqtt strongswan-swanctl
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:

@@ -23,6 +23,10 @@ headers='-Iapplet_io -Iapplet_io/include -Iapplet_io/defs -Iprovider -Itests/pro
 prove() {
 	local source=tests/proof/$1.c options
 	# what Eva is told for this proof alone: lines that begin so
+	if grep -q '^/\* eva: .*[^/]$' "$source"; then
+		echo "User Error: $source: a line for Eva does not end on itself" >"build-proof/$1.log"
+		return 1
+	fi
 	read -rd '' -a options < <(sed -n 's,^/\* eva: \(.*\) \*/$,\1,p' "$source")
 	frama-c -machdep gcc_x86_64 -c11 -cpp-extra-args="-D_GNU_SOURCE $headers" "$source" \
 		-warn-invalid-pointer -eva -eva-no-print -eva-split-limit 300 "${options[@]}" \

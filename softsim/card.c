@@ -222,6 +222,14 @@ static bool p2_fits(const struct card *card, const struct command *c, uint8_t p2
     return false;
 }
 
+static bool is_present(const struct card *card, const struct command *c)
+{
+    const int v = c->present != NO_DIM ? card->profile.v[c->present] : ON;
+
+    return v != OFF
+           && (c->present != DIM_GETDATA || v != GETDATA_NO_LIST || c->run != cmd_get_data_list);
+}
+
 /* A row with this instruction and P1; *ret_known says whether the instruction exists at all. */
 static const struct command *find_command(const struct card *card, uint8_t ins, uint8_t p1,
                                           bool *ret_known)
@@ -230,7 +238,7 @@ static const struct command *find_command(const struct card *card, uint8_t ins, 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *c = &commands[i];
 
-        if (c->ins != ins || (c->present != NO_DIM && card->profile.v[c->present] == OFF))
+        if (c->ins != ins || !is_present(card, c))
             continue;
         *ret_known = true;
         if (p1_fits(card, c, p1))

@@ -111,7 +111,7 @@ static const struct dimension dims[DIM_COUNT] = {
     [DIM_SIG_ALGS] = { .name = "sig_algs", .preset = "4", .min = 1, .max = 15 },
     [DIM_DERIVATION_ALGS] = { .name = "derivation_algs", .preset = "3", .min = 0, .max = 3 },
     [DIM_KEY_USAGE] = { .name = "key_usage", .preset = "1", .min = 1, .max = 3, .init_only = true },
-    [DIM_GETDATA] = { .name = "getdata", .preset = "on", .words = "off|on" },
+    [DIM_GETDATA] = { .name = "getdata", .preset = "on", .words = "off|on|no-list" },
     [DIM_RANDOM] = { .name = "random", .preset = "on", .words = "off|on" },
     [DIM_VERIFY] = { .name = "verify", .preset = "on", .words = "off|on" },
     [DIM_DH] = { .name = "dh", .preset = "on", .words = "off|on" },

@@ -134,6 +134,7 @@ enum { MODES_ALL, MODES_HASH_ONLY };
 enum { RANDOM_9000, RANDOM_6300, RANDOM_ALTERNATE };
 enum { VOLATILE_LOSE, VOLATILE_KEEP };
 enum { OFF, ON };
+enum { GETDATA_NO_LIST = 2 };
 
 struct octets {
     uint8_t b[33];

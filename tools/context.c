@@ -53,12 +53,12 @@ static void load_config(OSSL_LIB_CTX *libctx, bool quiet)
 
 static bool load_providers(struct tool *tool)
 {
-    /* The default context stays empty: an installed module must not be loaded
-     * beside the one in here. */
+    /* The default context reads no openssl.cnf by itself: an installed module must not be
+     * loaded beside the one in here. */
     if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
         return false;
-    tool->libctx = OSSL_LIB_CTX_new();
-    if (tool->libctx == NULL
+    tool->libctx = tool->shared ? NULL : OSSL_LIB_CTX_new();
+    if ((tool->libctx == NULL && !tool->shared)
         || !OSSL_PROVIDER_add_builtin(tool->libctx, "iotsafe", OSSL_provider_init))
         return false;
     load_config(tool->libctx, tool->quiet);

@@ -77,8 +77,10 @@ static void take_line(struct unit *unit, char *line)
         return;
     *equals = '\0';
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (strcmp(keys[i].name, trim(line)) == 0)
+        if (strcmp(keys[i].name, trim(line)) == 0) {
             put(unit, i, trim(equals + 1));
+            return;
+        }
 }
 
 /* A line that ends with a backslash goes on in the next. Takes over `before`. */

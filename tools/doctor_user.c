@@ -55,10 +55,10 @@ static void explain(const char *path, char *ret_text, size_t size)
 
 void doctor_explain_closed(const char *path, char *ret_text, size_t size)
 {
-    char *part = strdup(path);
+    char *part = strdup(path), *slash = part;
 
     /* the folders from above, then the thing itself */
-    for (char *slash = part; slash != NULL && (slash = strchr(slash + 1, '/')) != NULL;) {
+    while (slash != NULL && (slash = strchr(slash + 1, '/')) != NULL) {
         *slash = '\0';
         if (access(part, X_OK) != 0) {
             explain(part, ret_text, size);

@@ -53,7 +53,9 @@ enum iotsafe_err file_read(struct iotsafe_card *card, const struct iotsafe_uri *
     struct iotsafe_object object = { .kind = IOTSAFE_FILE };
     enum iotsafe_err err = iotsafe_find(card, IOTSAFE_FILE, &uri->name, &object, op);
 
-    if (err != IOTSAFE_OK)
+    if (err == IOTSAFE_ERR_UNSUPPORTED) /* no GET DATA: the file itself says where it ends */
+        object.name = uri->name;
+    else if (err != IOTSAFE_OK)
         return err;
     return iotsafe_read_file(card, &object.name, IOTSAFE_WHOLE, object.file_size, ret_data, ret_len,
                              op);

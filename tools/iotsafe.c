@@ -13,7 +13,7 @@
 static const struct command *const commands[] = {
     &command_info,   &command_list,      &command_cert,      &command_pubkey,  &command_key_ref,
     &command_file,   &command_random,    &command_keygen,    &command_put_key, &command_sign,
-    &command_verify, &command_wait_cert, &command_wait_file, &command_doctor,
+    &command_verify, &command_wait_cert, &command_wait_file, &command_doctor,  &command_enroll,
 };
 
 /* ---- help ---- */
@@ -208,7 +208,9 @@ static bool parse_command_line(struct request *request, int argc, char **argv)
         return false;
     argc -= optind;
     argv += optind; /* the command's name stands where the program's did */
-    if (!parse_options(request, ":", argc, argv))
+    if (request->command->passes_on)
+        optind = 1;
+    else if (!parse_options(request, ":", argc, argv))
         return false;
     request->args.operand = argv + optind;
     request->args.n_operands = (size_t)(argc - optind);

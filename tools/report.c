@@ -11,6 +11,13 @@
 
 #include "output.h"
 
+static const char *program_name = "iotsafe";
+
+void report_as(const char *program)
+{
+    program_name = program;
+}
+
 __attribute__((format(printf, 2, 0))) static void report_line(const char *prefix,
                                                               const char *format, va_list ap)
 {
@@ -19,7 +26,7 @@ __attribute__((format(printf, 2, 0))) static void report_line(const char *prefix
 
     if (len >= 0)
         safe = text_escape(text, (size_t)len);
-    fprintf(stderr, "iotsafe: %s%s\n", prefix, safe != NULL ? safe : "out of memory");
+    fprintf(stderr, "%s: %s%s\n", program_name, prefix, safe != NULL ? safe : "out of memory");
     free(safe);
     if (len >= 0)
         free(text);

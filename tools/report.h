@@ -7,6 +7,9 @@
 
 #include "iotsafe.h"
 
+/** The name in front of each line, instead of `iotsafe`; kept, not copied. */
+void report_as(const char *program);
+
 /** `iotsafe: ...` */
 void report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -27,9 +27,10 @@ enum tool_status {
 
 /** The tool's own OpenSSL context, with this build's provider in it. */
 struct tool {
-    bool json;  /* --json was given */
-    bool quiet; /* what is wrong with openssl.cnf is found and said elsewhere */
-    OSSL_LIB_CTX *libctx;
+    bool json;              /* --json was given */
+    bool shared;            /* in OpenSSL's default context: libraries that make TLS use no other */
+    bool quiet;             /* what is wrong with openssl.cnf is found and said elsewhere */
+    OSSL_LIB_CTX *libctx;   /* NULL: the default context */
     OSSL_PROVIDER *iotsafe; /* linked in; an installed module is not looked at */
     OSSL_PROVIDER *base;    /* OpenSSL's default provider */
 };
@@ -40,7 +41,7 @@ struct tool {
  * A missing or broken openssl.cnf is no failure; a broken one, or one that leaves the provider out,
  * is warned about. No card is touched.
  *
- * @param tool  all zero but for `json` and `quiet`
+ * @param tool  all zero but for `json`, `shared` and `quiet`
  * @return false after an error was reported
  */
 bool tool_open(struct tool *tool);
@@ -92,6 +93,7 @@ struct command {
     size_t operands_min, operands_max;
     bool raw_output;                      /* bytes on stdout: --json is refused */
     bool opens_itself;                    /* tool_open() is the command's business */
+    bool passes_on;                       /* options behind it are those of another program */
     const struct command_option *options; /* ends with a NULL name; may be NULL */
     enum tool_status (*run)(struct tool *tool, const struct args *args);
 };
@@ -110,6 +112,7 @@ extern const struct command command_verify;
 extern const struct command command_wait_cert;
 extern const struct command command_wait_file;
 extern const struct command command_doctor;
+extern const struct command command_enroll;
 
 /** The settings that the linked-in provider works with. */
 const struct iotsafe_config *tool_config(const struct tool *tool);

@@ -157,7 +157,9 @@
 /* ---- status words: ISO/IEC 7816-4 and IoT.05 2.5.10 ---- */
 #define SW_OK 0x9000
 #define SW_BYTES_WAIT 0x6100 /* low byte: how many, 00 = 256 or more */
+#define SW_MORE_TIME 0x6000  /* T=0's procedure byte "wait", which some readers pass on */
 #define SW_NO_INFORMATION 0x6200
+#define SW_END_OF_FILE 0x6282 /* with data: fewer than were asked for */
 #define SW_SELECTED_DEACTIVATED 0x6283
 #define SW_MORE_DATA 0x6300   /* object list: next page */
 #define SW_ADMIN_ENDED 0x63cf /* success; remote administration ended */

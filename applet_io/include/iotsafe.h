@@ -83,6 +83,7 @@ enum iotsafe_err {
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
     IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: the answer was lost */
     IOTSAFE_ERR_DAMAGED = 33,      /* a response was damaged on its way: asked again, in vain */
+    IOTSAFE_ERR_NOT_REACHED = 34,  /* card or modem refused on the way to the applet */
     IOTSAFE_ERR_MAX
 };
 
@@ -98,7 +99,7 @@ bool iotsafe_char_is_harmless(uint32_t point);
 void iotsafe_text_clean(char *text);
 
 /**
- * Was the card reached, and just gave nothing of use under that name? Then another
+ * Was the applet reached, and just gave nothing of use under that name? Then another
  * name, another object or another way may still do. False for IOTSAFE_OK, and for
  * failures after which no other question is worth asking: of the way to the card, of
  * the deadline, of memory or settings, and for an object in the hands of remote
@@ -266,6 +267,10 @@ const char *iotsafe_card_transport(const struct iotsafe_card *card);
  *  something no longer fits. The next call reads afresh. */
 void iotsafe_card_forget(struct iotsafe_card *card);
 
+/** How many commands this process has sent to cards so far, MANAGE CHANNEL, SELECT and
+ *  GET RESPONSE included. */
+unsigned long iotsafe_exchanges(void);
+
 /* ------------------------------------------------------------- information */
 
 /** GET DATA - application (IoT.05 2.12). A value that the applet does not tell
@@ -357,7 +362,8 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_list(struct iotsafe_card *card,
                                                 struct iotsafe_op *op);
 
 /**
- * The one object of a kind that a name stands for, from the object list.
+ * The one object of a kind that a name stands for, from the object list, or, where the
+ * applet has none, as it tells of that object alone.
  *
  * @retval IOTSAFE_ERR_NOT_FOUND  none; the op says what there is
  * @retval IOTSAFE_ERR_AMBIGUOUS  several; the op lists them

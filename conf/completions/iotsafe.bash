@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Completion of iotsafe(1) for bash. Commands and options are those of the program's own
-# --help, which asks no SIM and reads no settings.
+# Completion of iotsafe(1) and iotsafe-enroll(1) for bash. Commands, methods and options are
+# those of the program's own --help, which asks no SIM and reads no settings.
 
 # The first words of the rows below a line of the help.
 _iotsafe_rows() { # HELP HEADING
-	sed -n "/^$2/,/^\$/s/^  \([a-z-][a-z-]*\).*/\1/p" <<<"$1"
+	sed -En "/^($2)/,/^\$/s/^  ([a-z-]+).*/\1/p" <<<"$1"
 }
 
 _iotsafe() {
@@ -21,7 +21,14 @@ _iotsafe() {
 			;;
 		esac
 	done
-	help=$("$tool" ${command:+"$command"} --help 2>/dev/null) || return 0
+	# What follows is for the other program: its first word is a method.
+	if [ "$command" = enroll ]; then
+		command=''
+		((++i < COMP_CWORD)) && [[ ${COMP_WORDS[i]} != -* ]] && command=${COMP_WORDS[i]}
+		help=$("$tool" enroll ${command:+"$command"} --help 2>/dev/null) || return 0
+	else
+		help=$("$tool" ${command:+"$command"} --help 2>/dev/null) || return 0
+	fi
 	# What the option in front is followed by, by the help: "--digest NAME".
 	[[ $prev != --* ]] || value=$(sed -n "s/^  ${prev//[^a-z-]/} \([A-Z][A-Z]*\) .*/\1/p" <<<"$help")
 	COMPREPLY=()
@@ -32,7 +39,7 @@ _iotsafe() {
 	-*:?*) ;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "$(_iotsafe_rows "$help" Commands:)
+			mapfile -t COMPREPLY < <(compgen -W "$(_iotsafe_rows "$help" 'Commands:|Methods:')
 				$(_iotsafe_rows "$help" Options)" -- "$cur")
 		elif [[ $cur == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_iotsafe_rows "$help" Options)" -- "$cur")
@@ -43,4 +50,4 @@ _iotsafe() {
 		;;
 	esac
 }
-complete -o filenames -F _iotsafe iotsafe
+complete -o filenames -F _iotsafe iotsafe iotsafe-enroll

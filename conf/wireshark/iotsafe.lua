@@ -128,6 +128,7 @@ local status_words = {
 	[0x9000] = "success",
 	[0x63CF] = "success, remote administration has ended",
 	[0x6200] = "warning without information",
+	[0x6282] = "warning: end of file",
 	[0x6283] = "applet is deactivated",
 	[0x6300] = "more data follows",
 	[0x6400] = "the applet found its stored data corrupt",
@@ -154,6 +155,7 @@ local status_words = {
 	[0x6E00] = "class byte not supported",
 }
 local status_by_sw1 = {
+	[0x60] = "the card wants more time",
 	[0x91] = "success, a proactive command waits",
 	[0x6F] = "internal error of the card",
 	[0x93] = "SIM toolkit is busy",

@@ -373,7 +373,7 @@ over_pcsc() {
 modem() {
 	local name=$1 program=$2
 	shift 2
-	start_sim "$name" gsma-strict || return 1
+	start_sim "$name" "${MODEM_PROFILE:-gsma-strict}" || return 1
 	: >"$T/modem-$name.log"
 	spawn "modem-$name" "$FAKES/$program" "$T/$name/sim.sock" "$@"
 	PID_OF[modem-$name]=$SPAWNED
@@ -404,6 +404,30 @@ over_modem() { # NAME SCHEME PROGRAM QUERY [OPTION]
 		echo 'a channel is left open'
 		return 1
 	}
+}
+
+# What modems are reported to do: the applet is found and used all the same.
+quirk() { # SCHEME PROFILE QUIRK...
+	local scheme=$1 name=$1-$2-$3 MODEM_PROFILE=$2
+	shift 2
+	built_with "$scheme" || return 77
+	modem "$name" "fake_$scheme" "$@" && start_bridge "by-$name" "$scheme:$PTY?proxy=no" || return 1
+	through "by-$name"
+	sign_and_list && run mod "$TOOL" keygen --force iotsafe://label=spare-1 &&
+		run mod "$TOOL" cert iotsafe://label=client-cert && matches "$OUT" 'BEGIN CERTIFICATE' || return 1
+	lacks "$T/modem-$name.log" 'asked for another service' || return 1
+	end "${PID_OF[by-$name]}" && stop "$name"
+}
+
+# One that opens no channel to the applet: the reason stands in the log of the bridge.
+no_channel() { # SCHEME QUIRK REASON
+	local scheme=$1 name=$1-$2
+	built_with "$scheme" || return 77
+	modem "$name" "fake_$scheme" "$2" && start_bridge "by-$name" "$scheme:$PTY?proxy=no" || return 1
+	through "by-$name"
+	fails mod "$TOOL" list &&
+		await grep -qE "has no IoT SAFE applet; tried AID A0000005590010 .*; $3" "$T/by-$name.log" || return 1
+	end "${PID_OF[by-$name]}" && stop "$name"
 }
 
 asked_by_mbimcli() {
@@ -478,6 +502,15 @@ it 'over at: (CSIM)' over_modem csim at fake_at '' csim
 it 'the fake MBIM modem satisfies mbimcli' asked_by_mbimcli
 it 'over mbim: (the modem makes the class byte)' over_modem mbim mbim fake_mbim '?proxy=no'
 it 'over mbim: (the modem keeps the class byte)' over_modem kept mbim fake_mbim '?proxy=no' keep-class
+for quirk in extended-only p2-0c invalid-open loses-channels in-pieces leaves-waiting; do
+	it "over mbim: $quirk" quirk mbim gsma-strict "$quirk"
+done
+it 'over mbim: extended-only, an applet of class 0N' quirk mbim thales-p11 extended-only
+it 'over mbim: leaves-waiting, an applet that answers by 61xx' quirk mbim zariot leaves-waiting
+it 'over mbim: a modem that opens no channel' no_channel mbim never-opens 'the modem opens no channel to it .MBIM status 0x87430003'
 it 'over qmi:' over_modem qmi qmi fake_qmi '?proxy=no'
+it 'over qmi: in-pieces' quirk qmi gsma-strict in-pieces
+it 'over qmi: an AID is denied, the next one is not' quirk qmi thales-p11 denies-gsma
+it 'over qmi: a modem that denies access' no_channel qmi denies-all 'the modem denies access to it .AccessDenied'
 it 'over mbim: through mbim-proxy, beside another user' by_proxy
 done_testing

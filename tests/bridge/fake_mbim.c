@@ -3,11 +3,11 @@
  * it and to use Microsoft's low level access to the SIM, which is a software SIM
  * behind its socket.
  *
- * usage: fake_mbim SIM-SOCKET [keep-class]
+ * usage: fake_mbim SIM-SOCKET [QUIRK...]
  * Prints the name of the terminal and serves until it is killed. It makes the
- * class byte from type and channel and fetches answers that wait, as the
- * extension wants it; with keep-class it sends the class byte that it gets, as
- * some modems do. Messages: USB-IF MBIM 1.0 errata 1, chapter 9. */
+ * class byte from type and channel and fetches responses that wait, as the
+ * extension wants it; QUIRK is what some modems do instead: see the table.
+ * Messages: USB-IF MBIM 1.0 errata 1, chapter 9. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,31 @@ enum { STATUS_OK = 0, STATUS_FAILURE = 2, STATUS_NO_SIM = 3, STATUS_NO_SUPPORT =
 #define INFO_MAX 20000
 #define CHANNELS 20
 
+enum quirk {
+    KEEP_CLASS = 1 << 0,     /* the class byte goes out as it comes */
+    EXTENDED_ONLY = 1 << 1,  /* and the type "inter-industry" is answered 6E00 */
+    P2_0C = 1 << 2,          /* SELECT with another P2 fails, without a word of the card */
+    INVALID_OPEN = 1 << 3,   /* what fails so is told as an invalid channel */
+    NEVER_OPENS = 1 << 4,    /* no P2 will do */
+    LOSES_CHANNELS = 1 << 5, /* every 7th APDU finds its channel invalid */
+    IN_PIECES = 1 << 6,      /* short fragments, written in shorter pieces */
+    LEAVES_WAITING = 1 << 7, /* 61xx is left to the host */
+};
+
+static const struct {
+    const char *name;
+    unsigned quirks;
+} quirk_names[] = {
+    { "keep-class", KEEP_CLASS },
+    { "extended-only", KEEP_CLASS | EXTENDED_ONLY },
+    { "p2-0c", P2_0C },
+    { "invalid-open", P2_0C | INVALID_OPEN },
+    { "never-opens", P2_0C | INVALID_OPEN | NEVER_OPENS },
+    { "loses-channels", LOSES_CHANNELS },
+    { "in-pieces", IN_PIECES },
+    { "leaves-waiting", KEEP_CLASS | LEAVES_WAITING },
+};
+
 static const uint8_t basic_connect[16] = { 0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f,
                                            0xb6, 0xb0, 0x13, 0x3e, 0xc2, 0xaa, 0xe6, 0xdf };
 static const uint8_t low_level_uicc[16] = { 0xc2, 0xf6, 0x58, 0x8e, 0xf0, 0x37, 0x4b, 0xc9,
@@ -32,7 +57,8 @@ static const uint8_t low_level_uicc[16] = { 0xc2, 0xf6, 0x58, 0x8e, 0xf0, 0x37, 
 static struct {
     int pty;
     struct fake_sim sim;
-    bool keep_class;
+    unsigned quirks;
+    unsigned n_apdus;
     uint32_t max_message;     /* what the host takes in one piece */
     uint32_t group[CHANNELS]; /* of an open channel, plus one; 0: not open */
 } modem = { .pty = -1, .sim.fd = -1, .max_message = MESSAGE_MAX };
@@ -48,9 +74,15 @@ static void put32(uint8_t *p, uint32_t v)
         p[i] = (uint8_t)(v >> (8 * i));
 }
 
+static bool has(enum quirk quirk)
+{
+    return (modem.quirks & quirk) != 0;
+}
+
 static size_t sim(const uint8_t *cmd, size_t len, uint8_t *rsp, size_t cap)
 {
-    size_t n = fake_sim_collect(&modem.sim, cmd, len, rsp, cap);
+    size_t n = has(LEAVES_WAITING) ? fake_sim_exchange(&modem.sim, cmd, len, rsp, cap)
+                                   : fake_sim_collect(&modem.sim, cmd, len, rsp, cap);
 
     if (modem.sim.fresh || n == 0)
         memset(modem.group, 0, sizeof(modem.group));
@@ -74,6 +106,8 @@ static uint32_t open_channel(const uint8_t *in, uint32_t in_len, struct info *ou
 
     if (in_len < 16 || aid_len > 32 || aid_at > in_len || aid_len > in_len - aid_at)
         return STATUS_FAILURE;
+    if (has(P2_0C) && (has(NEVER_OPENS) || get32(in + 8) != 0x0c))
+        return has(INVALID_OPEN) ? STATUS_INVALID_CHANNEL : STATUS_SELECT_FAILED;
     out->len = 16;
     n = sim(manage, sizeof(manage), rsp, sizeof(rsp));
     if (n == 0)
@@ -140,8 +174,21 @@ static uint32_t apdu(const uint8_t *in, uint32_t in_len, struct info *out)
         return STATUS_FAILURE;
     if (channel >= CHANNELS || modem.group[channel] == 0)
         return STATUS_INVALID_CHANNEL;
+    /* but GENERATE KEY PAIR: rightly nobody repeats that */
+    if (has(LOSES_CHANNELS) && in[at + 1] != 0xb9 && ++modem.n_apdus % 7 == 0) {
+        uint8_t close_it[5] = { 0x00, 0x70, 0x80, (uint8_t)channel }, rsp[300];
+
+        (void)sim(close_it, sizeof(close_it), rsp, sizeof(rsp));
+        modem.group[channel] = 0;
+        return STATUS_INVALID_CHANNEL;
+    }
+    if (has(EXTENDED_ONLY) && type != 1) {
+        out->bytes[0] = 0x6e;
+        out->len = 12;
+        return STATUS_OK;
+    }
     memcpy(cmd, in + at, len);
-    if (!modem.keep_class)
+    if (!has(KEEP_CLASS))
         cmd[0] = (uint8_t)((type == 1 ? 0x80 : 0x00)
                            | (channel < 4 ? channel : 0x40 | (channel - 4)));
     n = sim(cmd, len, out->bytes + 12, INFO_MAX - 12);
@@ -214,8 +261,11 @@ static void send_message(uint8_t *msg, uint32_t type, uint32_t len, uint32_t tra
     put32(msg, type);
     put32(msg + 4, len);
     put32(msg + 8, transaction);
-    if (!fake_move(modem.pty, true, msg, len))
-        exit(1);
+    for (uint32_t at = 0, n; at < len; at += n) {
+        n = has(IN_PIECES) && len - at > 7 ? 7 : len - at;
+        if (!fake_move(modem.pty, true, msg + at, n))
+            exit(1);
+    }
 }
 
 static void send_status(uint32_t type, uint32_t transaction)
@@ -231,7 +281,7 @@ static void send_done(const uint8_t *service, uint32_t cid, uint32_t status,
 {
     static uint8_t body[28 + INFO_MAX];
     uint8_t msg[MESSAGE_MAX];
-    uint32_t len = 28 + info->len, room = modem.max_message - 20;
+    uint32_t len = 28 + info->len, room = has(IN_PIECES) ? 44 : modem.max_message - 20;
     uint32_t total = (len + room - 1) / room;
 
     memcpy(body, service, 16);
@@ -249,6 +299,13 @@ static void send_done(const uint8_t *service, uint32_t cid, uint32_t status,
     }
 }
 
+/* Some modems fail on questions about slots, and more: nobody is to ask. */
+static void log_other_service(void)
+{
+    puts("asked for another service");
+    fflush(stdout);
+}
+
 static void run_command(const uint8_t *msg, uint32_t len, uint32_t transaction)
 {
     static struct info out;
@@ -262,6 +319,8 @@ static void run_command(const uint8_t *msg, uint32_t len, uint32_t transaction)
         status = run_uicc(cid, msg + 48, in_len, &out);
     else if (memcmp(service, basic_connect, 16) == 0)
         status = run_basic(cid, &out);
+    else
+        log_other_service();
     send_done(service, cid, status, &out, transaction);
 }
 
@@ -294,14 +353,24 @@ static void serve_message(void)
     }
 }
 
+static unsigned quirks_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(quirk_names) / sizeof(quirk_names[0]); i++)
+        if (strcmp(quirk_names[i].name, name) == 0)
+            return quirk_names[i].quirks;
+    fprintf(stderr, "fake_mbim: %s: no such quirk\n", name);
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "keep-class") != 0)) {
-        fprintf(stderr, "usage: fake_mbim SIM-SOCKET [keep-class]\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: fake_mbim SIM-SOCKET [QUIRK...]\n");
         return 2;
     }
     modem.sim.path = argv[1];
-    modem.keep_class = argc == 3;
+    for (int i = 2; i < argc; i++)
+        modem.quirks |= quirks_of(argv[i]);
     modem.pty = fake_pty();
     if (modem.pty < 0) {
         perror("fake_mbim: pseudo terminal");

@@ -2,9 +2,10 @@
 /* A modem on a pseudo terminal that speaks QMI: just enough for libqmi to open
  * it and to use the SIM by APDUs, which is a software SIM behind its socket.
  *
- * usage: fake_qmi SIM-SOCKET
+ * usage: fake_qmi SIM-SOCKET [QUIRK]
  * Prints the name of the terminal and serves until it is killed. It passes the
- * class byte as it comes and leaves answers waiting, as the AT modem does.
+ * class byte as it comes and leaves responses waiting, as the AT modem does.
+ * QUIRK is what some modems do: see the table.
  * A frame: 01, length, flags, service, client; then flags, transaction, message,
  * length; then values of tag, length, bytes; numbers little-endian. */
 #include <stdio.h>
@@ -21,10 +22,20 @@ enum {
     ERROR_INTERNAL = 3,
     ERROR_ARGUMENT = 48,
     ERROR_COMMAND = 71,
+    ERROR_ACCESS_DENIED = 82,
     ERROR_NO_SIM = 0x6f
 };
 #define FRAME_MAX_BYTES 2048
 
+enum quirk { NO_QUIRK, DENIES_GSMA, DENIES_ALL, IN_PIECES };
+
+static const char *const quirk_names[] = {
+    [DENIES_GSMA] = "denies-gsma", /* no channel to applications of the GSMA's RID */
+    [DENIES_ALL] = "denies-all",   /* nor to any other */
+    [IN_PIECES] = "in-pieces",     /* frames are written in pieces of 7 bytes */
+};
+
+static enum quirk quirk;
 static struct fake_sim sim = { .fd = -1 };
 static bool open_channels[20];
 
@@ -84,6 +95,9 @@ static unsigned open_channel(const struct values *in, struct values *out)
 
     if (aid == NULL || aid_len < 2 || aid_len > 33)
         return ERROR_ARGUMENT;
+    if (quirk == DENIES_ALL
+        || (quirk == DENIES_GSMA && aid_len > 5 && memcmp(aid + 1, "\xa0\x00\x00\x05\x59", 5) == 0))
+        return ERROR_ACCESS_DENIED;
     n = exchange(manage, sizeof(manage), rsp, sizeof(rsp));
     if (n == 0)
         return ERROR_NO_SIM;
@@ -165,6 +179,17 @@ static unsigned run(uint8_t service, size_t message, const struct values *in, st
     return ERROR_COMMAND;
 }
 
+static bool send_frame(int pty, uint8_t *frame, size_t len)
+{
+    bool ok = true;
+
+    for (size_t at = 0, n; ok && at < len; at += n) {
+        n = quirk == IN_PIECES && len - at > 7 ? 7 : len - at;
+        ok = fake_move(pty, true, frame + at, n);
+    }
+    return ok;
+}
+
 static bool serve(int pty)
 {
     static struct values in, out;
@@ -192,15 +217,18 @@ static bool serve(int pty)
     put16(frame + head + 2, out.len);
     memcpy(frame + head + 4, out.bytes, out.len);
     put16(frame + 1, head + 4 + out.len - 1);
-    return fake_move(pty, true, frame, head + 4 + out.len);
+    return send_frame(pty, frame, head + 4 + out.len);
 }
 
 int main(int argc, char **argv)
 {
     int pty;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: fake_qmi SIM-SOCKET\n");
+    for (enum quirk q = DENIES_GSMA; argc == 3 && q <= IN_PIECES; q++)
+        if (strcmp(argv[2], quirk_names[q]) == 0)
+            quirk = q;
+    if (argc < 2 || argc > 3 || (argc == 3 && quirk == NO_QUIRK)) {
+        fprintf(stderr, "usage: fake_qmi SIM-SOCKET [QUIRK]\n");
         return 2;
     }
     sim.path = argv[1];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an MBIM modem may answer to an APDU, and the addresses and sessions of modems behind
- * GLib. Bytes become messages by libmbim, as at the device; from there on it is ours. The
- * file is part of this one so that its inner functions can be reached without a device.
+/* What an MBIM modem may answer to an APDU and to the opening of a channel, and the addresses and
+ * sessions of modems behind GLib. Bytes become messages by libmbim, as at the device; from there on
+ * it is ours. The file is part of this one so that its inner functions can be reached without a
+ * device.
  *
  * Not reached: opening a device, its signals, and all of QMI, whose libqmi makes response
  * objects only out of a running device. tests/bridge has programs in the place of modems for
@@ -31,6 +32,17 @@ static void check_address(const uint8_t *data, size_t size)
     (void)modem_session_parse(text);
 }
 
+static void check_opening(struct modem *m, const MbimMessage *message)
+{
+    struct iotsafe_op op = { .text = "" };
+    struct opening o = { .channel = 0 };
+
+    if (unpack_opening(m, message, &o, &op) == IOTSAFE_OK
+            ? o.channel == 0 || o.channel > IOTSAFE_CHANNEL_MAX
+            : op.text[0] == '\0')
+        abort();
+}
+
 static void check_message(const uint8_t *data, size_t size)
 {
     struct modem m = { .base = { .device = "mbim:/dev/fuzzer" } };
@@ -48,6 +60,7 @@ static void check_message(const uint8_t *data, size_t size)
             abort();
         (void)!status_error(&m, "APDU", (guint32)mbim_message_command_done_get_status_code(message),
                             &op);
+        check_opening(&m, message);
     }
     mbim_message_unref(message);
 }

@@ -144,6 +144,19 @@ twins_by_id() {
 	signs_as twins iotsafe://id=12 "$T/b.pub" && signs_as twins 'iotsafe://id=11;label=twin' "$T/a.pub"
 }
 
+# A card that lets nobody to its applet has not said that there is no public key.
+applet_closed() {
+	local sw
+	admin sim put-key shut "$T/a.pem" --id F0 || return 1
+	for sw in 6982 6985 6F00; do
+		admin sim fault "sw=$sw" --ins SELECT --count 99999 || return 1
+		IOTSAFE_TIMEOUT_MS=3000 fails ssl sim pkey -in iotsafe://label=client-key -noout &&
+			matches "$ERR" "SELECT of the applet answered $sw" || return 1
+		refused "SELECT of the applet answered $sw" tool sim pubkey iotsafe://label=nosuch || return 1
+		admin sim fault clear && signs_as sim iotsafe://id=F0 "$T/a.pub" || return 1
+	done
+}
+
 it 'a software SIM' prepare
 it 'identifiers of 1 to 20 bytes, each the beginning of the next' ids_of_all_lengths
 it 'identifiers that nobody has, or that are too long' ids_beyond
@@ -157,4 +170,5 @@ it 'a certificate in the place of the public half' certificate_for_public
 it 'a public half of another pair: no signature' wrong_public
 it 'two keys with one label: an error that lists both' twins
 it 'each of them by its identifier' twins_by_id
+it 'the card lets nobody to its applet: keys are not loaded, the error says so' applet_closed
 done_testing

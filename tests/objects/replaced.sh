@@ -84,6 +84,24 @@ deactivated() { # SIM
 	refuses '6985.*deactivated' && admin "$1" activate private client-key && gives && no_holder
 }
 
+# A certificate request loads the key by its URI, and needs its public key: both are switched
+# off. The error has the card's own words, and what to do.
+deactivated_pair() {
+	local said='gives no public key for it: .*READ PUBLIC KEY answered 6985.*activated by the operator'
+	admin sim deactivate client-key || return 1
+	fails ssl sim req -new -key "$key" -subj /CN=x -out "$T/req" &&
+		one_clear_error "$ERR" 'conditions of use not satisfied' client-key "$said" || return 1
+	# port 1: nothing is sent before there is a request
+	fails ssl sim cmp -cmd ir -server 127.0.0.1:1 -newkey "$key" -subject /CN=x -ref x -secret pass:x -certout "$T/x"
+	cat "$OUT" "$ERR" >"$T/cmp"
+	matches "$T/cmp" "conditions of use not satisfied.*client-key.*$said" || return 1
+	# no public key at all is another matter
+	admin sim activate client-key && admin sim delete public client-key || return 1
+	fails ssl sim req -new -key "$key" -subj /CN=x -out "$T/req" && one_clear_error "$ERR" 'gives no public key for it; use a key-reference' &&
+		lacks "$ERR" 6985 || return 1
+	admin sim delete client-key && admin sim put-key client-key "$T/old.pem"
+}
+
 deleted() { # SIM
 	holder "$1" "deleted-$1" && gives && admin "$1" delete client-key || return 1
 	refuses 'no private key label=client-key .*there are' && no_holder
@@ -148,6 +166,7 @@ it 'the old key comes back: the program goes on' put_back
 it 'only the public half is replaced' only_public_replaced
 it 'a key is switched off and on' deactivated sim
 it 'the same where sessions end by themselves' deactivated auto
+it 'a request with a pair that is switched off says so' deactivated_pair
 it 'a key is deleted' deleted auto
 it 'a key is deleted and made anew' created_anew
 it 'a key-reference file with the old public key' reference_of_old_key

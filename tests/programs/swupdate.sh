@@ -19,9 +19,11 @@ material() {
 			-extfile <(echo 'extendedKeyUsage=emailProtection')
 }
 
+# Beside another swupdate: its sockets have fixed names, but the folder can be chosen.
 image() {
 	rm -f gateway.swu sw-description.sig
-	configuration programs/swupdate.sh && run mod sh "$T/swupdate.sh" && run swupdate -c -H gateway:1.0 -i gateway.swu -k "$PEM/ca.pem"
+	configuration programs/swupdate.sh && run mod sh "$T/swupdate.sh" && mkdir -p "$T/unpacked" &&
+		run env TMPDIR="$T/unpacked" swupdate -c -H gateway:1.0 -i gateway.swu -k "$PEM/ca.pem"
 }
 
 it 'something to sign' material

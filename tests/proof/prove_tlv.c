@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The TLV reader: one step on whatever bytes are left leaves it between where it stood and
  * the end. So do any number of steps. */
-/* eva: -eva-slevel 100000 -inline-calls read_length -eva-split-return-function
- * tlv_next:0,ends_well:0,fits:0 */
+/* eva: -eva-slevel 100000 -inline-calls read_length */
+/* eva: -eva-split-return-function tlv_next:0,ends_well:0,fits:0 */
 #include "proof.h"
 
 #include "tlv.c"

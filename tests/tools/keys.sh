@@ -86,7 +86,8 @@ prepare() {
 	for profile in "${PROFILES[@]}"; do start_sim "$profile" "$profile" || return 1; done
 	mkdir "$T/more" && "$SOFTSIM" init --store "$T/more/store" --with brainpool --with rsa &&
 		start_sim more || return 1
-	start_sim noverify gsma-strict --set verify=off && start_sim nolist gsma-strict --set getdata=off
+	start_sim noverify gsma-strict --set verify=off && start_sim nolist gsma-strict --set getdata=off &&
+		start_sim single kigen --set getdata=no-list --set info_file_tags=76+86 --at "$T/single/port"
 }
 
 # --------------------------------------------------------------------- keygen
@@ -440,7 +441,46 @@ without_list() {
 		succeeds sim nolist put-key iotsafe://label=verify-key "$T/p256.pub" &&
 		succeeds sim nolist --json verify 'iotsafe://label=verify-key;type=public' "$MSG" "$T/p256.sig" || return 1
 	json 'd["by"] == "applet" and d["replaceable"] is None' &&
-		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig"
+		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig" || return 1
+	run sim nolist file iotsafe://label=notes && equal "$(wc -c <"$OUT")" 64 'bytes of the file' || return 1
+	refused 1 'file label="?absent' sim nolist file iotsafe://label=absent
+}
+
+# It tells of one object at a time, of files by the tags of secrets only.
+one_object_at_a_time() {
+	run sim single file iotsafe://label=notes && grep -q . "$OUT" || return 1
+	run sim single file 07 && grep -q . "$OUT" || return 1
+	refused 1 'no file label="?absent.*no list' sim single file iotsafe://label=absent &&
+		succeeds sim single pubkey iotsafe://label=client-key && sign_file single iotsafe://label=client-key "$MSG" || return 1
+	refused 1 'no object list' sim single list
+}
+
+# A key agreement needs a container that no list tells of.
+agreement_without_list() {
+	local -a derive=(mod env "IOTSAFE_TRANSPORT=$(socket_of single)" openssl pkeyutl -derive
+		-inkey 'iotsafe://label=spare-1;type=private' -peerkey "$T/p256.pub" -out "$T/secret")
+	configure
+	generates single iotsafe://label=spare-1 && fails "${derive[@]}" &&
+		matches "$ERR" 'no object list.*peer-key in openssl.cnf' || return 1
+	configure 'peer-key = iotsafe://label=peer-key'
+	run "${derive[@]}" && equal "$(wc -c <"$T/secret")" 32 'bytes of the secret'
+}
+
+# What one process has learned of the tags, the next one knows: by the record of a channel.
+learned_tags() {
+	local port=at:$T/single/port before
+	have_at || return 77
+	run mod "$TOOL" --transport "$port" file iotsafe://label=notes || return 1
+	before=$(exchanged single 'GET DATA OBJECT')
+	run mod "$TOOL" --transport "$port" file iotsafe://label=notes || return 1
+	equal "$(($(exchanged single 'GET DATA OBJECT') - before))" 1 'questions about the file'
+}
+have_at() {
+	mod "$TOOL" --transport none: info >"$OUT" 2>&1
+	grep -q 'build has.* at:' "$OUT" || {
+		WHY='built without at'
+		return 1
+	}
 }
 
 # The provider before `default`, and properties that only a FIPS module has.
@@ -525,6 +565,9 @@ it 'verify: --applet wants a key that the device cannot replace' verify_only_app
 it 'verify: other types of keys' verify_other_types
 it 'verify: a SIM that fails' verify_faults
 it 'an applet without object list' without_list
+it 'an applet that tells of one object at a time' one_object_at_a_time
+it 'the tags that it takes are learned once' learned_tags
+it 'an agreement without a list: peer-key names the container' agreement_without_list
 it 'odd openssl.cnf' odd_settings
 it 'output that cannot be written' write_failures
 it 'no SIM' no_sim_there

@@ -487,6 +487,8 @@ completes_in_bash() {
 	equal "$(completed key-ref --n)" --no-pubkey && equal "$(completed --transport at: --json ver)" verify &&
 		equal "$(completed sign --digest SHA-3)" SHA-384 && equal "$(completed list --sim '')" '' &&
 		equal "$(completed cert iots)" iotsafe:// || return 1
+	[ ! -x "$TOOL-enroll" ] || { equal "$(completed enroll es)" est && equal "$(completed enroll est --bootstrap-k)" --bootstrap-key; } ||
+		return 1
 	mkdir "$T/words" && : >"$T/words/cert.pem" &&
 		equal "$(completed key-ref --cert "$T/words/c")" "$T/words/cert.pem" &&
 		equal "$(completed sign iotsafe://id=01 "$T/words/")" "$T/words/cert.pem"
@@ -510,6 +512,10 @@ completes_in_zsh() {
 # -------------------------------------------------------------- the manuals
 
 pages_agree_with_programs() { run "$E2E_SOURCE/scripts/check_pages.py" "$E2E_BUILD" || { cat "$OUT"; return 1; }; }
+
+page_of_compatibility() {
+	run "$E2E_SOURCE/scripts/compatibility.py" --check "$E2E_BUILD" || { cat "$ERR"; return 1; }
+}
 
 manuals_are_clean() {
 	local page
@@ -556,6 +562,7 @@ it 'settings come from openssl.cnf' settings_from_openssl_cnf
 it 'an odd openssl.cnf does not stop it' odd_openssl_cnf
 it 'openssl.cnf without the provider is warned about' not_activated
 it 'manual pages have all commands, options and settings, and no others' pages_agree_with_programs
+it 'the page of compatibility is of these profiles, modems and results' page_of_compatibility
 it 'completion in bash' completes_in_bash
 it 'completion in zsh' completes_in_zsh
 it 'manual pages are clean' manuals_are_clean

@@ -84,6 +84,13 @@ Test(card, waits_while_remote_administration_is_at_work)
     EXPECT_TWO(script, "");
 }
 
+Test(card, waits_when_a_reader_passes_on_that_the_card_wants_time)
+{
+    static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "6000" }, GOOD };
+
+    EXPECT_TWO(script, "");
+}
+
 Test(card, repeats_once_what_remote_administration_has_broken_off)
 {
     static const struct exchange script[] = { SCRIPT_OPEN, GOOD, { RANDOM_4, "6989" }, GOOD };

@@ -172,6 +172,35 @@ Test(channel, tries_each_aid_and_names_them_when_none_is_there)
                 "A00000003053F12401770101495341");
 }
 
+/* As a modem's filter answers for applications that it does not know. */
+Test(channel, tries_the_next_aid_when_the_selection_is_refused)
+{
+    static const struct exchange script[] = {
+        { "00 70 00 00 01", "02 9000" },
+        { "02 A4 04 00 07 A0000005590010", "6999" },
+        { "02 A4 04 00 0F A00000003053F12401770101495341", "9000" },
+        { "82 CD 00 00 03 850101 00", POINT_TLV "9000" },
+    };
+
+    expect_read(script, ARRAY_LEN(script), "", IOTSAFE_OK, "");
+}
+
+/* It may pass: tried again a few times. Then the error says what it was. */
+Test(channel, says_that_the_selection_was_refused)
+{
+#define REFUSED                                                                   \
+    { "00 70 00 00 01", "02 9000" }, { "02 A4 04 00 07 A0000005590010", "6999" }, \
+        { "02 A4 04 00 0F A00000003053F12401770101495341", "6A82" },              \
+        { "02 A4 04 00 10 A0000001157000000000000049534102", "6A82" },            \
+    {                                                                             \
+        "00 70 80 02 00", "9000"                                                  \
+    }
+    static const struct exchange script[] = { REFUSED, REFUSED, REFUSED, REFUSED };
+
+    expect_read(script, ARRAY_LEN(script), "", IOTSAFE_ERR_CHANNEL_LOST,
+                "refused to select it (6999)");
+}
+
 Test(channel, takes_select_answers_with_fci_and_proactive_commands)
 {
     static const struct exchange waits[] = {

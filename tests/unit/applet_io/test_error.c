@@ -27,6 +27,7 @@ static const struct {
     { 0x6e00, IOTSAFE_ERR_CLASS },
     { 0x6f07, IOTSAFE_ERR_CARD },
     { 0x9300, IOTSAFE_ERR_BUSY },
+    { 0x6000, IOTSAFE_ERR_BUSY }, /* a procedure byte of T=0 */
     { 0x0000, IOTSAFE_ERR_CARD },
 };
 

@@ -146,6 +146,19 @@ Test(file, ends_as_each_kind_of_card_says_it)
     }
 }
 
+/* A warning with the bytes that are there. */
+Test(file, ends_with_a_warning)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[300];
+
+    make_file(file, sizeof(file), sizeof(file), 0);
+    add_open(&s);
+    add_read(&s, 0, 0, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 0, hex_of(file + 256, 44, "6282"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, sizeof(file));
+}
+
 Test(file, reads_a_chain)
 {
     struct file_script s = { .n = 0 };

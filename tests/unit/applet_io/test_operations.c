@@ -187,6 +187,10 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
         SCRIPT_OPEN,
         { "81 B9 00 00 03 840104 00", "6581" },
     };
+    static const struct exchange at_work[] = {
+        SCRIPT_OPEN,
+        { "81 B9 00 00 03 840104 00", "6000" },
+    };
     struct iotsafe_generated g;
 
     OPEN_CARD(lost);
@@ -197,6 +201,9 @@ Test(operations, never_generates_twice_when_the_rest_of_the_answer_is_lost)
     cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
     OPEN_CARD(unsure);
+    cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
+    close_card();
+    OPEN_CARD(at_work);
     cr_expect_eq(iotsafe_generate(card, &id_04, &g, &op), IOTSAFE_ERR_OUTCOME, "%s", op.text);
     close_card();
 }
@@ -514,5 +521,111 @@ Test(operations, a_ready_digest_cannot_be_signed_by_an_applet_that_hashes_itself
     input.text = NULL;
     cr_expect_eq(iotsafe_sign(card, &id_04, IOTSAFE_ECDSA, &input, sig, &n, &op), IOTSAFE_ERR_DATA);
     cr_expect_not_null(strstr(op.text, "hash the text itself"), "%s", op.text);
+    close_card();
+}
+/* ---------------------------------------------- one object, without a list */
+
+static const struct iotsafe_name cert_label = { .label = "cert", .label_len = 4 };
+
+static enum iotsafe_err find(enum iotsafe_kind kind, const struct iotsafe_name *name,
+                             struct iotsafe_object *ret)
+{
+    op.text[0] = '\0';
+    return iotsafe_find(card, kind, name, ret, &op);
+}
+
+#define LIST "81 CB 01 00 00"
+#define OBJECT "7304 63657274 830102 600100 4A0101 210102 200202BC"
+
+/* An applet that refuses the names of files for a file: remembered. */
+Test(operations, finds_a_file_by_the_tags_of_secrets_and_remembers)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7304 63657274 00", "6A80" },
+        { "81 CB C3 00 06 7604 63657274 00", "C316" OBJECT "9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 03 860102 00", "C316" OBJECT "9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 03 860106 00", "6A80" },
+        { "81 CB C3 00 03 830106 00", "6A80" },
+    };
+    struct iotsafe_object file;
+
+    OPEN_CARD(script);
+    cr_assert_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_OK, "%s", op.text);
+    cr_expect(file.name.id_len == 1 && file.name.id[0] == 2 && file.file_size == 700);
+    cr_assert_eq(find(IOTSAFE_FILE, &id_02, &file), IOTSAFE_OK, "%s", op.text);
+    cr_expect_str_eq(file.name.label, "cert");
+    cr_expect_eq(find(IOTSAFE_FILE, &id_06, &file), IOTSAFE_ERR_NOT_FOUND, "%s", op.text);
+    cr_expect_not_null(strstr(op.text, "no list"), "%s", op.text);
+    close_card();
+}
+
+/* The same where a tag that is not known is a matter of conditions. */
+Test(operations, finds_a_file_by_the_tags_of_secrets_after_6985)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7304 63657274 00", "6985" },
+        { "81 CB C3 00 06 7604 63657274 00", "C316" OBJECT "9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7604 63657274 00", "6985" },
+        { "81 CB C3 00 06 7304 63657274 00", "6985" },
+    };
+    struct iotsafe_object file;
+
+    OPEN_CARD(script);
+    cr_assert_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_ERR_CONDITIONS, "%s", op.text);
+    close_card();
+}
+
+/* What was learned is tried first, and no law: another applet may have come. */
+Test(operations, forgets_the_tags_of_secrets_where_its_own_work)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7304 63657274 00", "6A80" },
+        { "81 CB C3 00 06 7604 63657274 00", "C316" OBJECT "9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7604 63657274 00", "6A80" },
+        { "81 CB C3 00 06 7304 63657274 00", "830102 200202BC 9000" },
+        { LIST, "6A86" },
+        { "81 CB C3 00 06 7304 63657274 00", "6A82" },
+    };
+    struct iotsafe_object file;
+
+    OPEN_CARD(script);
+    cr_assert_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_OK, "%s", op.text);
+    cr_assert_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_OK, "%s", op.text);
+    cr_expect_str_eq(file.name.label, "cert", "asked for by a label that is not in the response");
+    cr_expect_eq(find(IOTSAFE_FILE, &cert_label, &file), IOTSAFE_ERR_NOT_FOUND, "%s", op.text);
+    close_card();
+}
+
+Test(operations, finds_a_key_without_a_list_by_its_own_tags_only)
+{
+    static const struct exchange script[] = {
+        SCRIPT_OPEN,
+        { LIST, "6A81" },
+        { "81 CB C1 00 03 840104 00", "840104 600100 4A0101 4B0113 9000" },
+        { LIST, "6A81" },
+        { "81 CB C1 00 03 840105 00", "6A80" },
+        { LIST, "6D00" },
+        { "81 CB 00 00 44", "100110 9000" },
+        { LIST, "6D00" },
+    };
+    struct iotsafe_object key;
+
+    OPEN_CARD(script);
+    cr_assert_eq(find(IOTSAFE_PRIVATE_KEY, &id_04, &key), IOTSAFE_OK, "%s", op.text);
+    cr_expect_eq(key.key_type, 0x13);
+    cr_expect_eq(find(IOTSAFE_PRIVATE_KEY, &id_05, &key), IOTSAFE_ERR_NOT_FOUND, "%s", op.text);
+    cr_expect_eq(find(IOTSAFE_PRIVATE_KEY, &id_05, &key), IOTSAFE_ERR_UNSUPPORTED,
+                 "no GET DATA: %s", op.text);
     close_card();
 }

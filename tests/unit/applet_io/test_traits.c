@@ -38,19 +38,20 @@ Test(traits, each_one_survives_being_written_down)
     SURVIVES(short_sig_length, true);
     SURVIVES(verify_confirmed, true);
     SURVIVES(question, N_QUESTIONS - 1);
+    SURVIVES(file_by_secret_tags, true);
 }
 
 Test(traits, nonsense_is_refused)
 {
     static const char *const bad[] = { "",
                                        "1",
-                                       "0,0,0,0,1,0,0,0,0,0,0,0", /* one is missing */
-                                       "0,0,0,0,1,0,0,0,0,0,0,0,0,0",
-                                       "0,0,0,9,1,0,0,0,0,0,0,0,0",
-                                       "0,0,0,0,1,0,0,32,0,0,0,0,0", /* VERIFY PIN */
-                                       "0,0,0,0,1,0,0,0,43,0,0,0,0", /* an UPDATE */
-                                       "0,0,0,0,1,0,0,0,0,0,0,0,9",
-                                       "0,0,0,0,1,0,0,0,0,0,0,0,-1" };
+                                       "0,0,0,0,1,0,0,0,0,0,0,0,0", /* one is missing */
+                                       "0,0,0,0,1,0,0,0,0,0,0,0,0,0,0",
+                                       "0,0,0,9,1,0,0,0,0,0,0,0,0,0",
+                                       "0,0,0,0,1,0,0,32,0,0,0,0,0,0", /* VERIFY PIN */
+                                       "0,0,0,0,1,0,0,0,43,0,0,0,0,0", /* an UPDATE */
+                                       "0,0,0,0,1,0,0,0,0,0,0,0,9,0",
+                                       "0,0,0,0,1,0,0,0,0,0,0,0,0,-1" };
     struct traits t = TRAITS_DEFAULT;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -517,6 +517,14 @@ Test(softsim_access, commands_can_be_absent)
     EXPECT_SW(&f, "814A000009860106D50091020001", 0x6d00);
 }
 
+Test(softsim_access, list_can_be_absent_alone)
+{
+    begin("getdata=no-list");
+    EXPECT_SW(&f, "81CB010000", 0x6a86);
+    EXPECT_SW(&f, "81CB000044", 0x9000);
+    EXPECT_SW(&f, "81CBC3000383010200", 0x9000);
+}
+
 Test(softsim_access, le_policies)
 {
     begin("le_policy=required");

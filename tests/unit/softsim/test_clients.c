@@ -63,6 +63,15 @@ Test(softsim_clients, wolfssl_tls_1_3)
     EXPECT(&f, "812A010100", "9000");
 }
 
+/* One container for both: functions 05, signature 04, hashes 0007, agreement 01. */
+Test(softsim_clients, wolfssl_peer_agrees_and_verifies)
+{
+    fixture_begin_personalised(&f, "wolfssl", "");
+    EXPECT(&f, "01A4040007A0000005590010", "9000");
+    EXPECT(&f, "81CBC2000385010500",
+           "C2267508706565722D6B65798501056001024A01004B01134E0101610105920104910200076F01019000");
+}
+
 Test(softsim_clients, wolfssl_generates)
 {
     fixture_begin_personalised(&f, "wolfssl", "");
@@ -230,4 +239,132 @@ Test(softsim_clients, thales_p11_agrees)
     card_reset(&f.card);
     fixture_select(&f, AID_THALES);
     EXPECT(&f, "014600000684010485010500", "6985");
+}
+
+/* ---- Thales' middleware: class 0N, session 0, never closed; Le wherever data come ---- */
+
+Test(softsim_clients, thales_middleware_agrees_and_signs)
+{
+    fixture_begin_personalised(&f, "thales-mvp", "");
+    fixture_load_ephemeral(&f, "eph-key");
+    EXPECT(&f, "0070000001", "019000");
+    EXPECT(&f, "01A404000FA00000003053F12401770101495341", "9000");
+    EXPECT_BEGINS("01CBC3000383010200", "730B636C69656E742D63657274830102"); /* no template */
+    EXPECT_SW(&f, "01B000000383010200", 0x9000);
+    cr_expect_eq(received(), 255);
+    EXPECT(&f, "012400000385010500", "9000");
+    EXPECT(&f, "01D8800047344549438641" POINT_PEER "00", "9000");
+    EXPECT(&f, "014600000684010485010500", ECDH_Z "9000");
+    for (int i = 0; i < 2; i++) {
+        EXPECT(&f, "012A00000D840101A1010391020001920104", "9000");
+        EXPECT_BEGINS("012B8000229E20" HASH_SAMPLE "00", "3340");
+        cr_expect_eq(received(), 66);
+    }
+    EXPECT(&f, "01708001", "9000"); /* from the channel itself, four bytes */
+}
+
+/* Key pair, and both names of a key at once; random numbers end with 9000 and 6300 by turns. */
+Test(softsim_clients, thales_middleware_generates)
+{
+    fixture_begin_personalised(&f, "thales-mvp", "");
+    fixture_select(&f, AID_THALES);
+    EXPECT_BEGINS("01B900000C84010A7407"
+                  "73706172652D31"
+                  "00",
+                  "84010A85010A34454943864104");
+    cr_expect_eq(received(), 0x4d);
+    EXPECT_SW(&f, "018400001C", 0x6300);
+    cr_expect_eq(received(), 0x1c);
+    EXPECT_SW(&f, "018400001C", 0x9000);
+    cr_expect_eq(received(), 0x1c);
+    for (unsigned i = 0; i <= 5; i++) { /* its clean-up: whatever the answer is */
+        char cmd[16];
+
+        snprintf(cmd, sizeof(cmd), "012A01%02X", i);
+        (void)send_hex(&f, cmd);
+    }
+    EXPECT(&f, "012A00000D840101A1010391020001920104", "9000");
+}
+
+/* ---- ZARIOT: three characters a name, class 8N in GET RESPONSE, no Le ---- */
+
+Test(softsim_clients, zariot_signs_and_verifies_at_once)
+{
+    fixture_begin_personalised(&f, "zariot", "");
+    EXPECT(&f, "0070000000", "019000");
+    EXPECT(&f, "01A4040007A0000005590010", "9000");
+    EXPECT_SW(&f, "8184000000", 0x6100); /* a liveness check */
+    EXPECT_SW(&f, "81C0000000", 0x9000);
+    cr_expect_eq(received(), 256);
+    EXPECT(&f, "81CD0000058503303037", "6147");
+    EXPECT_BEGINS("81C0000047", "34454943864104");
+    EXPECT(&f, "812A00010F8403303036A1010391020001920104", "9000");
+    EXPECT(&f, "812B8001229E20" HASH_SAMPLE, "6143");
+    EXPECT_BEGINS("81C0000043", "330040");
+    /* in session 2, while 1 is not closed yet */
+    EXPECT(&f, "812C00020F8503303037A1010391020001920104", "9000");
+    EXPECT(&f, "812D8002659E20" HASH_SAMPLE "330040" SIG_SAMPLE, "6D01");
+    EXPECT(&f, "0070800100", "9000");
+}
+
+Test(softsim_clients, zariot_derives)
+{
+    fixture_begin_personalised(&f, "zariot", "");
+    fixture_select(&f, AID_GSMA);
+    EXPECT(&f,
+           "8148000032D118"
+           "000102030405060708090A0B0C0D0E0F1011121314151617"
+           "D213"
+           "000102030405060708090A0B0C0D0E0F101112"
+           "D30110",
+           "6110");
+    EXPECT_SW(&f, "81C0000010", 0x9000);
+    cr_expect_eq(received(), 16);
+}
+
+/* ---- Quantag: the basic channel, two bytes a name, the text itself ---- */
+
+Test(softsim_clients, quantag_on_the_basic_channel)
+{
+    fixture_begin_personalised(&f, "quantag-1.4", "");
+    EXPECT_SW(&f, "00A404000FA00000003053F1240177010149534100", 0x9000);
+    EXPECT(&f, "8070000000", "01049000");
+    EXPECT_BEGINS("80CB000044", "100110");
+    cr_expect_eq(received(), 0x44);
+    /* flat, and tag 92 says two bytes where one is */
+    EXPECT_BEGINS("80CB0100", "740A636C69656E742D6B65798402");
+    cr_expect_not_null(strstr(f.answer, "9202049102"));
+    EXPECT_BEGINS("80B90000048402000A", "8402000A8502000A34454943864104");
+    EXPECT(&f, "802A00010E84020002A1010191020001920104", "9000");
+    EXPECT_BEGINS("802B8001089B0673616D706C65", "3340");
+    cr_expect_eq(received(), 66);
+    EXPECT(&f, "802A010100", "9000");
+    EXPECT_SW(&f, "8084000010", 0x9000);
+}
+
+/* ---- Orange on a modem: session 1 closed before and after, Le everywhere ---- */
+
+Test(softsim_clients, orange_describes_the_applet)
+{
+    char cmd[16];
+
+    fixture_begin_personalised(&f, "orange", "");
+    fixture_select(&f, AID_GSMA);
+    cr_expect_eq(sw_of(&f, "01CB000044") & 0xff00, 0x6c00);
+    snprintf(cmd, sizeof(cmd), "01CB0000%.2s", f.answer + 2);
+    EXPECT_BEGINS(cmd, "100110110E"); /* one more than the 13 bytes that follow */
+    cr_expect_not_null(strstr(f.answer, "90010F9101"));
+    EXPECT_BEGINS("01CBC3000383010200", "C3");
+    cr_expect_null(strstr(f.answer, "4A01012101"), "tag 21 stops its parser");
+}
+
+Test(softsim_clients, orange_verifies_with_one_length_byte)
+{
+    fixture_begin_personalised(&f, "orange", "");
+    fixture_select(&f, AID_GSMA);
+    EXPECT_SW(&f, "012A010100", 0x6985);
+    EXPECT(&f, "012C00010D850101A1010391020001920104", "9000");
+    EXPECT(&f, "012D8001649E20" HASH_SAMPLE "3340" SIG_SAMPLE, "6D01");
+    EXPECT(&f, "012C010100", "9000");
+    EXPECT(&f, "0070800100", "9000");
 }

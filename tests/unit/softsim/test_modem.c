@@ -27,13 +27,12 @@ static void stop_loop(void *arg)
     loop_stop(arg);
 }
 
-static void begin(void)
+static void begin_on_card(void)
 {
     struct latency latency;
     struct quirks quirks;
     struct err err;
 
-    fixture_begin(&f, "gsma-strict", "");
     loop = loop_new();
     cr_assert(latency_init(&latency, "none", &err));
     sim_init(&sim, loop, &f.card.profile, f.store, &latency);
@@ -41,6 +40,12 @@ static void begin(void)
     cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
     modem_init(&modem, &sim, &quirks, nothing, nothing, NULL);
     modem_power_on(&modem, out[1]);
+}
+
+static void begin(void)
+{
+    fixture_begin(&f, "gsma-strict", "");
+    begin_on_card();
 }
 
 static void end(void)
@@ -517,6 +522,102 @@ Test(softsim_modem, restart_lines_takes_what_is_said_of_it)
 }
 
 /* Any bytes: an answer or none, never a crash; the card is reached in the end. */
+/* ---- clients that talk to a modem, as they are known to ---- */
+
+/* The modem and the SIM that a client was made with, with the objects of init. */
+static void become(const char *profile, const char *modem_name)
+{
+    end();
+    fixture_begin_personalised(&f, profile, "");
+    begin_on_card();
+    set(modem_name);
+    quiet();
+}
+
+static void expect_begins(const char *line, const char *begin)
+{
+    const char *said = say(line);
+
+    cr_expect_eq(strncmp(said, begin, strlen(begin)), 0, "%s gave %s", line, said);
+}
+
+/* The class byte carries no channel, GET RESPONSE asks for 256 bytes and gets 66. */
+Test(softsim_modem, client_of_ntt_signs_in_a_session)
+{
+    become("ntt", "like=plain");
+    EXPECT_LINE("AT+CCHO=\"A0000001157000000000000049534102\"", "\r\n+CCHO: 1\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGLA=1,36,\"002A00010D840101A1010391020001920104\"",
+                "\r\n+CGLA: 4,\"9000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGLA=1,80,\"002B8001229E20" HASH_SAMPLE "00\"",
+                "\r\n+CGLA: 4,\"6142\"\r\n\r\nOK\r\n");
+    expect_begins("AT+CGLA=1,10,\"00C0000000\"", "\r\n+CGLA: 136,\"3340");
+    expect_begins("AT+CGLA=1,16,\"00B0000003830102\"", "\r\n+CGLA: 4,\"61");
+    expect_begins("AT+CGLA=1,10,\"00C0000000\"", "\r\n+CGLA: 516,\"2D2D2D2D2D424547494E"); /* PEM */
+    EXPECT_LINE("AT+CCHC=1", "\r\nOK\r\n");
+}
+
+/* It assumes channel 1, waits for OK alone after INIT and then asks AT; a blank stands in
+ * front of a length of two digits. */
+Test(softsim_modem, client_of_wolfssl_in_the_emulator_m33mu)
+{
+    become("m33mu", "like=m33mu");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM= 38,\"812A00010E84020100A1010391020001920104\"", "\r\nOK\r\n");
+    EXPECT_LINE("AT", "\r\nOK\r\n");
+    expect_begins("AT+CSIM= 78,\"812B8001229E20" HASH_SAMPLE "\"", "\r\n+CSIM: 138,\"330040");
+    EXPECT_LINE("AT+CSIM= 10,\"812A010100\"", "\r\nOK\r\n");
+    /* identifier and size, nothing else */
+    expect_begins("AT+CSIM= 18,\"81CBC3000483020200\"", "\r\n+CSIM: 20,\"830202002002");
+    expect_begins("AT+CSIM= 18,\"81B000000483020200\"", "\r\n+CSIM: 484,\"3082"); /* 240 bytes */
+    expect_begins("AT+CSIM= 18,\"81B900000484020400\"", "\r\n+CSIM: 146,\"3445494386410");
+    EXPECT_LINE("AT+CSIM= 18,\"8124000204850205"
+                "00\"",
+                "\r\nOK\r\n");
+}
+
+/* It takes the data from the first "+CSIM: " and the status word from the end, whatever
+ * else the modem says: here a response from before. */
+static void expect_as_orange_reads(const char *line, const char *begin, size_t n_digits)
+{
+    const char *said = say(line), *first = strstr(said, "+CSIM: "),
+               *end = strstr(said, "\r\n\r\nOK");
+    char *data = NULL;
+
+    cr_assert(first != NULL && end != NULL && end - said >= 4, "%s gave %s", line, said);
+    cr_expect_eq(strtoul(first + 7, &data, 10), n_digits, "%s gave %s", line, said);
+    cr_expect_eq(strncmp(data + 1, begin, strlen(begin)), 0, "%s gave %s", line, said);
+    cr_expect_eq(strncmp(end - 4, "9000", 4), 0, "%s gave %s", line, said);
+}
+
+Test(softsim_modem, client_of_orange_behind_a_sequans)
+{
+    become("orange", "like=sequans");
+    expect_as_orange_reads("AT+CSIM=10,\"0070000001\"", "01", 6);
+    expect_as_orange_reads("AT+CSIM=24," SELECT_IN_1, "9000", 4);
+    expect_as_orange_reads("AT+CSIM=36,\"012A00010D840101A1010391020001920104\"", "9000", 4);
+    expect_as_orange_reads("AT+CSIM=80,\"012B8001229E20" HASH_SAMPLE "00\"", "3340", 136);
+    expect_as_orange_reads("AT+CSIM=10,\"012A010100\"", "9000", 4);
+    expect_as_orange_reads("AT+CSIM=18,\"01B000000383010232\"", "3082", 104);
+    expect_as_orange_reads("AT+CSIM=18,\"01B000320383010232\"", "", 104);
+}
+
+Test(softsim_modem, client_of_kigen)
+{
+    become("kigen", "like=plain");
+    EXPECT_LINE("AT", "\r\nOK\r\n");
+    EXPECT_LINE("ATE0", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CMEE=1", "\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    expect_begins("AT+CSIM=10,\"8184000030\"", "\r\n+CSIM: 100,\"");
+    /* {76 BootstrapCert_1}: a file by the tag of secrets */
+    expect_begins(
+        "AT+CSIM=46,\"81CBC30011760F426F6F747374726170436572745F3100\"",
+        "\r\n+CSIM: 74,\"C321730F426F6F747374726170436572745F318301316001014A010121010220");
+    EXPECT_LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+}
+
 Test(softsim_modem, survives_nonsense)
 {
     static const char alphabet[] = "AT+CSIMGLHO=?,\"0123456789ABCDEFabc ;&V\x80\xff";

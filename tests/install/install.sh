@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `meson install` with DESTDIR installs what files.txt lists and nothing else, and
+# `ninja uninstall` leaves nothing of it.
+#
+# From the build (meson.build here):
+#   INSTALL_PARTS   the parts that this build has, as files.txt names them
+#   INSTALL_PLACES  lines NAME=FOLDER, for @NAME@ in files.txt
+# shellcheck source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
+need meson ninja
+
+# What ninja would bring up to date here is not ours to judge.
+ninja -C "$E2E_BUILD" -n uninstall 2>/dev/null | grep -qi 'regenerat' &&
+	skip_all 'the build folder is older than meson.build'
+
+PLACE=$T/place
+
+expected() {
+	local -a words
+	local part file name
+	while read -ra words; do
+		file=${words[-1]}
+		for part in "${words[@]::${#words[@]}-1}"; do
+			[[ " $INSTALL_PARTS " == *" $part "* ]] || continue 2
+		done
+		name=${file#@}
+		name=${name%%@*}
+		echo "$(sed -n "s,^$name=,,p" <<<"$INSTALL_PLACES")${file#@"$name"@}"
+	done < <(grep -v '^#' "$(dirname "$0")/files.txt") | sort
+}
+
+installed() { find "$PLACE" -mindepth 1 ! -type d -printf '/%P\n' | sort; }
+
+install() {
+	# shellcheck disable=SC2030 # meson's tests have it from their caller
+	run env -u MESON_BUILD_ROOT meson install -C "$E2E_BUILD" --no-rebuild --quiet --destdir "$PLACE" || return 1
+	run diff <(expected) <(installed)
+}
+
+# Programs are started by units from where they are.
+units() {
+	local folder bin
+	[[ " $INSTALL_PARTS " == *' systemd '* ]] || {
+		WHY='the units are not installed'
+		return 77
+	}
+	folder=$PLACE$(sed -n 's/^systemd=//p' <<<"$INSTALL_PLACES")
+	bin=$(sed -n 's/^bin=//p' <<<"$INSTALL_PLACES")
+	run grep -h '^ExecStart=' "$folder/iotsafe-bridge@.service" "$folder/iotsafe-watch@.service" &&
+		lacks <(grep -v "^ExecStart=$bin/iotsafe" "$OUT") .
+}
+
+loads() {
+	local modules
+	modules=$PLACE$(sed -n 's/^modules=//p' <<<"$INSTALL_PLACES")
+	run patiently env "OPENSSL_MODULES=$modules" "${PRELOAD[@]}" openssl list -provider iotsafe -providers &&
+		matches "$OUT" 'status: active'
+}
+
+uninstall() {
+	run ninja -C "$E2E_BUILD" uninstall || return 1
+	equal "$(installed)" '' 'what is left'
+}
+
+it 'what is installed is what is listed' install
+it 'units start the programs that are installed' units
+it 'the module that is installed loads' loads
+it 'uninstall leaves nothing' uninstall
+done_testing

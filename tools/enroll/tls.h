@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS with the key on the SIM, for libraries that take no key but an SSL_CTX. */
+#ifndef ENROLL_TLS_H
+#define ENROLL_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "job.h"
+
+/** Give the job's identity to an SSL_CTX; nothing if the job has none.
+ *  @return false: the reason is in OpenSSL's queue */
+bool tls_use_identity(SSL_CTX *ctx, const struct job *job);
+
+#endif
