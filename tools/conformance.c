@@ -265,6 +265,7 @@ bool conformance_ask(struct inquiry *q, const struct rule **ret_rules, struct fi
     size_t n = add_rules(rules_way, ret_rules, 0);
 
     n = add_rules(rules_objects, ret_rules, n);
+    n = add_rules(rules_keys, ret_rules, n);
     *ret_n = n;
     if (err != IOTSAFE_OK && !absent && !iotsafe_err_is_refusal(err))
         return false;
