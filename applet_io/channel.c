@@ -545,6 +545,50 @@ enum iotsafe_err channel_recover(struct channel *ch, enum iotsafe_err err, deadl
     return make_sure(ch, deadline, op);
 }
 
+/* ------------------------------------------------------------ one channel more */
+
+enum iotsafe_err channel_spare_open(struct channel *ch, struct channel *ret_spare, uint16_t *ret_sw,
+                                    deadline_t deadline, struct iotsafe_op *op)
+{
+    static const struct apdu_cmd cmd = { .ins = ISO_INS_MANAGE_CHANNEL, .ne = 1 };
+    struct channel spare = *ch;
+    uint8_t data[APDU_RSP_MAX];
+    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    enum iotsafe_err err;
+
+    if (ch->transport->opens_channels)
+        return IOTSAFE_ERR_UNSUPPORTED;
+    set_number(&spare, 0);
+    err = check_time(ch, deadline, op);
+    if (err != IOTSAFE_OK)
+        return err;
+    err = channel_exchange(&spare, &cmd, &rsp, deadline, op);
+    ch->n_responses = spare.n_responses;
+    if (rsp.sw == 0) {
+        note_lost_open(ch, err);
+        return err;
+    }
+    set_number(&spare,
+               err == IOTSAFE_OK && rsp.len >= 1 && data[0] <= IOTSAFE_CHANNEL_MAX ? data[0] : 0);
+    *ret_sw = rsp.sw;
+    *ret_spare = spare;
+    return IOTSAFE_OK;
+}
+
+void channel_spare_close(struct channel *spare)
+{
+    struct apdu_cmd cmd = { .ins = ISO_INS_MANAGE_CHANNEL, .p1 = 0x80, .p2 = spare->number };
+    uint8_t data[APDU_RSP_MAX];
+    struct apdu_rsp rsp = APDU_RSP_ON(data);
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    if (spare->number == 0)
+        return;
+    set_number(spare, 0); /* from the basic channel: 00 70 80 NN */
+    err = exchange_plain(spare, &cmd, &rsp, closing_deadline(spare), NULL);
+    (void)err; /* closed already is as good */
+}
+
 /* ------------------------------------------------------------------ leaving */
 
 void channel_leave(struct channel *ch)

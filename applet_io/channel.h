@@ -75,6 +75,21 @@ IOTSAFE_NODISCARD enum iotsafe_err channel_confirm(struct channel *ch, deadline_
 IOTSAFE_NODISCARD enum iotsafe_err channel_recover(struct channel *ch, enum iotsafe_err err,
                                                    deadline_t deadline, struct iotsafe_op *op);
 
+/**
+ * Open a logical channel more, beside the one that we have and know; nothing is selected on
+ * it. For questions about selection and channels only: a SIM has few.
+ *
+ * @param ret_spare  a channel of its own, to be ended by channel_spare_close(); written on
+ *                   IOTSAFE_OK. Its `number` is 0 if the card gave none
+ * @param ret_sw     what MANAGE CHANNEL was answered
+ * @retval IOTSAFE_ERR_UNSUPPORTED  the device opens channels, not we
+ * @return otherwise what the transport says
+ */
+IOTSAFE_NODISCARD enum iotsafe_err channel_spare_open(struct channel *ch, struct channel *ret_spare,
+                                                      uint16_t *ret_sw, deadline_t deadline,
+                                                      struct iotsafe_op *op);
+void channel_spare_close(struct channel *spare);
+
 /** The use ends: record channel and quirks for other processes if anything changed; close
  *  the channel where no other process could find it. */
 void channel_leave(struct channel *ch);

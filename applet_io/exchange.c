@@ -80,23 +80,60 @@ static uint8_t command_class(const struct channel *ch, bool iso)
     return apdu_class(!iso && !ch->traits.class_plain, channel_in_class(ch));
 }
 
-enum iotsafe_err exchange_plain(struct channel *ch, const struct apdu_cmd *cmd,
-                                struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
+static uint8_t class_in_form(const struct channel *ch, const struct instruction *in,
+                             const struct exchange_form *form)
+{
+    if (form->cls == CLASS_LEARNED)
+        return command_class(ch, (in->flags & INS_ISO) != 0);
+    return apdu_class(form->cls == CLASS_8N, channel_in_class(ch));
+}
+
+static enum apdu_le le_in_form(const struct channel *ch, const struct exchange_form *form)
+{
+    if (ch->transport->le_never || form->le == LE_NOT_BEHIND_DATA)
+        return APDU_LE_NONE;
+    return form->le == LE_BEHIND_DATA ? APDU_LE_ALWAYS : ch->traits.le;
+}
+
+static enum iotsafe_err send_in_form(struct channel *ch, const struct apdu_cmd *cmd,
+                                     const struct exchange_form *form, struct apdu_rsp *rsp,
+                                     deadline_t deadline, struct iotsafe_op *op)
 {
     const struct instruction *in = instruction_of(cmd->ins);
-    enum apdu_le le = ch->transport->le_never ? APDU_LE_NONE : ch->traits.le;
     uint8_t bytes[APDU_CMD_MAX];
-    size_t len = apdu_encode(cmd, command_class(ch, (in->flags & INS_ISO) != 0), le, bytes);
+    size_t len = apdu_encode(cmd, class_in_form(ch, in, form), le_in_form(ch, form), bytes);
     enum iotsafe_err err;
 
     rsp->len = 0;
     rsp->sw = 0;
     rsp->begun = false;
-    if (len == 0)
+    if (len == 0 || form->stray_len > sizeof(bytes) - len)
         return IOTSAFE_ERR_ARGUMENT;
-    err = send_raw(ch, in, bytes, len, false, rsp, deadline, op);
+    if (form->stray_len != 0)
+        memcpy(bytes + len, form->stray, form->stray_len);
+    err = send_raw(ch, in, bytes, len + form->stray_len, false, rsp, deadline, op);
     explicit_bzero(bytes, sizeof(bytes));
     return err;
+}
+
+enum iotsafe_err exchange_plain(struct channel *ch, const struct apdu_cmd *cmd,
+                                struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
+{
+    static const struct exchange_form learned = { .cls = CLASS_LEARNED };
+
+    return send_in_form(ch, cmd, &learned, rsp, deadline, op);
+}
+
+enum iotsafe_err exchange_in_form(struct channel *ch, const struct apdu_cmd *cmd,
+                                  const struct exchange_form *form, struct apdu_rsp *rsp,
+                                  deadline_t deadline, struct iotsafe_op *op)
+{
+    const unsigned flags = instruction_of(cmd->ins)->flags;
+    const bool deviates = form->cls != CLASS_LEARNED || form->stray_len != 0;
+
+    if (deviates && (flags & (INS_PIN_ELSEWHERE | INS_CHANGES | INS_ONCE)) != 0)
+        return IOTSAFE_ERR_ARGUMENT;
+    return send_in_form(ch, cmd, form, rsp, deadline, op);
 }
 
 /* --------------------------------------------------------------- chaining */

@@ -30,6 +30,22 @@ IOTSAFE_NODISCARD enum iotsafe_err exchange_plain(struct channel *ch, const stru
                                                   struct apdu_rsp *rsp, deadline_t deadline,
                                                   struct iotsafe_op *op);
 
+/** How a command is to differ from the form that was learned. */
+struct exchange_form {
+    enum { CLASS_LEARNED = 0, CLASS_8N, CLASS_0N } cls;
+    enum { LE_LEARNED = 0, LE_NOT_BEHIND_DATA, LE_BEHIND_DATA } le;
+    const uint8_t *stray; /* bytes behind all that belongs to the command; borrowed */
+    size_t stray_len;
+};
+
+/** As exchange_plain(), in a form that the caller gives; nothing is learned from the
+ *  response. Commands that another application could take for its own, or that change
+ *  anything, keep the form that was learned: IOTSAFE_ERR_ARGUMENT. */
+IOTSAFE_NODISCARD enum iotsafe_err exchange_in_form(struct channel *ch, const struct apdu_cmd *cmd,
+                                                    const struct exchange_form *form,
+                                                    struct apdu_rsp *rsp, deadline_t deadline,
+                                                    struct iotsafe_op *op);
+
 /** True for 61xx and 9Fxx. */
 bool exchange_bytes_wait(uint16_t sw);
 

@@ -20,6 +20,7 @@ enum instruction_flag {
                                      UNBLOCK PIN (ETSI TS 102 221, 11.1.10, 11.1.13) */
     INS_OK_ALONE = 1 << 8,        /* one modem answers it by OK without a status word */
     INS_PROVES = 1 << 9,          /* its success shows our applet in class 0N too */
+    INS_CHANGES = 1 << 10,        /* changes what the applet keeps */
 };
 
 /** Commands that belong together: docs/architecture.md, "Sequences". */
@@ -44,6 +45,7 @@ struct instruction {
 /** The row of an instruction; for one that the table lacks a row that allows nothing
  *  and hides everything. Never NULL; static storage. */
 const struct instruction *instruction_of(uint8_t ins);
+bool instruction_is_known(const struct instruction *in);
 
 /**
  * True if a response with status 9000 shows that our applet gave it, whatever

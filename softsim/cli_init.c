@@ -11,10 +11,12 @@
 
 #include "cli.h"
 #include "personalise.h"
+#include "profile_file.h"
 
 struct init_options {
     const char *dir;
     const char *profile;
+    const char *profile_file; /* NULL: the profile is one of ours */
     const char *settings[STORE_SETTINGS_MAX];
     size_t n_settings;
     struct personalisation how;
@@ -184,15 +186,37 @@ static bool prepare_dir(const struct init_options *o, struct err *err)
     return chmod(o->dir, 0700) == 0 || err_set(err, "%s: %s", o->dir, strerror(errno));
 }
 
+/* A name of ours goes before a file of that name in the current folder. */
+static bool find_profile(struct init_options *o, struct err *err)
+{
+    struct profile unused;
+
+    if (profile_init(&unused, o->profile, err))
+        return true;
+    if (access(o->profile, F_OK) != 0)
+        return err_set(err, "%s: no such profile (see --help-settings), and no such file",
+                       o->profile);
+    o->profile_file = o->profile;
+    o->profile = PROFILE_DEFAULT;
+    return true;
+}
+
 /* RSA is switched on in the applet when there is an RSA key to use. */
 static bool add_settings(struct store *s, const struct init_options *o, bool rsa, struct err *err)
 {
+    if (o->profile_file != NULL && !profile_file_add(s, o->profile_file, err))
+        return false;
     if (rsa && !store_add_setting(s, "sig_algs=7"))
         return err_set(err, "too many settings");
     for (size_t i = 0; i < o->n_settings; i++)
         if (!store_add_setting(s, o->settings[i]))
             return err_set(err, "too many settings");
     return true;
+}
+
+static bool announces_rsa(const struct profile *p)
+{
+    return (p->v[DIM_SIG_ALGS] & (IOTSAFE_SIG_RSA_PKCS1 | IOTSAFE_SIG_RSA_PSS)) != 0;
 }
 
 static bool make_sim(struct store *s, struct init_options *o, struct err *err)
@@ -204,7 +228,8 @@ static bool make_sim(struct store *s, struct init_options *o, struct err *err)
         || !store_profile(s, &profile, err))
         return false;
     /* this vendor's applet is known for its RSA keys */
-    o->how.with_rsa = o->how.with_rsa || strcmp(o->profile, "thales-p11") == 0;
+    o->how.with_rsa = o->how.with_rsa || strcmp(o->profile, "thales-p11") == 0
+                      || (o->profile_file != NULL && announces_rsa(&profile));
     return personalise(s, &profile, &o->how, err) && store_save(s, err);
 }
 
@@ -212,13 +237,12 @@ int cli_init(int argc, char **argv)
 {
     struct init_options o;
     struct err err = { "out of memory" };
-    struct profile unused;
     struct store *s;
     bool ok;
 
     if (!parse_init(argc, argv, &o))
         return cli_usage("init");
-    if (!profile_init(&unused, o.profile, &err) || !prepare_dir(&o, &err))
+    if (!find_profile(&o, &err) || !prepare_dir(&o, &err))
         return cli_fail(&err);
     s = store_new(o.dir, o.profile);
     ok = s != NULL && store_lock(s, &err) && make_sim(s, &o, &err);
@@ -227,7 +251,7 @@ int cli_init(int argc, char **argv)
         return cli_fail(&err);
     printf("iotsafe-softsim: made a SIM in %s, profile %s; test CA in %s/ca.pem. "
            "Not for production.\n",
-           o.dir, o.profile, o.dir);
+           o.dir, o.profile_file != NULL ? o.profile_file : o.profile, o.dir);
     return CLI_OK;
 }
 

@@ -15,7 +15,7 @@ static const struct {
     const char *help;
 } subcommands[] = {
     { "init", cli_init,
-      "init --store DIR [--profile NAME] [--set NAME=VALUE] [--cn NAME] [--san LIST]\n"
+      "init --store DIR [--profile NAME|FILE] [--set NAME=VALUE] [--cn NAME] [--san LIST]\n"
       "       [--key-type p256|brainpool|rsa2048] [--with rsa|brainpool] [--only LABEL]\n"
       "       [--import-key LABEL=PEM] [--force]\n"
       "      make a personalised SIM" },

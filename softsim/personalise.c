@@ -79,10 +79,9 @@ static const struct {
     const char *label;
     uint8_t number;
 } renumbered[] = {
-    { "zariot", "client-key", 6 },    { "zariot", "spare-1", 1 },
-    { "zariot", "peer-key", 8 },      { "quantag-1.4", "client-key", 2 },
-    { "quantag-1.4", "peer-key", 3 }, { "quantag-1.4", "client-cert", 1 },
-    { "quantag-1.4", "psk", 4 },
+    { "zariot", "client-key", 6 },       { "zariot", "spare-1", 1 },
+    { "quantag-1.4", "client-key", 2 },  { "quantag-1.4", "peer-key", 3 },
+    { "quantag-1.4", "client-cert", 1 }, { "quantag-1.4", "psk", 4 },
 };
 
 /* Objects that have more functions or another type on the cards of a profile. */
@@ -110,6 +109,9 @@ static unsigned number_of(const struct job *j, const struct row *r)
         if (strcmp(renumbered[i].profile, j->profile->name) == 0
             && strcmp(renumbered[i].label, r->label) == 0)
             return renumbered[i].number;
+    /* the public key of eph-key has that number then */
+    if (j->profile->v[DIM_PAIR_IDS] == PAIR_DIFFERENT && strcmp(r->label, "peer-key") == 0)
+        return 8;
     return r->number;
 }
 

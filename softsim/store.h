@@ -11,7 +11,7 @@
 
 #define STORE_FILE "sim.json"
 #define STORE_OBJECTS_PER_KIND 64 /* what tags B1 to B4 announce */
-#define STORE_SETTINGS_MAX 80
+#define STORE_SETTINGS_MAX 160
 
 struct store {
     char *dir;   /* NULL: in memory */

@@ -2,8 +2,9 @@
 /* The IoT SAFE applet of a SIM, seen as cards, objects and operations.
  *
  * This is the only header that provider/ and tools/ see of applet_io. It knows
- * no OpenSSL type and shows nothing of the wire: no tag, no status word, no
- * reader. Documents and editions: docs/references.md.
+ * no OpenSSL type and shows nothing of the wire - no tag, no status word, no
+ * reader -, but for those who ask what a card does (iotsafe_probe()). Documents and editions:
+ * docs/references.md.
  *
  * Threads and processes: every function may be called from any thread. A card
  * is shared by all threads and, through a lock beside the device, by all
@@ -604,5 +605,107 @@ IOTSAFE_NODISCARD enum iotsafe_err iotsafe_prf(struct iotsafe_card *card,
  *  @return way, applet */
 IOTSAFE_NODISCARD enum iotsafe_err iotsafe_random(struct iotsafe_card *card, uint8_t *ret_bytes,
                                                   size_t n, struct iotsafe_op *op);
+
+/* ----------------------------------------------------------------- probing */
+
+/* For programs that find out what a card does (iotsafe conformance). Commands as raw as can be
+ * sent without harm: they reach our applet only, on a channel on which it has just answered, and
+ * such as change what it keeps are refused unless the caller may. */
+
+/** A card in the hands of a probe_fn. */
+struct iotsafe_probe;
+
+enum iotsafe_probe_class { IOTSAFE_CLASS_LEARNED = 0, IOTSAFE_CLASS_8N, IOTSAFE_CLASS_0N };
+enum iotsafe_probe_le {
+    IOTSAFE_LE_LEARNED = 0,
+    IOTSAFE_LE_NOT_BEHIND_DATA,
+    IOTSAFE_LE_BEHIND_DATA
+};
+
+struct iotsafe_probe_command {
+    uint8_t ins, p1, p2;
+    const uint8_t *data; /* borrowed */
+    size_t data_len;     /* 0 to 255 */
+    size_t ne;           /* most bytes of response data, 1 to 256; 0: none expected */
+    enum iotsafe_probe_class cls;
+    enum iotsafe_probe_le le;
+    const uint8_t *stray; /* bytes behind the command, borrowed; NULL: none */
+    size_t stray_len;
+    bool whole; /* follow 61xx, 6Cxx and the like as every operation does; the form is then
+                   the one that was learned */
+};
+
+#define IOTSAFE_PROBE_RESPONSE_MAX 16384
+
+struct iotsafe_probe_response {
+    uint8_t data[IOTSAFE_PROBE_RESPONSE_MAX];
+    size_t len;
+    uint16_t sw; /* never 0 after IOTSAFE_OK */
+};
+
+/** Asks what belongs together. It may run several times, from the start, when something
+ *  passes that the card or the line did. */
+typedef enum iotsafe_err iotsafe_probe_fn(struct iotsafe_probe *probe, void *arg);
+
+/**
+ * Run `fn` with the card held for it alone.
+ *
+ * @param may_write  commands that change what the applet keeps (GENERATE KEY PAIR,
+ *                   PUT PUBLIC KEY) are sent as well
+ * @return way, applet; else what `fn` returns
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_probe(struct iotsafe_card *card, bool may_write,
+                                                 iotsafe_probe_fn *fn, void *arg,
+                                                 struct iotsafe_op *op);
+
+/** What stands between `fn` and the card. */
+struct iotsafe_probe_way {
+    bool device_opens_channels; /* a modem: iotsafe_probe_select() and _channels() cannot ask */
+    bool no_le_behind_data;     /* T=0: `le` makes no difference */
+    bool bytes_as_given;        /* stray bytes reach the card */
+};
+struct iotsafe_probe_way iotsafe_probe_way(const struct iotsafe_probe *probe);
+
+/**
+ * One command to the applet, of the instructions of IoT.05 and GET RESPONSE.
+ *
+ * @param ret_rsp  written on IOTSAFE_OK, whatever the status word is; it may hold secrets,
+ *                 which the caller wipes
+ * @retval IOTSAFE_ERR_ARGUMENT      not sent: another instruction; one that changes
+ *                                   something; or one of a PIN elsewhere, or that changes
+ *                                   something, in a form that was not learned
+ * @retval IOTSAFE_ERR_UNSUPPORTED   not sent: stray bytes on this way
+ * @retval IOTSAFE_ERR_CHANNEL_LOST  6881: return it, and `fn` begins anew
+ * @return otherwise way
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_probe_send(struct iotsafe_probe *probe,
+                                                      const struct iotsafe_probe_command *cmd,
+                                                      struct iotsafe_probe_response *ret_rsp);
+
+/**
+ * SELECT by an AID or a part of one: on a channel opened for this and closed again, or, where
+ * the card gives no other, on our own if this process selected the applet there.
+ *
+ * @param aid  a part of the AID that iotsafe_card_info() tells, 5 to 16 bytes; nothing
+ *             else, so that no other application is selected
+ * @retval IOTSAFE_ERR_ARGUMENT     another AID
+ * @retval IOTSAFE_ERR_UNSUPPORTED  no channel to do it on
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_probe_select(struct iotsafe_probe *probe,
+                                                        const uint8_t *aid, size_t aid_len,
+                                                        struct iotsafe_probe_response *ret_rsp);
+
+#define IOTSAFE_PROBE_CHANNELS_MAX 4
+
+/**
+ * Open up to so many channels at once, and close them all. For a moment other programs may
+ * find none.
+ *
+ * @param ret_highest  the highest number that was given; 0: none
+ * @param ret_sw       what the last MANAGE CHANNEL was answered
+ * @retval IOTSAFE_ERR_UNSUPPORTED  the device opens channels
+ */
+IOTSAFE_NODISCARD enum iotsafe_err iotsafe_probe_channels(struct iotsafe_probe *probe,
+                                                          unsigned *ret_highest, uint16_t *ret_sw);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Profiles, timing figures and faults: everything that is text on the command line. */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fault.h"
 #include "fixture.h"
 #include "latency.h"
+#include "profile_file.h"
 
 static struct err err;
 
@@ -207,4 +211,81 @@ Test(softsim_settings, faults_damage_the_answer)
     }
     v = (struct verdict){ .hit = { [FAULT_FLIP] = true }, .arg = { [FAULT_FLIP] = 16 * 8 } };
     fault_damage(&v, rsp, sizeof(rsp), &len);
+}
+
+/* ---- profiles in files ---- */
+
+/* What comes of a file with this text; its settings are those of *ret. */
+static bool add_text(const char *text, struct profile *ret)
+{
+    char path[] = "/tmp/softsim-profile-XXXXXX";
+    int fd = mkstemp(path);
+    struct store *s = store_new(NULL, PROFILE_DEFAULT);
+    bool ok;
+
+    cr_assert(fd != -1 && s != NULL);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    ok = profile_file_add(s, path, &err) && store_profile(s, ret, &err);
+    unlink(path);
+    store_free(s);
+    return ok;
+}
+
+Test(softsim_settings, profile_from_a_file)
+{
+    struct profile p;
+
+    cr_assert(add_text("{\"format\":\"iotsafe-profile-1\",\"settings\":{\"cla\":\"0n\","
+                       "\"answer_n\":77,\"session_max\":\"3\",\"aid\":\"A000000001|A000000002\"}}",
+                       &p),
+              "%s", err.text);
+    cr_expect_eq(p.v[DIM_CLA], CLA_0N);
+    cr_expect_eq(p.v[DIM_ANSWER_N], 77);
+    cr_expect_eq(p.v[DIM_SESSION_MAX], 3);
+    cr_expect_eq(p.n_aids, 2);
+    cr_expect_eq(p.v[DIM_DH], ON, "the rest as in the strict one");
+}
+
+#define IN_FILE(settings) "{\"format\":\"iotsafe-profile-1\",\"settings\":" settings "}"
+
+Test(softsim_settings, bad_profile_files)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        { "", "" },
+        { "[]", "no profile" },
+        { "{\"format\":\"iotsafe-profile-2\",\"settings\":{}}", "no profile" },
+        { "{\"format\":\"iotsafe-profile-1\"}", "no profile" },
+        { IN_FILE("[\"cla=0n\"]"), "no profile" },
+        { IN_FILE("{\"cla\":\"9n\"}"), "cla=9n" },
+        { IN_FILE("{\"cla\":1}"), "cla=1" },
+        { IN_FILE("{\"cla\":null}"), "'cla'" },
+        { IN_FILE("{\"cla\":{}}"), "'cla'" },
+        { IN_FILE("{\"cla\":\"0n\",\"cla\":\"8n\"}"), "duplicate" },
+        { IN_FILE("{\"store\":\"/etc\"}"), "store" },
+        { IN_FILE("{\"answer_n\":4294967297}"), "answer_n" },
+        { IN_FILE("{\"answer_n\":1.5}"), "'answer_n'" },
+        { IN_FILE("{\"a=b\":\"c\"}"), "a" },
+        { IN_FILE("{\"aid\":\"A0\\u0000\"}"), "" },
+    };
+    char *name = malloc(70000);
+    struct profile p;
+    struct store *s = store_new(NULL, PROFILE_DEFAULT);
+
+    cr_assert(name != NULL && s != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        cr_expect_not(add_text(bad[i].text, &p), "%s", bad[i].text);
+        cr_expect(strstr(err.text, bad[i].says) != NULL, "%s: %s", bad[i].text, err.text);
+    }
+    memset(name, ' ', 70000 - 1);
+    name[70000 - 1] = '\0';
+    cr_expect_not(add_text(name, &p));
+    cr_expect(strstr(err.text, "65536") != NULL, "%s", err.text);
+    cr_expect_not(profile_file_add(s, "/dev/zero", &err), "a file without end");
+    cr_expect_not(profile_file_add(s, "/tmp", &err));
+    cr_expect_not(profile_file_add(s, "/tmp/softsim-none-such", &err));
+    store_free(s);
+    free(name);
 }

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `iotsafe conformance` and the profiles that it writes, on software SIMs of all kinds.
+# shellcheck source=tests/tools/lib.sh
+. "$(dirname "$0")/lib.sh"
+need /usr/bin/python3
+
+on() { # SIM ARGUMENT...
+	local sim=$1
+	shift
+	iotsafe --transport "$(socket_of "$sim")" "$@"
+}
+
+# Each of these is asked with its own way and answers within seconds.
+asked() {
+	run patiently env "${module_env[@]}" "${PRELOAD[@]}" \
+		/usr/bin/python3 "$(dirname "$0")/conformance.py" "$TOOL" "$SOFTSIM" "$T/conformance" "$@" || return 1
+	equal "$(wc -c <"$OUT")" 0 'bytes of complaints'
+}
+
+at_random() {
+	asked random "$([ -n "${IOTSAFE_TEST_LONG:-}" ] && echo 300 || echo 30)" "$E2E_SEED"
+}
+
+table() {
+	start_sim sim || return 1
+	succeeds on sim conformance && matches "$OUT" '^RULE +EXPECTED +SEEN +COPES +MS' &&
+		matches "$OUT" '^class +8N +8N +yes +[0-9]+$' && matches "$OUT" '^generate .* not asked: changes the card' || return 1
+	succeeds on sim --json conformance --no-sign &&
+		json 'all(sorted(i) == ["copes", "expected", "ms", "rule", "seen"] for i in d) and len(d)' &&
+		json 'dict((i["rule"], i["seen"]) for i in d)["signature"] == "not asked: --no-sign"'
+}
+
+# Only the containers that are named.
+written() {
+	run on sim pubkey iotsafe://label=client-key && cp "$OUT" "$T/client.pub" || return 1
+	refused 2 'belong together' on sim conformance --write || return 1
+	refused 2 'belong together' on sim conformance 'iotsafe://label=spare-1;type=private' || return 1
+	succeeds on sim conformance --write 'iotsafe://label=spare-1;type=private' 'iotsafe://label=verify-key;type=public' &&
+		lacks "$OUT" 'not asked' || return 1
+	run on sim pubkey iotsafe://label=client-key && cmp "$OUT" "$T/client.pub" &&
+		run on sim pubkey 'iotsafe://label=spare-1;type=private' && fails on sim pubkey 'iotsafe://label=spare-2;type=private'
+}
+
+it 'a table, and the same in JSON; nothing is signed if so wanted' table
+it 'containers are changed only if named' written
+it 'each profile: a SIM made of what was seen is the same; nothing is changed' asked profiles
+it 'each setting is seen, or the page says that it is not' asked settings "$E2E_SOURCE/docs/iotsafe.1"
+it 'the same with settings at random' at_random
+done_testing
