@@ -19,7 +19,7 @@ asked() {
 }
 
 at_random() {
-	asked random "$([ -n "${IOTSAFE_TEST_LONG:-}" ] && echo 300 || echo 30)" "$E2E_SEED"
+	asked random "$([ -n "${IOTSAFE_TEST_LONG:-}" ] && echo 300 || echo 30)" "$SEED"
 }
 
 table() {
