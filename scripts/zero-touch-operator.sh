@@ -1,0 +1,257 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Zero touch, with the operator in charge: a device waits for its credentials, which the
+# operator puts on the SIM over the air, and talks to an MQTT broker with them. Then they
+# are taken away, come back, and go with another profile of the eSIM; nobody touches the
+# device and no program is started again. Exit status 0 only when each step came out so.
+#
+# The software SIM stands for the SIM, its `admin` command for the operator's server.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+usage='usage: scripts/zero-touch-operator.sh [--build FOLDER]
+  --build FOLDER  take what is built there, and install nothing'
+build=
+case $# in
+0) ;;
+*)
+	case $1 in
+	--build) build=${2:?the folder is missing} ;;
+	--help | -h) echo "$usage" && exit 0 ;;
+	*) echo "$usage" >&2 && exit 2 ;;
+	esac
+	;;
+esac
+export LC_ALL=C
+unset OPENSSL_MODULES
+for name in "${!IOTSAFE_@}"; do unset "$name"; done
+
+work=$(mktemp -d /tmp/iotsafe-zero-touch.XXXXXX) || exit 1
+pids=()
+clean_up() {
+	local status=$?
+	trap - EXIT
+	for pid in "${pids[@]}"; do
+		kill "$pid" && wait "$pid"
+	done 2>/dev/null
+	rm -rf "$work"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 143' TERM INT HUP
+
+step() { printf '\n%s\n' "$*"; }
+say() { printf '    %s\n' "$*"; }
+give_up() { # WHAT [FILE...]: the ends of files that explain it
+	local what=$1 file
+	shift
+	printf '\nFAILED: %s\n' "$what"
+	for file; do [ -s "$file" ] && tail -n 20 "$file" | sed 's/^/    /'; done
+	exit 1
+}
+# wait_for COMMAND...: for a minute at most.
+wait_for() {
+	local end=$((SECONDS + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.1
+	done
+}
+# more_than N PATTERN FILE: so many lines have it by now.
+more_than() { [ "$(grep -cE -e "$2" "$3")" -gt "$1" ]; }
+
+if [ -z "$build" ]; then
+	echo 'Looks for the packages that this needs; installing them may take minutes.'
+	scripts/deps.sh demo
+	build=build
+	step 'Build'
+	{ [ -f build/build.ninja ] || meson setup build -Dtests=disabled -Dsoftsim=enabled -Dtools=enabled; } \
+		>"$work/build.log" 2>&1 && ninja -C build >>"$work/build.log" 2>&1 || give_up 'it does not build' "$work/build.log"
+fi
+for program in mosquitto mosquitto_pub; do
+	command -v "$program" >/dev/null || { echo "skipped: $program is not installed" && exit 77; }
+done
+build=$(cd "$build" && pwd) || exit 1
+softsim=$build/softsim/iotsafe-softsim
+export PATH=$build/tools:$PATH
+
+# ------------------------------------------------------------------ the scene
+
+# new_sim NAME: as the factory ships it: an applet with empty containers.
+new_sim() {
+	"$softsim" init --store "$work/$1" >"$work/$1.log" 2>&1 || give_up 'no SIM' "$work/$1.log"
+}
+operator() { "$softsim" admin "$work/admin.sock" "$@" || give_up "the operator's command failed: $*"; }
+on_sim() { operator list | grep -E "(key|spare|cert)" | grep -E "$1"; }
+
+# issue LABEL: a certificate of the operator's CA for the public key on the SIM. The
+# operator knows that key and needs no request of the device.
+issue() {
+	iotsafe pubkey "iotsafe://label=$1;type=public" >"$work/new.pub" &&
+		openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
+			-subj /CN=device-1 -out "$work/any.csr" 2>/dev/null &&
+		openssl x509 -req -in "$work/any.csr" -force_pubkey "$work/new.pub" -CA "$work/profile-1/ca.pem" \
+			-CAkey "$work/profile-1/ca.key" -CAcreateserial -days 30 -outform DER -out "$work/new.der" \
+			-extfile <(echo extendedKeyUsage=clientAuth) 2>/dev/null || give_up 'no certificate was issued'
+}
+
+new_sim profile-1
+new_sim profile-2
+"$softsim" run --store "$work/profile-1" --listen "unix:$work/sim.sock" --admin "unix:$work/admin.sock" \
+	>>"$work/sim.log" 2>&1 </dev/null &
+pids+=($!)
+wait_for "$softsim" admin "$work/admin.sock" list || give_up 'the SIM does not answer' "$work/sim.log"
+"$softsim" admin "$work/admin.sock" delete client-key && "$softsim" admin "$work/admin.sock" delete client-cert ||
+	give_up 'the SIM is not empty'
+sed "\$a module = $build/provider/iotsafe.so\ntransport = socket:$work/sim.sock\nlock-dir = $work" \
+	conf/openssl.cnf >"$work/openssl.cnf"
+export OPENSSL_CONF=$work/openssl.cnf
+
+# The broker's own key is in software; it demands certificates of the operator's CA.
+broker_files() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 30 \
+		-addext subjectAltName=DNS:localhost -CA "$work/profile-1/ca.pem" -CAkey "$work/profile-1/ca.key" \
+		-keyout "$work/broker.key" -out "$work/broker.pem" 2>/dev/null && return
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+		-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null &&
+		openssl x509 -req -in "$work/broker.csr" -CA "$work/profile-1/ca.pem" -CAkey "$work/profile-1/ca.key" \
+			-CAcreateserial -days 30 -extfile <(echo subjectAltName=DNS:localhost) -out "$work/broker.pem" 2>/dev/null
+}
+start_broker() { # [PORT]: that one, or any that is free
+	local tries
+	for tries in 1 2 3 4 5 6 7 8; do
+		port=${1:-$((20000 + (RANDOM + tries) % 10000))}
+		cat >"$work/mosquitto.conf" <<-END
+			user $(id -un)
+			listener $port 127.0.0.1
+			cafile $work/profile-1/ca.pem
+			certfile $work/broker.pem
+			keyfile $work/broker.key
+			require_certificate true
+			use_identity_as_username true
+			log_dest stderr
+		END
+		OPENSSL_CONF=/dev/null mosquitto -c "$work/mosquitto.conf" >>"$work/broker.log" 2>&1 </dev/null &
+		broker=$!
+		sleep 0.3
+		if wait_for grep -q " running$" "$work/broker.log" && kill -0 "$broker" 2>/dev/null; then
+			pids+=("$broker")
+			return 0
+		fi
+	done
+	give_up 'the broker does not start' "$work/broker.log"
+}
+restart_broker() {
+	kill "$broker" && wait "$broker" 2>/dev/null
+	start_broker "$port"
+}
+# The device tries to connect anew, and fails.
+refused_again() {
+	local before
+	before=$(grep -c 'OpenSSL Error' "$work/device.log")
+	wait_for more_than "$before" 'OpenSSL Error' "$work/device.log" || give_up 'the device does not try' "$work/device.log"
+}
+connected() { grep -cE "New (client|bridge) connected.*u'device-1'" "$work/broker.log"; }
+broker_files || give_up 'no certificate for the broker'
+start_broker
+
+# ----------------------------------------------------------------- the device
+
+step '1. The device is switched on: it waits for its credentials'
+say 'iotsafe wait-cert iotsafe://label=device-cert --changed --exec reload.sh'
+# Its part: what programs read is made anew whenever the certificate on the SIM changes.
+cat >"$work/reload.sh" <<END
+iotsafe key-ref --no-pubkey iotsafe://label=spare-1 >$work/device-key.new && iotsafe cert iotsafe://label=device-cert >$work/device.new &&
+	mv $work/device-key.new $work/device-key.pem && mv $work/device.new $work/device.pem && date +%s%N >>$work/reloads
+END
+iotsafe wait-cert iotsafe://label=device-cert --interval 1 --changed --exec "sh $work/reload.sh" >"$work/wait.log" 2>&1 </dev/null &
+pids+=($!)
+sleep 1
+[ ! -e "$work/device.pem" ] || give_up 'there is a certificate already'
+say 'nothing is there yet'
+
+provision() { # LABEL: the certificate for the key of that name goes to the SIM
+	issue "$1"
+	operator put-file device-cert "$work/new.der" --usage cert
+}
+wait_for_reload() { # N: the device has made its files so many times
+	wait_for more_than "$(($1 - 1))" . "$work/reloads" || give_up 'the device noticed nothing' "$work/wait.log"
+}
+
+step '2. The operator makes a key on the SIM, and puts a certificate for it beside'
+operator generate-key spare-1
+provision spare-1
+on_sim 'spare-1|device-cert' | sed 's/^/    /'
+: >>"$work/reloads"
+wait_for_reload 1
+say 'the device has it, from the SIM, over no other way'
+
+step '3. The device connects to the broker, and stays'
+say 'it is a mosquitto of its own, for the sensors around it, and a bridge to that broker'
+cat >"$work/device.conf" <<END
+listener 0 $work/device.sock
+allow_anonymous true
+user $(id -un)
+log_dest stderr
+connection operator
+address localhost:$port
+topic # out 1
+bridge_cafile $work/profile-1/ca.pem
+bridge_certfile $work/device.pem
+bridge_keyfile $work/device-key.pem
+restart_timeout 1
+END
+IOTSAFE_TRACE=file:$work/trace mosquitto -c "$work/device.conf" >"$work/device.log" 2>&1 </dev/null &
+device=$!
+pids+=("$device")
+wait_for more_than 0 "New (client|bridge) connected.*u'device-1'" "$work/broker.log" || give_up 'it does not connect' "$work/device.log" "$work/broker.log"
+grep -m 1 -E "New (client|bridge) connected" "$work/broker.log" | sed 's/^[0-9]*: /    /'
+
+step '4. The device is suspect: the operator deletes its credentials'
+operator delete spare-1
+operator delete device-cert
+restart_broker
+say 'the connection is broken off; the device tries to come back:'
+wait_for grep -q 'iotsafe:.*no such object on the SIM' "$work/device.log" || give_up 'no reason in its log' "$work/device.log"
+grep -m 1 'iotsafe:' "$work/device.log" | sed 's/^[0-9]*: /    /'
+grep -m 1 ' error .*no private key' "$work/trace" | sed -E 's/^[^ ]+ [^ ]+ /    trace: /; s/ at socket:.*//'
+if mosquitto_pub -h localhost -p "$port" --cafile "$work/profile-1/ca.pem" --cert "$work/device.pem" \
+	--key "$work/device-key.pem" -t a -m b >"$work/new.log" 2>&1; then
+	give_up 'a new program connected without credentials' "$work/new.log"
+fi
+say 'a program that is started now is refused as well'
+before=$(connected)
+
+step '5. It is found innocent: the operator provisions it again'
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/pair.pem" 2>/dev/null &&
+	operator put-key spare-1 "$work/pair.pem" && rm "$work/pair.pem"
+provision spare-1
+wait_for_reload 2
+wait_for more_than "$before" "New (client|bridge) connected.*u'device-1'" "$work/broker.log" || give_up 'it does not come back' "$work/device.log" "$work/trace"
+kill -0 "$device" || give_up 'the program has ended'
+say 'the same process is connected again, with another key'
+
+step '6. Another profile of the eSIM is enabled: the applet goes, another comes'
+operator switch "$work/profile-2"
+restart_broker
+before=$(connected)
+refused_again
+[ "$(connected)" = "$before" ] || give_up 'it connected with a profile that has no credentials'
+say 'no credentials there yet: the device stays away'
+operator generate-key spare-1
+provision spare-1
+wait_for_reload 3
+wait_for more_than "$before" "New (client|bridge) connected.*u'device-1'" "$work/broker.log" || give_up 'it does not come back' "$work/device.log" "$work/trace"
+kill -0 "$device" || give_up 'the program has ended'
+say 'provisioned there, it is connected once more'
+
+step '7. What must not happen: a certificate for another key'
+operator put-file device-cert "$work/broker.pem" --usage cert
+wait_for_reload 4
+restart_broker
+before=$(connected)
+refused_again
+[ "$(connected)" = "$before" ] || give_up "it connected with somebody else's certificate"
+say 'the device does not connect: the key on the SIM is not that of the certificate'
+
+step 'OK: credentials came, went and came back over the air; nobody touched the device.'
