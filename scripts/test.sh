@@ -17,9 +17,8 @@ usage: scripts/test.sh [OPTION...]
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
   --programs      only the stock programs of docs/applications.md, but all of them, where an
                   ordinary run has the usual ones; without sanitizers and clang
-  --long          run scripts/zero-touch-operator.sh, the tests line, together and bridge
-                  with their full counts (1000 faults of each kind, 500 agreements), the
-                  suite `long` (operations
+  --long          run the tests line, together and bridge with their full counts (1000
+                  faults of each kind, 500 agreements), the suite `long` (operations
                   by the hundred thousand, crowds, servers under load), the threads under
                   the thread sanitizer, all stock programs, the suites with programs and
                   daemons three times more, while stress-ng keeps four CPUs busy, the
@@ -260,7 +259,6 @@ keeps_a_sim() {
 check 'demo --keep' keeps_a_sim
 
 if [ "$long" = yes ]; then
-	check 'zero touch, by the operator' scripts/zero-touch-operator.sh --build build
 	run_long || failed=$((failed + 1))
 fi
 

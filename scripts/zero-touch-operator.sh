@@ -22,67 +22,9 @@ case $# in
 	esac
 	;;
 esac
-export LC_ALL=C
-unset OPENSSL_MODULES
-for name in "${!IOTSAFE_@}"; do unset "$name"; done
-
-work=$(mktemp -d /tmp/iotsafe-zero-touch.XXXXXX) || exit 1
-pids=()
-clean_up() {
-	local status=$?
-	trap - EXIT
-	for pid in "${pids[@]}"; do
-		kill "$pid" && wait "$pid"
-	done 2>/dev/null
-	rm -rf "$work"
-	exit "$status"
-}
-trap clean_up EXIT
-trap 'exit 143' TERM INT HUP
-
-step() { printf '\n%s\n' "$*"; }
-say() { printf '    %s\n' "$*"; }
-give_up() { # WHAT [FILE...]: the ends of files that explain it
-	local what=$1 file
-	shift
-	printf '\nFAILED: %s\n' "$what"
-	for file; do [ -s "$file" ] && tail -n 20 "$file" | sed 's/^/    /'; done
-	exit 1
-}
-# wait_for COMMAND...: for a minute at most.
-wait_for() {
-	local end=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.1
-	done
-}
-# more_than N PATTERN FILE: so many lines have it by now.
-more_than() { [ "$(grep -cE -e "$2" "$3")" -gt "$1" ]; }
-
-if [ -z "$build" ]; then
-	echo 'Looks for the packages that this needs; installing them may take minutes.'
-	scripts/deps.sh demo
-	build=build
-	step 'Build'
-	{ [ -f build/build.ninja ] || meson setup build -Dtests=disabled -Dsoftsim=enabled -Dtools=enabled; } \
-		>"$work/build.log" 2>&1 && ninja -C build >>"$work/build.log" 2>&1 || give_up 'it does not build' "$work/build.log"
-fi
-for program in mosquitto mosquitto_pub; do
-	command -v "$program" >/dev/null || { echo "skipped: $program is not installed" && exit 77; }
-done
-build=$(cd "$build" && pwd) || exit 1
-softsim=$build/softsim/iotsafe-softsim
-export PATH=$build/tools:$PATH
-
-# ------------------------------------------------------------------ the scene
-
-# new_sim NAME: as the factory ships it: an applet with empty containers.
-new_sim() {
-	"$softsim" init --store "$work/$1" >"$work/$1.log" 2>&1 || give_up 'no SIM' "$work/$1.log"
-}
-operator() { "$softsim" admin "$work/admin.sock" "$@" || give_up "the operator's command failed: $*"; }
-on_sim() { operator list | grep -E "(key|spare|cert)" | grep -E "$1"; }
+needs='mosquitto mosquitto_pub'
+# shellcheck source=scripts/zero-touch-lib.sh
+. scripts/zero-touch-lib.sh
 
 # issue LABEL: a certificate of the operator's CA for the public key on the SIM. The
 # operator knows that key and needs no request of the device.
@@ -95,65 +37,16 @@ issue() {
 			-extfile <(echo extendedKeyUsage=clientAuth) 2>/dev/null || give_up 'no certificate was issued'
 }
 
-new_sim profile-1
-new_sim profile-2
-"$softsim" run --store "$work/profile-1" --listen "unix:$work/sim.sock" --admin "unix:$work/admin.sock" \
-	>>"$work/sim.log" 2>&1 </dev/null &
-pids+=($!)
-wait_for "$softsim" admin "$work/admin.sock" list || give_up 'the SIM does not answer' "$work/sim.log"
-"$softsim" admin "$work/admin.sock" delete client-key && "$softsim" admin "$work/admin.sock" delete client-cert ||
-	give_up 'the SIM is not empty'
-sed "\$a module = $build/provider/iotsafe.so\ntransport = socket:$work/sim.sock\nlock-dir = $work" \
-	conf/openssl.cnf >"$work/openssl.cnf"
-export OPENSSL_CONF=$work/openssl.cnf
-
-# The broker's own key is in software; it demands certificates of the operator's CA.
-broker_files() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 30 \
-		-addext subjectAltName=DNS:localhost -CA "$work/profile-1/ca.pem" -CAkey "$work/profile-1/ca.key" \
-		-keyout "$work/broker.key" -out "$work/broker.pem" 2>/dev/null && return
-	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-		-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null &&
-		openssl x509 -req -in "$work/broker.csr" -CA "$work/profile-1/ca.pem" -CAkey "$work/profile-1/ca.key" \
-			-CAcreateserial -days 30 -extfile <(echo subjectAltName=DNS:localhost) -out "$work/broker.pem" 2>/dev/null
-}
-start_broker() { # [PORT]: that one, or any that is free
-	local tries
-	for tries in 1 2 3 4 5 6 7 8; do
-		port=${1:-$((20000 + (RANDOM + tries) % 10000))}
-		cat >"$work/mosquitto.conf" <<-END
-			user $(id -un)
-			listener $port 127.0.0.1
-			cafile $work/profile-1/ca.pem
-			certfile $work/broker.pem
-			keyfile $work/broker.key
-			require_certificate true
-			use_identity_as_username true
-			log_dest stderr
-		END
-		OPENSSL_CONF=/dev/null mosquitto -c "$work/mosquitto.conf" >>"$work/broker.log" 2>&1 </dev/null &
-		broker=$!
-		sleep 0.3
-		if wait_for grep -q " running$" "$work/broker.log" && kill -0 "$broker" 2>/dev/null; then
-			pids+=("$broker")
-			return 0
-		fi
-	done
-	give_up 'the broker does not start' "$work/broker.log"
-}
-restart_broker() {
-	kill "$broker" && wait "$broker" 2>/dev/null
-	start_broker "$port"
-}
 # The device tries to connect anew, and fails.
 refused_again() {
 	local before
 	before=$(grep -c 'OpenSSL Error' "$work/device.log")
 	wait_for more_than "$before" 'OpenSSL Error' "$work/device.log" || give_up 'the device does not try' "$work/device.log"
 }
-connected() { grep -cE "New (client|bridge) connected.*u'device-1'" "$work/broker.log"; }
-broker_files || give_up 'no certificate for the broker'
-start_broker
+
+new_sim profile-2
+operator delete client-key
+operator delete client-cert
 
 # ----------------------------------------------------------------- the device
 
