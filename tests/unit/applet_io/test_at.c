@@ -591,8 +591,8 @@ Test(modem, what_the_modem_refuses_is_told)
         const char *word;
     } rows[] = {
         { "\r\n+CME ERROR: 10\r\n", IOTSAFE_ERR_NO_CARD, "no SIM" },
-        { "\r\n+CME ERROR: 11\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
-        { "\r\n+CME ERROR: SIM PIN required\r\n", IOTSAFE_ERR_ACCESS, "PIN" },
+        { "\r\n+CME ERROR: 11\r\n", IOTSAFE_ERR_NOT_REACHED, "PIN" },
+        { "\r\n+CME ERROR: SIM PIN required\r\n", IOTSAFE_ERR_NOT_REACHED, "PIN" },
         { "\r\n+CME ERROR: 3\r\n", IOTSAFE_ERR_NO_CHANNEL, "allow" },
     };
 
