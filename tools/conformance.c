@@ -272,8 +272,10 @@ bool conformance_ask(struct inquiry *q, const struct rule **ret_rules, struct fi
     if (!absent) {
         struct iotsafe_op part = begun;
 
-        if (iotsafe_list(q->card, &q->objects, &q->n_objects, &part) != IOTSAFE_OK)
+        if (iotsafe_list(q->card, &q->objects, &q->n_objects, &part) != IOTSAFE_OK) {
             q->objects = NULL;
+            q->n_objects = 0;
+        }
         choose_objects(q);
     }
     for (size_t i = 0; i < n; i++) {
