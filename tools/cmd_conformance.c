@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conformance.h"
+#include "outfile.h"
 #include "output.h"
 #include "report.h"
 
@@ -72,7 +73,7 @@ static bool write_profile(const char *path, const json_t *settings)
 
     if (!ok)
         report_error("conformance: out of memory");
-    ok = ok && output_file(path, bio);
+    ok = ok && outfile_write(path, bio, 0600);
     BIO_free(bio);
     free(text);
     json_decref(root);

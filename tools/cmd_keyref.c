@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "keyref.h"
+#include "outfile.h"
 #include "output.h"
 #include "pubkey.h"
 #include "report.h"
@@ -102,7 +103,7 @@ static enum tool_status print_reference(const struct tool *tool, const struct ar
         report_error("key-ref: out of memory");
         good = false;
     } else {
-        good = out == NULL || output_file(out, pem);
+        good = out == NULL || outfile_write(out, pem, 0600);
         if (good && tool->json)
             good = output_json(reference_json(text, spki, pem));
         else if (good && out == NULL)

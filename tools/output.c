@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "iotsafe.h"
@@ -56,67 +55,6 @@ void output_bio(BIO *bio)
 
     if (len > 0)
         output_bytes(bytes, (size_t)len);
-}
-
-/* ---- files ---- */
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return fsync(fd) == 0;
-}
-
-/* `old` is NULL where there was none: the new one is its owner's too, if we may give it
- * away. False with errno set; nothing is left behind then. */
-static bool replace_file(const char *path, const struct stat *old, BIO *bio)
-{
-    char *temporary = NULL, *bytes = NULL;
-    long len = BIO_get_mem_data(bio, &bytes);
-    int fd, why;
-    bool good;
-
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-        errno = ENOMEM;
-        return false;
-    }
-    fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
-    if (fd >= 0 && old != NULL && (old->st_uid != geteuid() || old->st_gid != getegid()))
-        (void)!fchown(fd, old->st_uid, old->st_gid);
-    good = fd >= 0 && write_all(fd, bytes, (size_t)len) && rename(temporary, path) == 0;
-    why = errno;
-    if (!good && fd >= 0)
-        (void)unlink(temporary);
-    if (fd >= 0)
-        (void)close(fd);
-    free(temporary);
-    errno = why;
-    return good;
-}
-
-bool output_file(const char *path, BIO *bio)
-{
-    char *target = realpath(path, NULL);
-    struct stat st;
-    bool good = false;
-
-    if (target == NULL && errno != ENOENT)
-        report_error("%s: %s", path, strerror(errno));
-    else if (target != NULL && stat(target, &st) == 0 && !S_ISREG(st.st_mode))
-        report_error("%s: not a regular file", path); /* a device must not be replaced */
-    else if (!(good = replace_file(target != NULL ? target : path, target != NULL ? &st : NULL,
-                                   bio)))
-        report_error("cannot write %s: %s", path, strerror(errno));
-    free(target);
-    return good;
 }
 
 /* ---- JSON ---- */

@@ -25,14 +25,6 @@ void output_bytes(const void *bytes, size_t len);
 /** All of a memory BIO. */
 void output_bio(BIO *bio);
 
-/**
- * A file with all of a memory BIO, mode 0600, in the place of what is there: whoever
- * reads it meanwhile gets the old file or the new one, never a part. Behind a symbolic
- * link the file that it leads to is replaced.
- * @return false after an error was reported; what was there is left alone then
- */
-bool output_file(const char *path, BIO *bio);
-
 /** Indented JSON and a newline, in ASCII. Takes over the reference; NULL, from
  *  a failed allocation on the way, is reported.
  *  @return false if nothing could be printed */

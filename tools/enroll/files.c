@@ -6,14 +6,13 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "input.h"
+#include "outfile.h"
 #include "report.h"
 
 #define CERTS_FILE_MAX 1048576 /* a bundle of all authorities of a system has 200 kB */
@@ -126,121 +125,17 @@ char *files_read_secret(const char *path)
 
 /* ---- certificates out ---- */
 
-/* The folder of a file and the file's name in it. Behind a symbolic link the file that it
- * leads to is meant. */
-struct place {
-    char *path;       /* of the file, owned */
-    const char *name; /* in path */
-    char *temporary;  /* name, owned */
-    int folder;
-};
-
-static void place_close(struct place *place)
-{
-    if (place->folder >= 0)
-        (void)close(place->folder); /* and unlocks it */
-    free(place->path);
-    free(place->temporary);
-}
-
-/* place_close() it in any case. */
-static bool place_open(const char *path, struct place *ret)
-{
-    char *target = realpath(path, NULL);
-    char *slash, first;
-    size_t size;
-
-    if (target == NULL && errno == ENOENT)
-        target = strdup(path);
-    *ret = (struct place){ .path = target, .folder = -1 };
-    if (target == NULL)
-        return false;
-    slash = strrchr(target, '/');
-    ret->name = slash != NULL ? slash + 1 : target;
-    size = strlen(ret->name) + sizeof("..new");
-    ret->temporary = malloc(size);
-    if (ret->temporary == NULL)
-        return false;
-    snprintf(ret->temporary, size, ".%s.new", ret->name);
-    first = ret->name[0];
-    if (first == '\0') {
-        errno = EISDIR;
-        return false;
-    }
-    if (slash != NULL)
-        slash[1] = '\0'; /* "dir/", also "/" */
-    ret->folder = open(slash != NULL ? target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (slash != NULL)
-        slash[1] = first;
-    return ret->folder >= 0;
-}
-
-bool files_can_write(const char *path)
-{
-    struct place place;
-    bool good = place_open(path, &place)
-                && faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) == 0;
-
-    if (!good)
-        report_error("%s: no file can be made in its folder: %s", path, strerror(errno));
-    place_close(&place);
-    return good;
-}
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return fsync(fd) == 0;
-}
-
-/* The name of the temporary file is always the same, so that one that was left behind goes
- * away; the lock keeps others from it meanwhile. */
-static bool replace(const struct place *place, BIO *bio)
-{
-    char *bytes = NULL;
-    long len = BIO_get_mem_data(bio, &bytes);
-    bool good;
-    int fd, why;
-
-    if (flock(place->folder, LOCK_EX) != 0
-        || (unlinkat(place->folder, place->temporary, 0) != 0 && errno != ENOENT))
-        return false;
-    fd = openat(place->folder, place->temporary,
-                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    good = fd >= 0 && fchmod(fd, 0644) == 0 && write_all(fd, bytes, (size_t)len)
-           && renameat(place->folder, place->temporary, place->folder, place->name) == 0
-           && (fsync(place->folder) == 0 || errno == EINVAL); /* not every file system can */
-    why = errno;
-    if (!good && fd >= 0)
-        (void)unlinkat(place->folder, place->temporary, 0);
-    if (fd >= 0)
-        (void)close(fd);
-    errno = why;
-    return good;
-}
-
 bool files_write_certs(const char *path, const STACK_OF(X509) *certs)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    struct place place = { .folder = -1 };
     bool good = bio != NULL;
 
     for (int i = 0; good && i < sk_X509_num(certs); i++)
         good = PEM_write_bio_X509(bio, sk_X509_value(certs, i)) > 0;
-    errno = ENOMEM;
-    good = good && place_open(path, &place) && replace(&place, bio);
-    if (!good)
-        report_error("cannot write %s: %s", path, strerror(errno));
-    place_close(&place);
+    if (good)
+        good = outfile_write(path, bio, 0644); /* no secret: services of other users read it */
+    else
+        report_error("cannot write %s: out of memory", path);
     BIO_free(bio);
     return good;
 }

@@ -18,15 +18,7 @@ bool files_read_present(const char *path, STACK_OF(X509) **ret_certs);
 /** The first line of a file, allocated; OPENSSL_clear_free() it. NULL after an error. */
 char *files_read_secret(const char *path);
 
-/** Can a file be made in this folder, and in the place of what is there? Asked before
- *  anything is begun that would be in vain. */
-bool files_can_write(const char *path);
-
-/**
- * Write certificates (PEM), mode 0644, in the place of what is there: whoever reads it
- * meanwhile, or after a power cut, finds the old file or the new one, whole. What a
- * process that was ended on its way has left is removed.
- */
+/** Write certificates (PEM), mode 0644, as outfile_write() does. */
 bool files_write_certs(const char *path, const STACK_OF(X509) *certs);
 
 #endif

@@ -12,6 +12,7 @@
 #include "files.h"
 #include "http.h"
 #include "options.h"
+#include "outfile.h"
 #include "output.h"
 #include "report.h"
 #include "request.h"
@@ -136,8 +137,8 @@ static bool prepare(struct job *job)
     const char *chain_out = job_option(job, OPTION_CHAIN_OUT);
 
     return files_read_present(job_given(job, OPTION_CERT_OUT), &job->present)
-           && (!job->method->issues || files_can_write(job_given(job, OPTION_CERT_OUT)))
-           && (chain_out == NULL || files_can_write(chain_out))
+           && (!job->method->issues || outfile_is_possible(job_given(job, OPTION_CERT_OUT)))
+           && (chain_out == NULL || outfile_is_possible(chain_out))
            && (trust == NULL || (job->trust = files_read_certs(trust)) != NULL)
            && (secret == NULL || (job->secret = files_read_secret(secret)) != NULL);
 }
