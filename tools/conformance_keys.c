@@ -457,7 +457,7 @@ static enum iotsafe_err ask_put(struct inquiry *q)
     struct tlv_data from = { .len = 0 }, to = { .len = 0 };
     uint8_t key[128];
     size_t key_len;
-    uint16_t before, after;
+    bool before, after;
     enum iotsafe_err err;
 
     data_put_name(&from, IOTSAFE_PUBLIC_KEY, &q->verifier);
@@ -476,7 +476,7 @@ static enum iotsafe_err ask_put(struct inquiry *q)
     err = ask(q, &read);
     if (err != IOTSAFE_OK)
         return err;
-    if (!sw_is_success(q->rsp.sw) || q->rsp.len > sizeof(key)
+    if (!sw_is_success(q->rsp.sw) || q->rsp.len == 0 || q->rsp.len > sizeof(key)
         || q->rsp.data[0] != IOTSAFE_TAG_PUBLIC_KEY_DATA) {
         not_asked(q, "no key to put can be read");
         return IOTSAFE_OK;
