@@ -20,65 +20,14 @@ case $# in
 	esac
 	;;
 esac
-export LC_ALL=C
-unset OPENSSL_CONF OPENSSL_MODULES
-for name in "${!IOTSAFE_@}"; do unset "$name"; done
-
-echo 'Looks for the packages that this needs; installing them may take minutes.'
-scripts/deps.sh demo
-
-work=$(mktemp -d /tmp/iotsafe-demo.XXXXXX) || exit 1
-pids=()
-clean_up() {
-	local status=$?
-	trap - EXIT
-	for pid in "${pids[@]}"; do
-		kill "$pid" && wait "$pid"
-	done 2>/dev/null
-	rm -rf "$work"
-	exit "$status"
-}
-trap clean_up EXIT
-trap 'exit 143' TERM INT HUP
-
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-[ -t 1 ] || step() { printf '\n%s\n' "$*"; }
-indent() { sed 's/^/    /'; }
-
-give_up() { # WHAT [FILE...]: the ends of files that explain it
-	local what=$1 file
-	shift
-	printf '\nThe demo failed: %s\n' "$what"
-	for file; do [ -s "$file" ] && tail -n 20 "$file" | indent; done
-	exit 1
-}
-
-# wait_for COMMAND...: for 10 seconds at most.
-wait_for() {
-	local end=$((SECONDS + 10))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=scripts/scene.sh
+. scripts/scene.sh
+install_packages demo
 
 # ------------------------------------------------------------------ 1. build
 
 step '1. Build (less than a minute on most machines)'
-# The steps of ninja, "[12/80] ...", by tenths.
-progress() {
-	awk -F '[][/]' '$2 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ && $3 >= 10 && int(10 * $2 / $3) > tenths {
-		tenths = int(10 * $2 / $3)
-		print "    " $2 " of " $3 " steps"
-		fflush()
-	}'
-}
-build() {
-	[ -f build/build.ninja ] ||
-		meson setup build -Dtests=disabled -Dsoftsim=enabled -Dtools=enabled || return 1
-	ninja -C build
-}
-(set -o pipefail && build 2>&1 | tee "$work/build.log" | progress) || give_up 'it does not build' "$work/build.log"
+build_or_give_up
 echo '    build/provider/iotsafe.so, build/softsim/iotsafe-softsim, build/tools/iotsafe'
 
 softsim=build/softsim/iotsafe-softsim

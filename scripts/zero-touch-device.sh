@@ -24,6 +24,7 @@ case ${2:-} in
 *) echo "$usage" >&2 && exit 2 ;;
 esac
 needs='mosquitto mosquitto_pub'
+groups='test' # the stand-in for an EST server is in Python
 # shellcheck source=scripts/zero-touch-lib.sh
 . scripts/zero-touch-lib.sh
 

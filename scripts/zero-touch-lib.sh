@@ -2,54 +2,22 @@
 # shellcheck shell=bash
 # What the zero-touch scripts share: the build, a software SIM, its operator with a CA, and
 # an MQTT broker that demands certificates of that CA. The script sets `build`, the folder
-# that was built already, or nothing; and `needs`, programs without which it is skipped.
+# that was built already, or nothing; `needs`, programs without which it is skipped; and
+# `groups`, what scripts/deps.sh is to install beside what the demo needs.
 # shellcheck disable=SC2034,SC2154 # the scripts that read this file use and set these
 
-export LC_ALL=C
-unset OPENSSL_MODULES
-for name in "${!IOTSAFE_@}"; do unset "$name"; done
-
-work=$(mktemp -d /tmp/iotsafe-zero-touch.XXXXXX) || exit 1
-pids=()
-clean_up() {
-	local status=$?
-	trap - EXIT
-	for pid in "${pids[@]}"; do
-		kill "$pid" && wait "$pid"
-	done 2>/dev/null
-	rm -rf "$work"
-	exit "$status"
-}
-trap clean_up EXIT
-trap 'exit 143' TERM INT HUP
-
-step() { printf '\n%s\n' "$*"; }
-say() { printf '    %s\n' "$*"; }
-give_up() { # WHAT [FILE...]: the ends of files that explain it
-	local what=$1 file
-	shift
-	printf '\nFAILED: %s\n' "$what"
-	for file; do [ -s "$file" ] && tail -n 20 "$file" | sed 's/^/    /'; done
-	exit 1
-}
-# wait_for COMMAND...: for five minutes at most.
-wait_for() {
-	local end=$((SECONDS + 300))
-	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=scripts/scene.sh
+. scripts/scene.sh
+patience=300 # a busy machine
 # more_than N PATTERN FILE: so many lines have it by now.
 more_than() { [ "$(grep -cE -e "$2" "$3")" -gt "$1" ]; }
 
 if [ -z "$build" ]; then
-	echo 'Looks for the packages that this needs; installing them may take minutes.'
-	scripts/deps.sh demo
+	# shellcheck disable=SC2086
+	install_packages demo ${groups:-}
 	build=build
 	step 'Build'
-	{ [ -f build/build.ninja ] || meson setup build -Dtests=disabled -Dsoftsim=enabled -Dtools=enabled; } \
-		>"$work/build.log" 2>&1 && ninja -C build >>"$work/build.log" 2>&1 || give_up 'it does not build' "$work/build.log"
+	build_or_give_up
 fi
 for program in $needs; do
 	command -v "$program" >/dev/null || { echo "skipped: $program is not installed" && exit 77; }
@@ -118,4 +86,3 @@ connected() { grep -cE "New (client|bridge) connected.*u'device-1'" "$work/broke
 crl=
 broker_files || give_up 'no certificate for the broker'
 start_broker
-
