@@ -87,7 +87,7 @@ static const char *set_quirks(struct iotsafe_config *cfg, const char *value)
 static const char *set_trace(struct iotsafe_config *cfg, const char *value)
 {
     if (!trace_setting_valid(value))
-        return "stderr, file:PATH or pcap:PATH";
+        return TRACE_FORMS;
     return set_text(cfg, &cfg->trace, value);
 }
 
