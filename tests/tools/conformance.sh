@@ -40,7 +40,8 @@ table() {
 		matches "$OUT" '^class +8N +8N +yes +[0-9]+$' && matches "$OUT" '^generate .* not asked: changes the card' || return 1
 	succeeds on sim --json conformance --no-sign &&
 		json 'all(sorted(i) == ["copes", "expected", "ms", "rule", "seen"] for i in d) and len(d)' &&
-		json 'dict((i["rule"], i["seen"]) for i in d)["signature"] == "not asked: --no-sign"'
+		json 'dict((i["rule"], i["seen"]) for i in d)["signature"] == "not asked: --no-sign"' &&
+		json 'all((i["copes"] is None) == i["seen"].startswith("not asked") for i in d)'
 }
 
 # Only the containers that are named.
