@@ -181,6 +181,14 @@ const char *iotsafe_config_setting(size_t n, const char **ret_env)
     return settings[n].key;
 }
 
+const char *iotsafe_config_given(const struct iotsafe_config *cfg, size_t n, bool *ret_from_env)
+{
+    *ret_from_env = cfg->environment[n] != NULL;
+    if (*ret_from_env)
+        return cfg->environment[n];
+    return cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, settings[n].key) : NULL;
+}
+
 static void apply_setting(struct iotsafe_config *cfg, const struct setting *s, const char *env)
 {
     const char *conf = cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, s->key) : NULL;
