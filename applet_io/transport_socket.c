@@ -384,6 +384,8 @@ static enum iotsafe_err receive_response(struct socket_transport *self,
         }
     } while (done < 2 + len);
     self->owed = done > 2 + len;
+    if (self->owed)
+        explicit_bzero(tx->rsp + len, tx->rsp_cap - len);
     *ret_len = len;
     return IOTSAFE_OK;
 }
