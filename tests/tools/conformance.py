@@ -155,8 +155,6 @@ def at_random(settings, count, seed):
             values["id_style"] = {"2-bytes": "be2", "ascii": "ascii3"}[values["id_policy"]]
         if values.get("getdata", "on") != "on" and values.get("cla") == "0n":
             continue  # nothing tells such an applet from a USIM: it is not asked
-        if values.get("list_form") == "per-kind" and values.get("len_ge_128") == "ber":
-            continue  # no keys are found in such a list
         if values.get("modes") == "hash-only" and "enforce_usage" in values and "key_usage" in values:
             continue  # a key for TLS 1.3 alone signs nothing then
         done += again([o for name, value in values.items() for o in ("--set", f"{name}={value}")])
