@@ -30,8 +30,19 @@ settings() {
 at_random() {
 	local n=12
 	[ "${E2E_SANITIZE:-none}" = none ] || n=4
-	[ -z "${IOTSAFE_TEST_LONG:-}" ] || n=300
+	[ -z "$LONG" ] || n=300
 	asked random "$n" "$SEED"
+}
+
+by_way() { # WAY PROFILE
+	[ -z "${LONG:-}" ] || set -- "$1" # all of them
+	asked way "$@"
+}
+
+by_reader() {
+	start_pcscd pcsc 1 || return
+	export WAIT_CARD=$HELPERS/wait_card READER='pcsc reader 1'
+	by_way "pcsc:${VPCD[1]}" quantag-1.4
 }
 
 table() {
@@ -60,4 +71,7 @@ it 'containers are changed only if named' written
 it 'each profile: a SIM made of what was seen is the same; nothing is changed' asked profiles
 it 'each setting is seen, or the page says that it is not' settings
 it 'the same with settings at random' at_random
+it 'the same over a card reader' by_reader
+it 'the same in a modem, by +CSIM' by_way csim kigen
+it 'the same in a modem, by +CGLA' by_way cgla gsma-strict
 done_testing
