@@ -31,28 +31,14 @@ groups='test' # the stand-in for an EST server is in Python
 command -v iotsafe-enroll >/dev/null || { echo "skipped: iotsafe-enroll was not built" && exit 77; }
 key=iotsafe://label=spare-1
 bootstrap=(--bootstrap-key iotsafe://label=client-key --bootstrap-cert iotsafe://label=client-cert)
-ca=$work/profile-1/ca.pem
-mkdir "$work/est"
 
 # -------------------------------------------------------------- the authority
-
-start_est() {
-	/usr/bin/python3 -c 'from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates' 2>/dev/null ||
-		{ echo 'skipped: python3-cryptography is not installed' && exit 77; }
-	OPENSSL_CONF=/dev/null /usr/bin/python3 tests/enroll/est_server.py "$work/est" "$ca" "$work/profile-1/ca.key" \
-		"$work/broker.pem" "$work/broker.key" >"$work/server.log" 2>&1 </dev/null &
-	pids+=($!)
-	wait_for test -e "$work/est/ready" || give_up 'the EST server does not start' "$work/server.log"
-	server=https://127.0.0.1:$(cat "$work/est/port")/.well-known/est
-}
 
 # The mock server does not issue: it is given a certificate for the key on the SIM.
 start_cmp() {
 	local tries
 	iotsafe keygen "$key" >"$work/made.pub" 2>"$work/keygen.err" &&
-		openssl req -new -key "$work/broker.key" -subj /CN=device-1 -out "$work/issued.csr" &&
-		openssl x509 -req -in "$work/issued.csr" -force_pubkey "$work/made.pub" -CA "$ca" -CAkey "$work/profile-1/ca.key" \
-			-CAcreateserial -days 30 -out "$work/issued.pem" -extfile <(echo extendedKeyUsage=clientAuth) 2>"$work/issue.err" ||
+		certify "$work/made.pub" /CN=device-1 "$work/issued.pem" "${for_clients[@]}" ||
 		give_up 'nothing to issue' "$work/keygen.err" "$work/issue.err"
 	for tries in 1 2 3 4 5 6 7 8; do
 		port_cmp=$((30000 + (RANDOM + tries) % 2000))
@@ -118,21 +104,7 @@ enroll --trust "$ca" --renew 1d && grep -q not-due "$work/enroll.json" || give_u
 say 'a run before the time does nothing'
 
 step '6. The device is suspect: its certificate is revoked'
-: >"$work/index.txt"
-cat >"$work/ca.conf" <<END
-[ca]
-default_ca = it
-[it]
-database = $work/index.txt
-certificate = $ca
-private_key = $work/profile-1/ca.key
-default_md = sha256
-default_crl_days = 30
-END
-OPENSSL_CONF=/dev/null openssl ca -config "$work/ca.conf" -revoke "$work/device.pem" >"$work/ca.log" 2>&1 &&
-	OPENSSL_CONF=/dev/null openssl ca -config "$work/ca.conf" -gencrl -out "$work/crl.pem" >>"$work/ca.log" 2>&1 ||
-	give_up 'no list of revocations' "$work/ca.log"
-crl=$work/crl.pem
+revoke "$work/device.pem" || give_up 'no list of revocations' "$work/ca.log"
 restart_broker
 before=$(connected)
 if publish; then give_up 'it connected with a revoked certificate' "$work/broker.log"; fi
