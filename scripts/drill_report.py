@@ -21,7 +21,7 @@ import sys
 
 Attempt = collections.namedtuple("Attempt", "step device begin end result")
 COLOURS = {"ok": "#2a7f3f", "failed": "#c0392b", "refused": "#8e6bbf"}
-WIDTH, LEFT, RIGHT, TOP, ROWS, GAP, RATES = 1000, 60, 20, 60, 400, 50, 120
+WIDTH, LEFT, RIGHT, TOP, ROWS, GAP, RATES = 1000, 60, 20, 75, 400, 50, 120
 
 
 def read_events(path):
@@ -112,10 +112,10 @@ class Drawing:
         for number, (step, attempts) in enumerate(steps.items()):
             start, end = self.x(min(one.begin for one in attempts)), self.x(max(one.end for one in attempts))
             self.bar(start, TOP, end - start, ROWS, "#000000", 0.08 if number % 2 else 0.03)
-            self.text(start, TOP - 8 - 14 * (number % 2), step)
+            self.text(start, TOP - 8 - 14 * (number % 3), step)
         for name, time in marks.items():
             self.bar(self.x(time), TOP, 1, ROWS, "#000000")
-            self.text(self.x(time) + 4, TOP + ROWS + 14, f"{name} begins")
+            self.text(self.x(time), TOP + ROWS + 14, f"{name}: from here", "end")
 
     def attempts(self, attempts):
         height = ROWS / max(one.device for one in attempts)
