@@ -105,7 +105,9 @@ broker_files() {
 		openssl pkey -in "$work/broker.key" -pubout -out "$work/broker.pub" &&
 		certify "$work/broker.pub" /CN=localhost "$work/broker.pem" subjectAltName=DNS:localhost,IP:127.0.0.1
 }
-start_broker() { # [PORT]: that one, or any that is free; with a list of revocations if there is one
+# [PORT]: that one, or any that is free; with a list of revocations if there is one; if
+# $behind is set, what stands behind the broker gets in by the next port, without TLS.
+start_broker() {
 	local tries before
 	for tries in 1 2 3 4 5 6 7 8; do
 		port=${1:-$((20000 + (RANDOM + tries) % 10000))}
@@ -119,6 +121,8 @@ start_broker() { # [PORT]: that one, or any that is free; with a list of revocat
 			use_identity_as_username true
 			log_dest stderr
 			${crl:+crlfile $crl}
+			${behind:+allow_anonymous true}
+			${behind:+listener $((port + 1)) 127.0.0.1}
 		END
 		before=$(grep -c ' running$' "$work/broker.log")
 		OPENSSL_CONF=/dev/null mosquitto -c "$work/mosquitto.conf" >>"$work/broker.log" 2>&1 </dev/null &
