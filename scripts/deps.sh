@@ -36,8 +36,9 @@ for group in "$@"; do
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
 			packages+=(libqmi-glib-dev libqmi-utils)
-		# from trixie on as well:
+		# from trixie on as well; estserver is in the latter:
 		! apt-cache show openssl-provider-fips >/dev/null 2>&1 || packages+=(openssl-provider-fips)
+		! apt-cache show libest-utils >/dev/null 2>&1 || packages+=(libest-utils)
 		;;
 	long)
 		packages+=(clang cppcheck gcovr valgrind wrk)

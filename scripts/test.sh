@@ -19,8 +19,8 @@ usage: scripts/test.sh [OPTION...]
                   ordinary run has the usual ones; without sanitizers and clang
   --long          run the tests line, together, bridge and tool conformance with their full
                   counts (1000 faults of each kind, 500 agreements), the suite `long` (operations
-                  by the hundred thousand, crowds, servers under load), the threads under
-                  the thread sanitizer, all stock programs, the suites with programs and
+                  by the hundred thousand, crowds, servers under load, a fleet of 200), the threads
+                  under the thread sanitizer, all stock programs, the suites with programs and
                   daemons three times more, while stress-ng keeps four CPUs busy, the
                   static analysis of scripts/analyze.sh, and the proofs of
                   scripts/proof.sh (Debian 12); last a table of the lines reached
