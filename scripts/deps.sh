@@ -4,7 +4,7 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x] [musl]
+# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [package] [arm64] [armhf] [s390x] [musl]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
 #   long    what scripts/test.sh --long uses on top: analysis, coverage, load, valgrind
@@ -12,6 +12,7 @@
 #   others  programs that exclude some of `programs`
 #   --exchange  what excludes them is removed; else they are left out
 #   chroot  what makes a chroot with another release
+#   package  what scripts/package.sh builds Debian packages with, and looks into them
 #   arm64, armhf, s390x, musl  what scripts/cross.sh needs on this machine for that
 set -u
 
@@ -55,12 +56,17 @@ for group in "$@"; do
 		;;
 	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;
 	chroot) packages+=(debootstrap git) ;;
+	package)
+		packages+=(blhc debhelper dpkg-dev libmbim-glib-dev lintian systemd udev)
+		# from trixie on it has the folders of units and rules:
+		! apt-cache show systemd-dev >/dev/null 2>&1 || packages+=(systemd-dev)
+		;;
 	arm64) packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static) ;;
 	armhf) packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static) ;;
 	musl) packages+=(musl-tools make perl) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [arm64] [armhf] [s390x] [musl]" >&2
+		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [package] [arm64] [armhf] [s390x] [musl]" >&2
 		exit 2
 		;;
 	esac

@@ -51,6 +51,20 @@ units() {
 		lacks <(grep -v "^ExecStart=$bin/iotsafe" "$OUT") .
 }
 
+# One that has no user of its own, since it writes for others, has no capability either.
+hardened() {
+	local unit exposure
+	have systemd-analyze || return 77
+	for unit in "$E2E_SOURCE"/conf/*.service; do
+		run systemd-analyze security --no-pager --offline=true "$unit"
+		exposure=$(sed -n 's/.*Overall exposure level for .*: \([0-9.]*\) .*/\1/p' "$OUT")
+		[ -n "$exposure" ] && awk "BEGIN { exit !($exposure <= 2.0) }" || {
+			WHY="${unit##*/} has an exposure of ${exposure:-nothing that can be read}, more than 2.0"
+			return 1
+		}
+	done
+}
+
 loads() {
 	local modules
 	modules=$PLACE$(sed -n 's/^modules=//p' <<<"$INSTALL_PLACES")
@@ -65,6 +79,7 @@ uninstall() {
 
 it 'what is installed is what is listed' install
 it 'units start the programs that are installed' units
+it 'units have no more rights than they need' hardened
 it 'the module that is installed loads' loads
 it 'uninstall leaves nothing' uninstall
 done_testing
