@@ -7,7 +7,6 @@
 MODE=${1:?smoke, quick or full} RESULTS=${2:?the file for the results}
 # shellcheck source=../e2e/lib.sh
 . "$(dirname "$0")/../e2e/lib.sh"
-public_locks
 configure
 CA=direct
 key=iotsafe://label=client-key
@@ -102,20 +101,32 @@ grown_certificate() { # SIM
 			-extfile <(printf 'nsComment=%0*d\n' "$n" 0) || return 1
 		n=$((n + 700 - $(stat -c %s "$der")))
 	done
+	if [ "$1" = profile-ntt ]; then # has its certificates as PEM
+		openssl x509 -inform DER -in "$der" -out "$der.pem" && der=$der.pem || return 1
+	fi
 	admin "$1" put-file client-cert "$der" --usage cert
+}
+
+# The first one is also in the second reader.
+start_late() { # LATENCY
+	local vpcd=()
+	[ "$readers" = no ] || [ "$1" != "${latencies[0]}" ] || vpcd=(--vpcd "127.0.0.1:${VPCD[2]}")
+	start_sim "late-$1" thales-mvp --latency "$1" "${vpcd[@]}" || return 1
+	[ "${#vpcd[@]}" -eq 0 ] || { keep_card reader 2 && line shared reader 'pcsc:reader reader 2'; }
 }
 
 start_sims() {
 	local name i
 	for name in "${profiles[@]}"; do
 		sim_with_files "profile-$name" "$name" || return 1
-		[ "$name" = ntt ] || grown_certificate "profile-$name" || return 1 # its certificates are PEM
+		grown_certificate "profile-$name" || return 1
 		line profiles "$name" "$T/profile-$name" "$(socket_of "profile-$name")"
 	done
+	line shared socket "$(socket_of "late-${latencies[0]}")"
 	for name in "${latencies[@]}"; do
 		sim_with_files "late-$name" thales-mvp && grown_certificate "late-$name" || return 1
 		stop "late-$name"
-		start_sim "late-$name" thales-mvp --latency "$name" || return 1
+		start_late "$name" || return 1
 		line latencies "$name" "$T/late-$name" "$(socket_of "late-$name")"
 	done
 	cp "$T/openssl.cnf" "$T/many.cnf"
@@ -195,10 +206,11 @@ peer() {
 
 readers=no
 WHY=
-if start_pcscd reader 1 >"$T/set-up.log" 2>&1; then readers=yes; else left_out 'pcscd and vpcd' "${WHY:-it does not start}"; fi
+if start_pcscd reader 2 >"$T/set-up.log" 2>&1; then readers=yes; else left_out 'pcscd and vpcd' "${WHY:-it does not start}"; fi
 set_up start_direct
 set_up start_ca
 candidate 'key file' "$T/ordinary.key" "$T/ordinary.pem"
+candidate 'key file, module active' "$T/ordinary.key" "$T/ordinary.pem" "${env_of_module[@]}"
 ours socket direct "$(socket_of direct)"
 ours 'socket, unchecked' direct "$(socket_of direct)" IOTSAFE_VERIFY_SIGNATURE=no
 candidate 'socket, by URI' "$key" "$T/direct/pem/cert.pem" "${env_of_module[@]}" "IOTSAFE_TRANSPORT=$(socket_of direct)"

@@ -52,7 +52,7 @@ def running(command, setting, ports):
 
 def nginx(setting, port, plain_port):
     folder = setting.folder / "nginx"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     temporary = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     servers = "".join(f"""
         server {{
