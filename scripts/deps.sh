@@ -57,7 +57,7 @@ for group in "$@"; do
 		packages+=(libengine-pkcs11-openssl softhsm2 strace swtpm tpm2-openssl valgrind)
 		# names that not every release has
 		for package in libtss2-tcti-swtpm0 libtss2-tcti-swtpm0t64 pkcs11-provider; do
-			! apt-cache show "$package" >/dev/null 2>&1 || packages+=("$package")
+			! apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]' || packages+=("$package")
 		done
 		;;
 	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;

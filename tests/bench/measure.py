@@ -212,14 +212,16 @@ def noise_text(figures):
 
 def describe_machine():
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    commit = subprocess.run(["git", "-C", SET["source"], "describe", "--always", "--dirty"], capture_output=True, text=True)
+    result["commit"] = "unknown"
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        result["commit"] = subprocess.run(["git", "-C", SET["source"], "describe", "--always", "--dirty"],
+                                          capture_output=True, text=True, check=True).stdout.strip()
     result["machine"] = {
         "cpu": cpu.group(1) if cpu else os.uname().machine,
         "cores": os.cpu_count(),
         "kernel": os.uname().release,
         "openssl": subprocess.run(["openssl", "version"], capture_output=True, text=True).stdout.strip(),
     }
-    result["commit"] = commit.stdout.strip() or "unknown"
     result["date"] = time.strftime("%Y-%m-%d", time.gmtime())
     result["noise_before"] = noise(0.1 if MODE == "smoke" else 3)
     say("noise: " + noise_text(result["noise_before"]))
