@@ -357,6 +357,12 @@ one_clear_error() {
 	for pattern; do matches "$T/clear-error" "$pattern" || return 1; done
 }
 
+# The blocks of the page DOC, by the name in the line before each: "<!-- NAME -->".
+block() { # NAME
+	awk -v name="<!-- $1 -->" '$0 == name {on = 1; next} on && /^    / {print substr($0, 5); seen = 1; next}
+		on && seen && NF {exit}' "$DOC"
+}
+
 # --------------------------------------------------------------------- ports
 
 PORT_LOCKS=/tmp/iotsafe-e2e-ports-$(id -u)

@@ -47,7 +47,8 @@ units() {
 	}
 	folder=$PLACE$(sed -n 's/^systemd=//p' <<<"$INSTALL_PLACES")
 	bin=$(sed -n 's/^bin=//p' <<<"$INSTALL_PLACES")
-	run grep -h '^ExecStart=' "$folder/iotsafe-bridge@.service" "$folder/iotsafe-watch@.service" &&
+	run grep -h '^ExecStart=' "$folder/iotsafe-bridge@.service" "$folder/iotsafe-watch@.service" \
+		"$folder/iotsafe-verify@.service" &&
 		lacks <(grep -v "^ExecStart=$bin/iotsafe" "$OUT") .
 }
 

@@ -6,12 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 DOC=$E2E_SOURCE/docs/verify-software.md
 
-# The blocks of the page, by the name in the line before each: "<!-- NAME -->".
-block() { # NAME
-	awk -v name="<!-- $1 -->" '$0 == name {on = 1; next} on && /^    / {print substr($0, 5); seen = 1; next}
-		on && seen && NF {exit}' "$DOC"
-}
-
 prepare() {
 	start_sim sim gsma-strict && mkdir "$T/desk" "$T/device" "$T/bin" || return 1
 	# What the page calls by name: the tool, and the operator's side.
@@ -150,6 +144,37 @@ forged_answer() {
 	cp "$T/sig.good" "$T/device/image.sig" && run device "$T/pinned"
 }
 
+# The unit that a service waits for: its line, with the variables of its file.
+unit() { # KEY
+	local command
+	command=$(sed -n 's,^ExecStart=/usr/bin/,,p' "$CONF/iotsafe-verify@.service" | sed -E 's/\$\{(\w+)\}/"$\1"/g')
+	[ -n "$command" ] || return 2
+	run env "KEY=$1" "IMAGE=$T/device/image" "SIGNATURE=$T/device/image.sig" PATH="$T/bin:$PATH" \
+		"OPENSSL_MODULES=$MODULES" "OPENSSL_CONF=$T/openssl.cnf" sh -c "exec $command"
+}
+
+unit_accepts() {
+	local key='iotsafe://label=update-key;type=public'
+	cp "$T/image" "$T/device/image" && cp "$T/sig.good" "$T/device/image.sig" && unit "$key" || return 1
+	echo >>"$T/device/image"
+	fails unit "$key" && cp "$T/image" "$T/device/image" || return 1
+	fails unit 'iotsafe://label=verify-key;type=public' && fails unit 'iotsafe://label=no-such-key;type=public' || return 1
+	cp "$T/sig.thief" "$T/device/image.sig"
+	fails unit "$key" && cp "$T/sig.good" "$T/device/image.sig" && unit "$key"
+}
+
+# The unit, and a service with the drop-in that the page has.
+units_fit() {
+	have systemd-analyze || return 77
+	mkdir -p "$T/units/gateway.service.d" || return 1
+	sed "s|/usr/bin/iotsafe|$TOOL|" "$CONF/iotsafe-verify@.service" >"$T/units/iotsafe-verify@gateway.service"
+	block 'drop-in' >"$T/units/gateway.service.d/verify.conf" && [ -s "$T/units/gateway.service.d/verify.conf" ] || return 1
+	printf '[Service]\nExecStart=%s --version\n' "$TOOL" >"$T/units/gateway.service"
+	run systemd-analyze verify --man=no "$T/units/iotsafe-verify@gateway.service" "$T/units/gateway.service" || return 1
+	lacks "$ERR" 'iotsafe-verify@gateway|gateway\.service' &&
+		matches <(systemd-analyze verify --man=no "$T/units/gateway.service" 2>&1; cat "$T/units/gateway.service.d/verify.conf") '^Requires=iotsafe-verify@gateway\.service$'
+}
+
 it 'the software SIM, and the settings of the page' prepare
 it 'a key for signing is made' make_key
 it 'the operator puts its public half on the SIM, for reading only' put_key
@@ -164,6 +189,8 @@ for way in tool openssl; do
 	it "$way: without SIM, or without its word, nothing starts" no_sim "$way"
 	n=$(grep -c '"VERIFY SIGNATURE UPDATE"' "$T/sim/exchanges.json")
 done
+it 'the unit starts with a good image, and with no other' unit_accepts
+it 'systemd takes the unit and the drop-in' units_fit
 it 'a key that the device could replace is refused both ways' replaceable_key
 it 'the device cannot swap the key of the operator' device_cannot_swap
 it 'a forged answer of the line is what the page says it is' forged_answer

@@ -55,6 +55,27 @@ ca_sign() { # CSR CERTIFICATE
 		'keyUsage=critical,digitalSignature' 'extendedKeyUsage=clientAuth,serverAuth')
 }
 
+# The authority of updates, whose certificate the operator writes to the SIM, and what a device
+# does with it by docs/verify-software.md; an authority that is another one.
+DOC=$E2E_SOURCE/docs/verify-software.md
+anchors() {
+	local name
+	openssl x509 -in "$PEM/ca.pem" -outform DER -out "$T/update-ca.der" &&
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/thief.key" -subj /CN=thief \
+			-days 2 -outform DER -out "$T/thief-ca.der" || return 1
+	mkdir -p "$T/bin" && for name in iotsafe:"$TOOL" iotsafe-softsim:"$SOFTSIM"; do
+		ln -sf "${name#*:}" "$T/bin/${name%%:*}" || return 1
+	done
+	block 'operator anchor' >"$T/operator" && [ -s "$T/operator" ] &&
+		ADMIN=$T/sim/admin.sock PATH=$T/bin:$PATH run sh -e "$T/operator"
+}
+device_looks() { # FILE WITH THE BLOCK
+	[ -s "$1" ] || return 2
+	sed -i "s,/run/,$T/run-," "$1"
+	PATH=$T/bin:$PATH run mod sh -e "$1"
+}
+another_anchor() { admin sim put-file update-ca "$T/thief-ca.der" --usage cert; }
+
 # configuration FILE [EXPRESSION...]: conf/FILE in $T, by its last name, with our paths and
 # what the expressions of sed replace.
 configuration() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# RAUC signs an update.
+# RAUC signs an update; docs/verify-software.md, its part of RAUC.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need mksquashfs
@@ -28,4 +28,14 @@ bundle() {
 it 'something to sign' material
 cd "$T" || exit 1
 runs signer - 'standard error' bundle
+
+rauc_takes() { block 'rauc' >"$T/look" && device_looks "$T/look"; }
+anchored() {
+	anchors && bundle && rauc_takes || return 1
+	cp gateway.raucb good.raucb && printf x | dd of=gateway.raucb bs=1 seek=100 conv=notrunc 2>/dev/null || return 1
+	# of this format the images are checked when they are read, the signature and the manifest here
+	tail -c +200 good.raucb | head -c -200 >gateway.raucb
+	fails rauc_takes && cp good.raucb gateway.raucb && rauc_takes && another_anchor && fails rauc_takes
+}
+it 'the anchor is on the SIM: a changed bundle and another authority are refused' anchored
 done_with_program
