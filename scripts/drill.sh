@@ -13,7 +13,8 @@ cd "$(dirname "$0")/.." || exit 1
 
 usage='usage: scripts/drill.sh [N] [--rate R] [--away SECONDS] [--svg FILE] [--build FOLDER]
   N               devices; 20 if not given
-  --rate R        requests per second that the authority takes, and the broker should see; 30 if not given
+  --rate R        requests per second that the authority takes, and the broker should see;
+                  at least 3; 30 if not given
   --away SECONDS  how long the broker is away; 60 if not given
   --svg FILE      the drawing; drill.svg in the build folder if not given
   --build FOLDER  take what is built there, and install nothing'
@@ -30,6 +31,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+per_enrolment=3 # requests: cacerts, csrattrs, the certificate
+[ "$rate" -ge "$per_enrolment" ] || { echo "$usage" >&2 && exit 2; }
 needs='mosquitto mosquitto_pub'
 groups='test' # the stand-in for an EST server is in Python
 # shellcheck source=scripts/zero-touch-lib.sh
@@ -41,7 +44,6 @@ patience=$((600 + 10 * n)) # a busy machine
 # The devices come at random times. So long a time for all of them that the limit is out of
 # sight: on average they need a sixth of it.
 spread=6
-per_enrolment=3 # requests: cacerts, csrattrs, the certificate
 revoked=$((n < 10 ? 1 : n / 10))
 key=iotsafe://label=spare-1
 

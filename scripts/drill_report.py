@@ -120,8 +120,8 @@ class Drawing:
     def attempts(self, attempts):
         height = ROWS / max(one.device for one in attempts)
         for one in attempts:
-            self.bar(self.x(one.begin), TOP + (one.device - 1) * height, max(self.x(one.end) - self.x(one.begin), 1.5),
-                     max(height - 1, 0.8), COLOURS[one.result])
+            self.bar(self.x(one.begin), TOP + (one.device - 1) * height, max(self.x(one.end) - self.x(one.begin), 2.5),
+                     max(height - 1, 1.2), COLOURS[one.result])
         self.text(LEFT - 8, TOP + 10, "device 1", "end")
         self.text(LEFT - 8, TOP + ROWS, str(max(one.device for one in attempts)), "end")
 

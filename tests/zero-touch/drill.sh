@@ -3,10 +3,12 @@
 # scripts/drill.sh with three devices, and what its report makes of numbers that are known.
 # The build folder is $1.
 set -u
-build=${1:?the build folder is missing}
+build=$(realpath "${1:?the build folder is missing}") || exit 1
 cd "$(dirname "$0")/../.." || exit 1
+[ -x /usr/bin/python3 ] || { echo '1..0 # SKIP python3 is not installed' && exit 0; }
 work=$(mktemp -d /tmp/iotsafe-drill.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
+export REAL_ENROLL=$build/tools/iotsafe-enroll
 number=0 failed=0
 
 it() { # WHAT COMMAND...
@@ -70,9 +72,32 @@ three() {
 	done
 	is_drawing "$work/three.svg"
 }
+# A build in which one program is another: PROGRAM, its text. The drill has to notice, and say so.
+notices() { # PROGRAM TEXT PATTERN
+	local status
+	[ -x "$REAL_ENROLL" ] || { echo 'skipped: iotsafe-enroll was not built' && return 77; }
+	rm -rf "$work/build"
+	mkdir -p "$work/build/tools" && ln -s "$build/softsim" "$build/provider" "$work/build" &&
+		ln -s "$build/tools/iotsafe" "$build/tools/iotsafe-enroll" "$work/build/tools" || return 1
+	rm -f "$work/build/tools/$1"
+	printf '#!/bin/sh\n%s\n' "$2" >"$work/build/tools/$1" && chmod 755 "$work/build/tools/$1"
+	scripts/drill.sh 3 --away 1 --build "$work/build" >"$work/drill" 2>&1
+	status=$?
+	cat "$work/drill"
+	[ "$status" -ne 77 ] || return 77
+	[ "$status" -eq 1 ] && grep -q "^FAILED: $3" "$work/drill"
+}
+# The second device gets no certificate.
+left_behind() {
+	# shellcheck disable=SC2016 # for the other shell
+	notices iotsafe-enroll 'case "$*" in *CN=device-2*) echo refused >&2; exit 4 ;; esac
+exec "$REAL_ENROLL" "$@"' 'enrol: 2 of 3 devices'
+}
+let_in() { notices mosquitto_pub 'exit 0' 'one connected with a revoked certificate'; }
+
 usage() {
 	local option
-	for option in 0 -1 '2 --rate x' '--away' '--what'; do
+	for option in 0 -1 '2 --rate x' '--rate 2' '--away' '--what'; do
 		# shellcheck disable=SC2086 # several arguments
 		scripts/drill.sh $option --build "$build"
 		[ $? -eq 2 ] || return 1
@@ -84,5 +109,7 @@ it 'too many at once' too_many
 it 'no events' no_events
 it 'wrong usage' usage
 it 'three devices' three
+it 'a device that gets no certificate is noticed' left_behind
+it 'so is a revoked certificate that is not refused' let_in
 echo "1..$number"
 exit "$failed"
