@@ -87,7 +87,7 @@ static const char *set_quirks(struct iotsafe_config *cfg, const char *value)
 static const char *set_trace(struct iotsafe_config *cfg, const char *value)
 {
     if (!trace_setting_valid(value))
-        return "stderr, file:PATH or pcap:PATH";
+        return TRACE_FORMS;
     return set_text(cfg, &cfg->trace, value);
 }
 
@@ -179,6 +179,14 @@ const char *iotsafe_config_setting(size_t n, const char **ret_env)
         return NULL;
     *ret_env = settings[n].env;
     return settings[n].key;
+}
+
+const char *iotsafe_config_given(const struct iotsafe_config *cfg, size_t n, bool *ret_from_env)
+{
+    *ret_from_env = cfg->environment[n] != NULL;
+    if (*ret_from_env)
+        return cfg->environment[n];
+    return cfg->lookup != NULL ? cfg->lookup(cfg->lookup_arg, settings[n].key) : NULL;
 }
 
 static void apply_setting(struct iotsafe_config *cfg, const struct setting *s, const char *env)

@@ -64,7 +64,7 @@ static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *i
         rsp->len += len - 2;
         rsp->sw = (uint16_t)(raw[len - 2] << 8 | raw[len - 1]);
     }
-    explicit_bzero(raw, sizeof(raw));
+    explicit_bzero(raw, err == IOTSAFE_OK ? len : sizeof(raw)); /* what was written */
     return err;
 }
 

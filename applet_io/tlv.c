@@ -121,17 +121,33 @@ static bool fits(const struct tlv_reader *r, size_t head, size_t val_len)
     return head <= r->len && val_len <= r->len - head;
 }
 
-/* Decode the length field; false if no form of it fits. */
+/* Templates of the object list begin with a name: tags of labels and identifiers. */
+static bool is_template(uint8_t tag)
+{
+    return tag >= IOTSAFE_TAG_PRIVATE_KEY_TEMPLATE && tag <= IOTSAFE_TAG_SECRET_TEMPLATE;
+}
+
+static bool name_at(const struct tlv_reader *r, size_t at)
+{
+    const uint8_t tag = at < r->len ? r->in[at] : 0;
+
+    return (tag >= IOTSAFE_TAG_FILE_LABEL && tag <= IOTSAFE_TAG_SECRET_LABEL)
+           || (tag >= IOTSAFE_TAG_FILE_ID && tag <= IOTSAFE_TAG_SECRET_ID);
+}
+
+/* Decode the length field; false if no form of it fits. Of a template where only one form
+ * makes the value begin with a name, that form is right; else the one that ends well. */
 static bool read_length(const struct tlv_reader *r, size_t *ret_head, size_t *ret_val_len)
 {
     size_t raw, ber_head, ber;
+    bool by_name;
 
     if (r->len < 2)
         return false;
     raw = r->in[1];
     *ret_head = 2;
     *ret_val_len = raw;
-    if (raw < 0x80 || ends_well(r, 2, raw))
+    if (raw < 0x80)
         return fits(r, 2, raw);
     if (raw == 0x81 && r->len >= 3) {
         ber_head = 3;
@@ -142,7 +158,11 @@ static bool read_length(const struct tlv_reader *r, size_t *ret_head, size_t *re
     } else {
         return fits(r, 2, raw);
     }
-    if (!ends_well(r, ber_head, ber) && (fits(r, 2, raw) || !fits(r, ber_head, ber)))
+    by_name = is_template(r->in[0]) && fits(r, ber_head, ber) && !name_at(r, 2)
+              && name_at(r, ber_head);
+    if (!by_name
+        && (ends_well(r, 2, raw)
+            || (!ends_well(r, ber_head, ber) && (fits(r, 2, raw) || !fits(r, ber_head, ber)))))
         return fits(r, 2, raw);
     *ret_head = ber_head;
     *ret_val_len = ber;

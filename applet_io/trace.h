@@ -7,6 +7,9 @@
 
 #include "util.h"
 
+#ifdef HAVE_TRACE
+#define TRACE_FORMS "stderr, file:PATH or pcap:PATH"
+
 /** @return false if the setting is none of the above forms */
 bool trace_setting_valid(const char *setting);
 
@@ -28,5 +31,28 @@ void trace_exchange(const char *setting, const char *device, uint8_t ins, const 
 /** A remark: a channel opened, a fall-back learned. */
 __attribute__((format(printf, 3, 4))) void trace_note(const char *setting, const char *device,
                                                       const char *format, ...);
+#else
+#define TRACE_FORMS "nothing, as this build has no trace"
+
+static inline bool trace_setting_valid(const char *setting)
+{
+    return setting[0] == '\0';
+}
+
+static inline void trace_exchange(const char *setting, const char *device, uint8_t ins,
+                                  const uint8_t *cmd, size_t cmd_len, const uint8_t *rsp,
+                                  size_t rsp_len, int64_t ms)
+{
+    (void)setting, (void)device, (void)ins, (void)cmd, (void)cmd_len, (void)rsp, (void)rsp_len;
+    (void)ms;
+}
+
+__attribute__((format(printf, 3, 4))) static inline void trace_note(const char *setting,
+                                                                    const char *device,
+                                                                    const char *format, ...)
+{
+    (void)setting, (void)device, (void)format;
+}
+#endif
 
 #endif

@@ -73,7 +73,7 @@ struct transport_ops {
 
     /** One command, one response.
      *  @param ret_len  bytes of response in tx->rsp, at most tx->rsp_cap; what a card
-     *                  answers has >= 2 */
+     *                  answers has >= 2. Nothing of a response stands behind them */
     enum iotsafe_err (*transmit)(struct transport *t, const struct transmission *tx,
                                  size_t *ret_len, struct iotsafe_op *op);
 

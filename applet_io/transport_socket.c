@@ -5,6 +5,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,7 +30,8 @@ struct socket_transport {
     char port[8];
     int fd;      /* -1: not connected */
     bool looked; /* connected, or tried in vain for START_MS: the server is not starting */
-    bool owed;   /* an exchange was broken off: what comes next may be its response */
+    bool owed;   /* an exchange was broken off, or more than its response came: whatever
+                    comes next may not be what was asked for */
     dev_t dev;   /* which file fd was when it was opened */
     ino_t ino;
 };
@@ -235,6 +239,20 @@ static int connect_server(struct socket_transport *self, deadline_t deadline)
     return fd;
 }
 
+/* A call that moves bytes waits for so long by itself (allow_waiting()), so that none is
+ * needed only to wait. When less is left, poll() waits first. */
+#define WAIT_MS 200
+
+static bool allow_waiting(int fd)
+{
+    static const struct timeval slice = { .tv_usec = WAIT_MS * 1000 };
+    const int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice)) == 0
+           && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &slice, sizeof(slice)) == 0
+           && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
+}
+
 static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline_t deadline,
                                        struct iotsafe_op *op)
 {
@@ -246,7 +264,7 @@ static enum iotsafe_err socket_connect(struct transport *t, unsigned n, deadline
     self->owed = false;
     deadline = transport_taken(t, deadline);
     self->fd = connect_server(self, deadline);
-    if (self->fd < 0 || fstat(self->fd, &st) != 0) {
+    if (self->fd < 0 || !allow_waiting(self->fd) || fstat(self->fd, &st) != 0) {
         op_set(op, "cannot connect to %s: %s; is the software SIM or the bridge running there?",
                t->device, strerror(errno));
         return errno == ETIMEDOUT || errno == EAGAIN ? IOTSAFE_ERR_TIMEOUT : IOTSAFE_ERR_NO_SERVICE;
@@ -262,7 +280,8 @@ static enum iotsafe_err check_step(const struct socket_transport *self, struct i
 {
     if (!self->owed)
         return IOTSAFE_OK;
-    op_set(op, "%s has not answered an earlier command", self->base.device);
+    op_set(op, "%s is out of step: an earlier command has no answer, or has two",
+           self->base.device);
     return IOTSAFE_ERR_TRANSPORT;
 }
 
@@ -289,57 +308,86 @@ static void socket_release(struct transport *t)
 
 /* --------------------------------------------------------------- exchange */
 
-/* Send or receive exactly n bytes. */
-static enum iotsafe_err move_bytes(struct socket_transport *self, bool out, uint8_t *bytes,
-                                   size_t n, deadline_t deadline, struct iotsafe_op *op)
+/* After a call that moved nothing, or in front of one: whether to try (again).
+ * @param moved  what the call returned; a number above 0 if there was none */
+static enum iotsafe_err may_move(const struct socket_transport *self, short events, ssize_t moved,
+                                 deadline_t deadline, struct iotsafe_op *op)
 {
-    size_t done = 0;
+    struct pollfd pfd = { .fd = self->fd, .events = events };
+    int left;
 
-    while (done < n) {
-        struct pollfd pfd = { .fd = self->fd, .events = out ? POLLOUT : POLLIN };
-        int ready = poll(&pfd, 1, deadline_left_ms(deadline));
-        ssize_t moved;
+    if (moved == 0 || (moved < 0 && errno != EINTR && errno != EAGAIN)) {
+        op_set(op, "%s: connection lost in an exchange (%s)", self->base.device,
+               moved == 0 ? "closed by the other side" : strerror(errno));
+        return IOTSAFE_ERR_TRANSPORT;
+    }
+    while ((left = deadline_left_ms(deadline)) < WAIT_MS) {
+        const int n = poll(&pfd, 1, left);
 
-        if (ready == 0) {
+        if (n > 0)
+            return IOTSAFE_OK;
+        if (n == 0 || errno != EINTR) {
             op_set(op, "%s gave no answer in time", self->base.device);
             return IOTSAFE_ERR_TIMEOUT;
         }
-        if (ready < 0 && errno == EINTR)
-            continue;
-        moved = out ? send(self->fd, bytes + done, n - done, MSG_NOSIGNAL)
-                    : recv(self->fd, bytes + done, n - done, 0);
-        if (moved < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (moved <= 0) {
-            op_set(op, "%s: connection lost in an exchange (%s)", self->base.device,
-                   moved == 0 ? "closed by the other side" : strerror(errno));
-            return IOTSAFE_ERR_TRANSPORT;
-        }
-        done += (size_t)moved;
     }
     return IOTSAFE_OK;
 }
 
+static enum iotsafe_err send_bytes(const struct socket_transport *self, const uint8_t *bytes,
+                                   size_t n, deadline_t deadline, struct iotsafe_op *op)
+{
+    ssize_t moved = 1;
+    enum iotsafe_err err = IOTSAFE_OK;
+
+    for (size_t done = 0; done < n && err == IOTSAFE_OK;) {
+        err = may_move(self, POLLOUT, moved, deadline, op);
+        if (err != IOTSAFE_OK)
+            break;
+        moved = send(self->fd, bytes + done, n - done, MSG_NOSIGNAL);
+        if (moved > 0)
+            done += (size_t)moved;
+    }
+    return err;
+}
+
+/* One call as a rule: length and response together. */
 static enum iotsafe_err receive_response(struct socket_transport *self,
                                          const struct transmission *tx, size_t *ret_len,
                                          struct iotsafe_op *op)
 {
-    uint8_t head[2];
-    enum iotsafe_err err = move_bytes(self, false, head, sizeof(head), tx->deadline, op);
-    size_t len;
+    uint8_t head[2], beyond;
+    size_t done = 0, len = 0;
+    ssize_t moved = 1;
+    enum iotsafe_err err;
 
-    if (err != IOTSAFE_OK)
-        return err;
-    len = (size_t)(head[0] << 8 | head[1]);
-    if (len > tx->rsp_cap) {
-        op_set(op, "%s: answer of %zu bytes, at most %zu allowed", self->base.device, len,
-               tx->rsp_cap);
-        return IOTSAFE_ERR_SPACE;
-    }
-    err = move_bytes(self, false, tx->rsp, len, tx->deadline, op);
-    if (err == IOTSAFE_OK)
-        *ret_len = len;
-    return err;
+    do {
+        struct iovec parts[] = {
+            { head + (done < 2 ? done : 2), done < 2 ? 2 - done : 0 },
+            { tx->rsp + (done < 2 ? 0 : done - 2), tx->rsp_cap - (done < 2 ? 0 : done - 2) },
+            { &beyond, 1 },
+        };
+        struct msghdr msg = { .msg_iov = parts, .msg_iovlen = 3 };
+
+        err = may_move(self, POLLIN, moved, tx->deadline, op);
+        if (err != IOTSAFE_OK)
+            return err;
+        moved = recvmsg(self->fd, &msg, 0);
+        if (moved > 0)
+            done += (size_t)moved;
+        if (done >= 2)
+            len = (size_t)(head[0] << 8 | head[1]);
+        if (done >= 2 && len > tx->rsp_cap) {
+            op_set(op, "%s: answer of %zu bytes, at most %zu allowed", self->base.device, len,
+                   tx->rsp_cap);
+            return IOTSAFE_ERR_SPACE;
+        }
+    } while (done < 2 + len);
+    self->owed = done > 2 + len;
+    if (self->owed)
+        explicit_bzero(tx->rsp + len, tx->rsp_cap - len);
+    *ret_len = len;
+    return IOTSAFE_OK;
 }
 
 static enum iotsafe_err socket_transmit(struct transport *t, const struct transmission *tx,
@@ -357,11 +405,10 @@ static enum iotsafe_err socket_transmit(struct transport *t, const struct transm
     frame[1] = (uint8_t)tx->cmd_len;
     memcpy(frame + 2, tx->cmd, tx->cmd_len);
     self->owed = true;
-    err = move_bytes(self, true, frame, 2 + tx->cmd_len, tx->deadline, op);
+    err = send_bytes(self, frame, 2 + tx->cmd_len, tx->deadline, op);
     explicit_bzero(frame, sizeof(frame));
     if (err == IOTSAFE_OK)
         err = receive_response(self, tx, ret_len, op);
-    self->owed = err != IOTSAFE_OK;
     return err;
 }
 

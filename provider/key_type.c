@@ -79,7 +79,7 @@ const struct isprov_type *isprov_type_of_object(const struct iotsafe_object *obj
 {
     if ((object->told & IOTSAFE_TOLD_KEY_TYPE) == 0)
         return isprov_type_default();
-    for (size_t i = 0; i < N_TYPES; i++)
+    for (size_t i = 0; i < (ISPROV_HAS_RSA ? N_TYPES : N_CURVES); i++)
         if (memchr(types[i].card_types, object->key_type, sizeof(types[i].card_types)) != NULL)
             return &types[i];
     return NULL;

@@ -35,9 +35,15 @@ const struct isprov_type *isprov_type_by_group(const char *group);
  *  if it is one that this provider does not know. */
 const struct isprov_type *isprov_type_of_object(const struct iotsafe_object *object);
 
+#ifdef HAVE_RSA
+#define ISPROV_HAS_RSA true
+#else
+#define ISPROV_HAS_RSA false /* RSA keys are of a type that this provider does not know */
+#endif
+
 static inline bool isprov_type_is_rsa(const struct isprov_type *type)
 {
-    return type->group == NULL;
+    return ISPROV_HAS_RSA && type->group == NULL;
 }
 
 #endif

@@ -47,13 +47,19 @@ extern const OSSL_DISPATCH isprov_signature_rsa[];
 #ifdef OSSL_FUNC_SIGNATURE_SIGN_MESSAGE_INIT
 /* Signature algorithms that name their digest (OpenSSL 3.4), under all names that the
  * default provider gives them. */
-#define ISPROV_COMPOSITE_SIGNATURES(X)                                                      \
-    X(ecdsa, sha256, "ECDSA-SHA2-256:ECDSA-SHA256:ecdsa-with-SHA256:1.2.840.10045.4.3.2")   \
-    X(ecdsa, sha384, "ECDSA-SHA2-384:ECDSA-SHA384:ecdsa-with-SHA384:1.2.840.10045.4.3.3")   \
-    X(ecdsa, sha512, "ECDSA-SHA2-512:ECDSA-SHA512:ecdsa-with-SHA512:1.2.840.10045.4.3.4")   \
+#define ISPROV_COMPOSITE_SIGNATURES(X)                                                    \
+    X(ecdsa, sha256, "ECDSA-SHA2-256:ECDSA-SHA256:ecdsa-with-SHA256:1.2.840.10045.4.3.2") \
+    X(ecdsa, sha384, "ECDSA-SHA2-384:ECDSA-SHA384:ecdsa-with-SHA384:1.2.840.10045.4.3.3") \
+    X(ecdsa, sha512, "ECDSA-SHA2-512:ECDSA-SHA512:ecdsa-with-SHA512:1.2.840.10045.4.3.4") \
+    ISPROV_COMPOSITE_RSA(X)
+#ifdef HAVE_RSA
+#define ISPROV_COMPOSITE_RSA(X)                                                             \
     X(rsa, sha256, "RSA-SHA2-256:RSA-SHA256:sha256WithRSAEncryption:1.2.840.113549.1.1.11") \
     X(rsa, sha384, "RSA-SHA2-384:RSA-SHA384:sha384WithRSAEncryption:1.2.840.113549.1.1.12") \
     X(rsa, sha512, "RSA-SHA2-512:RSA-SHA512:sha512WithRSAEncryption:1.2.840.113549.1.1.13")
+#else
+#define ISPROV_COMPOSITE_RSA(X)
+#endif
 #define ISPROV_DECLARE_SIGNATURE(type, digest, names) \
     extern const OSSL_DISPATCH isprov_signature_##type##_##digest[];
 ISPROV_COMPOSITE_SIGNATURES(ISPROV_DECLARE_SIGNATURE)

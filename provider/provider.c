@@ -23,14 +23,18 @@ static OSSL_FUNC_provider_get_capabilities_fn provider_get_capabilities;
 
 static const OSSL_ALGORITHM keymgmt[] = {
     { EC_NAMES, PROPERTIES, isprov_keymgmt_ec, "IoT SAFE EC keys" },
+#ifdef HAVE_RSA
     { RSA_NAMES, PROPERTIES, isprov_keymgmt_rsa, "IoT SAFE RSA keys" },
+#endif
     { NULL, NULL, NULL, NULL }
 };
 
 /* clang-format off */
 static const OSSL_ALGORITHM signature[] = {
     { "ECDSA", PROPERTIES, isprov_signature_ecdsa, "IoT SAFE ECDSA" },
+#ifdef HAVE_RSA
     { RSA_NAMES, PROPERTIES, isprov_signature_rsa, "IoT SAFE RSA signatures" },
+#endif
 #ifdef ISPROV_COMPOSITE_SIGNATURES
 #define COMPOSITE(type, digest, names) \
     { names, PROPERTIES, isprov_signature_##type##_##digest, "IoT SAFE signatures of messages" },
@@ -40,19 +44,25 @@ static const OSSL_ALGORITHM signature[] = {
 };
 /* clang-format on */
 
+#ifdef HAVE_ECDH
 static const OSSL_ALGORITHM exchange[] = { { "ECDH", PROPERTIES, isprov_exchange_ecdh,
                                              "ECDH for EC keys of this provider" },
                                            { NULL, NULL, NULL, NULL } };
+#endif
 
+#ifdef HAVE_KDF
 static const OSSL_ALGORITHM kdfs[] = {
     { "IOTSAFE-HKDF", PROPERTIES, isprov_kdf_hkdf, "HKDF with a secret of a SIM" },
     { "IOTSAFE-TLS1-PRF", PROPERTIES, isprov_kdf_prf, "PRF of TLS 1.2 with a secret of a SIM" },
     { NULL, NULL, NULL, NULL }
 };
+#endif
 
+#ifdef HAVE_SEED
 static const OSSL_ALGORITHM rands[] = { { "IOTSAFE-SEED-SRC", PROPERTIES, isprov_rand_seed,
                                           "Seeds from a SIM and the system" },
                                         { NULL, NULL, NULL, NULL } };
+#endif
 
 static const OSSL_ALGORITHM store[] = {
     { "iotsafe", PROPERTIES, isprov_store, "IoT SAFE objects by URI" }, { NULL, NULL, NULL, NULL }
@@ -71,7 +81,9 @@ static const OSSL_ALGORITHM decoder[] = {
     { "DER", PROPERTIES ",input=" PEM_BLOCK REFERENCE, isprov_decoder_block,
       "IoT SAFE key references" },
     { "EC", PROPERTIES ",input=der" REFERENCE, isprov_decoder_der, "IoT SAFE key references" },
+#ifdef HAVE_RSA
     { "RSA", PROPERTIES ",input=der" REFERENCE, isprov_decoder_der, "IoT SAFE key references" },
+#endif
     { NULL, NULL, NULL, NULL }
 };
 
@@ -85,6 +97,7 @@ static const OSSL_ALGORITHM encoder[] = {
       "Public EC keys" },
     { EC_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
       "Public EC keys" },
+#ifdef HAVE_RSA
     { RSA_NAMES, PROPERTIES ",output=text", isprov_encoder_text, "RSA keys as text" },
     { RSA_NAMES, PROPERTIES ",output=pem,structure=PrivateKeyInfo", isprov_encoder_private_pem,
       "IoT SAFE keys as key-reference files" },
@@ -94,6 +107,7 @@ static const OSSL_ALGORITHM encoder[] = {
       "Public RSA keys" },
     { RSA_NAMES, PROPERTIES ",output=der,structure=SubjectPublicKeyInfo", isprov_encoder_public_der,
       "Public RSA keys" },
+#endif
     { NULL, NULL, NULL, NULL }
 };
 
@@ -104,12 +118,18 @@ static const OSSL_ALGORITHM *table_of(int operation)
         return keymgmt;
     case OSSL_OP_SIGNATURE:
         return signature;
+#ifdef HAVE_ECDH
     case OSSL_OP_KEYEXCH:
         return exchange;
+#endif
+#ifdef HAVE_KDF
     case OSSL_OP_KDF:
         return kdfs;
+#endif
+#ifdef HAVE_SEED
     case OSSL_OP_RAND:
         return rands;
+#endif
     case OSSL_OP_STORE:
         return store;
     case OSSL_OP_DECODER:

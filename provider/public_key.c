@@ -134,8 +134,9 @@ static struct isprov_public_key *public_key_of_rsa(struct isprov *prov,
 struct isprov_public_key *isprov_public_key_of_card(struct isprov *prov,
                                                     const struct iotsafe_public_key *key)
 {
-    return key->algorithm == IOTSAFE_RSA ? public_key_of_rsa(prov, &key->rsa)
-                                         : isprov_public_key_of_point(prov, NULL, key->point);
+    if (key->algorithm == IOTSAFE_RSA)
+        return ISPROV_HAS_RSA ? public_key_of_rsa(prov, &key->rsa) : NULL;
+    return isprov_public_key_of_point(prov, NULL, key->point);
 }
 
 static struct isprov_public_key *public_key_of_ec_pkey(struct isprov *prov, const EVP_PKEY *pkey)
@@ -174,7 +175,7 @@ struct isprov_public_key *isprov_public_key_of_pkey(struct isprov *prov, const E
     isprov_mark(prov);
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "EC"))
         pub = public_key_of_ec_pkey(prov, pkey);
-    else if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA"))
+    else if (ISPROV_HAS_RSA && pkey != NULL && EVP_PKEY_is_a(pkey, "RSA"))
         pub = public_key_of_rsa_pkey(prov, pkey);
     isprov_drop(prov);
     return pub;

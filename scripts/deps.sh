@@ -4,13 +4,14 @@
 # install. Does nothing when all are there. Exit status 0 also when packages are
 # missing: the caller then goes as far as it can.
 #
-# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [package] [arm64] [armhf] [s390x] [musl]
+# usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [bench] [chroot] [package] [arm64] [armhf] [s390x] [musl]
 #   demo    to build everything and run the demo
 #   test    the above, and what the tests use on top
 #   long    what scripts/test.sh --long uses on top: analysis, coverage, load, valgrind
 #   programs  the programs of docs/applications.md that `test` does not have
 #   others  programs that exclude some of `programs`
 #   --exchange  what excludes them is removed; else they are left out
+#   bench   the peers of scripts/bench.sh, and what counts there
 #   chroot  what makes a chroot with another release
 #   package  what scripts/package.sh builds Debian packages with and looks into them, and what
 #           scripts/package_test.sh has a machine by
@@ -38,8 +39,9 @@ for group in "$@"; do
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
 		! apt-cache policy libqmi-glib-dev 2>/dev/null | grep -qE 'Candidate: 1\.(3[6-9]|[4-9])' ||
 			packages+=(libqmi-glib-dev libqmi-utils)
-		# from trixie on as well:
+		# from trixie on as well; estserver is in the latter:
 		! apt-cache show openssl-provider-fips >/dev/null 2>&1 || packages+=(openssl-provider-fips)
+		! apt-cache show libest-utils >/dev/null 2>&1 || packages+=(libest-utils)
 		;;
 	long)
 		packages+=(clang cppcheck gcovr valgrind wrk)
@@ -54,6 +56,13 @@ for group in "$@"; do
 			swupdate unbound vsftpd
 		)
 		;;
+	bench)
+		packages+=(libengine-pkcs11-openssl softhsm2 strace swtpm tpm2-openssl valgrind)
+		# names that not every release has
+		for package in libtss2-tcti-swtpm0 libtss2-tcti-swtpm0t64 pkcs11-provider; do
+			! apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]' || packages+=("$package")
+		done
+		;;
 	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;
 	chroot) packages+=(debootstrap git) ;;
 	package)
@@ -66,7 +75,7 @@ for group in "$@"; do
 	musl) packages+=(musl-tools make perl) ;;
 	s390x) packages+=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static) ;;
 	*)
-		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [chroot] [package] [arm64] [armhf] [s390x] [musl]" >&2
+		echo "usage: scripts/deps.sh [--exchange] [demo] [test] [programs] [others] [long] [bench] [chroot] [package] [arm64] [armhf] [s390x] [musl]" >&2
 		exit 2
 		;;
 	esac

@@ -17,10 +17,10 @@ usage: scripts/test.sh [OPTION...]
   --suite NAME    only this suite (as in `meson test --list`); may be repeated
   --programs      only the stock programs of docs/applications.md, but all of them, where an
                   ordinary run has the usual ones; without sanitizers and clang
-  --long          run the tests line, together and bridge with their full counts (1000
-                  faults of each kind, 500 agreements), the suite `long` (operations
-                  by the hundred thousand, crowds, servers under load), the threads under
-                  the thread sanitizer, all stock programs, the suites with programs and
+  --long          run the tests line, together, bridge and tool conformance with their full
+                  counts (1000 faults of each kind, 500 agreements), the suite `long` (operations
+                  by the hundred thousand, crowds, servers under load, a fleet of 200), the threads
+                  under the thread sanitizer, all stock programs, the suites with programs and
                   daemons three times more, while stress-ng keeps four CPUs busy, the
                   static analysis of scripts/analyze.sh, and the proofs of
                   scripts/proof.sh (Debian 12); last a table of the lines reached
@@ -142,7 +142,7 @@ run_tests() {
 run_counts() {
 	title 'tests with their full counts'
 	IOTSAFE_TEST_LONG=1 run_tests build results-long-counts.json --timeout-multiplier 4 \
-		--num-processes 1 line together bridge
+		--num-processes 1 line together bridge 'tool conformance'
 }
 
 # For meson they are benchmarks: one after another, and not in the ordinary run.

@@ -30,11 +30,8 @@ needs='mosquitto mosquitto_pub'
 # operator knows that key and needs no request of the device.
 issue() {
 	iotsafe pubkey "iotsafe://label=$1;type=public" >"$work/new.pub" &&
-		openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
-			-subj /CN=device-1 -out "$work/any.csr" 2>/dev/null &&
-		openssl x509 -req -in "$work/any.csr" -force_pubkey "$work/new.pub" -CA "$work/profile-1/ca.pem" \
-			-CAkey "$work/profile-1/ca.key" -CAcreateserial -days 30 -outform DER -out "$work/new.der" \
-			-extfile <(echo extendedKeyUsage=clientAuth) 2>/dev/null || give_up 'no certificate was issued'
+		certify "$work/new.pub" /CN=device-1 "$work/new.pem" "${for_clients[@]}" &&
+		openssl x509 -in "$work/new.pem" -outform DER -out "$work/new.der" || give_up 'no certificate was issued' "$work/issue.err"
 }
 
 # The device tries to connect anew, and fails.

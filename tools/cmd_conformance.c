@@ -80,18 +80,6 @@ static bool write_profile(const char *path, const json_t *settings)
     return ok;
 }
 
-static bool print_json(const struct rule *const *rules, const struct finding *findings, size_t n)
-{
-    json_t *all = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b, s:i}", "rule", rules[i]->name,
-                                             "expected", rules[i]->expected, "seen",
-                                             findings[i].seen, "copes", (int)findings[i].copes,
-                                             "ms", (int)findings[i].ms));
-    return output_json(all);
-}
-
 static bool print_table(const struct rule *const *rules, const struct finding *findings, size_t n)
 {
     struct table *table = table_new(5);
@@ -135,7 +123,8 @@ static enum tool_status conform(struct tool *tool, const struct args *args, stru
     if (args->option[OPTION_PROFILE] != NULL
         && !write_profile(args->option[OPTION_PROFILE], q->settings))
         return TOOL_FAILED;
-    return (tool->json ? print_json(rules, findings, n) : print_table(rules, findings, n))
+    return (tool->json ? output_json(conformance_json(rules, findings, n))
+                       : print_table(rules, findings, n))
                ? TOOL_OK
                : TOOL_FAILED;
 }

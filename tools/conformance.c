@@ -296,3 +296,17 @@ void conformance_clear(struct inquiry *q)
     free(q->objects);
     json_decref(q->settings);
 }
+
+/* Of a rule that was not asked nobody knows whether we cope. */
+json_t *conformance_json(const struct rule *const *rules, const struct finding *findings, size_t n)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:s, s:o, s:i}", "rule", rules[i]->name, "expected",
+                           rules[i]->expected, "seen", findings[i].seen, "copes",
+                           findings[i].asked ? json_boolean(findings[i].copes) : json_null(), "ms",
+                           (int)findings[i].ms));
+    return all;
+}

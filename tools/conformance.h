@@ -98,4 +98,7 @@ bool conformance_ask(struct inquiry *q, const struct rule **ret_rules, struct fi
                      size_t *ret_n);
 void conformance_clear(struct inquiry *q);
 
+/** An array with an object for each rule, as iotsafe(1) promises; NULL when out of memory. */
+json_t *conformance_json(const struct rule *const *rules, const struct finding *findings, size_t n);
+
 #endif

@@ -11,10 +11,10 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-    &command_info,      &command_list,   &command_cert,        &command_pubkey,
-    &command_key_ref,   &command_file,   &command_random,      &command_keygen,
-    &command_put_key,   &command_sign,   &command_verify,      &command_wait_cert,
-    &command_wait_file, &command_doctor, &command_conformance, &command_enroll,
+    &command_info,   &command_list,      &command_cert,      &command_pubkey,  &command_key_ref,
+    &command_file,   &command_random,    &command_keygen,    &command_put_key, &command_sign,
+    &command_verify, &command_wait_cert, &command_wait_file, &command_doctor,  &command_conformance,
+    &command_report, &command_enroll,
 };
 
 /* ---- help ---- */

@@ -113,6 +113,7 @@ extern const struct command command_wait_cert;
 extern const struct command command_wait_file;
 extern const struct command command_doctor;
 extern const struct command command_conformance;
+extern const struct command command_report;
 extern const struct command command_enroll;
 
 /** The settings that the linked-in provider works with. */

@@ -160,6 +160,14 @@ void iotsafe_config_free(struct iotsafe_config *cfg);
  *  its environment variable or NULL. NULL behind the last. Static storage. */
 const char *iotsafe_config_setting(size_t n, const char **ret_env);
 
+/**
+ * The text that was given for the n-th of these settings, good or bad.
+ *
+ * @param ret_from_env  whether the environment gave it; openssl.cnf did otherwise
+ * @return borrowed from the configuration; NULL: none was given, the default counts
+ */
+const char *iotsafe_config_given(const struct iotsafe_config *cfg, size_t n, bool *ret_from_env);
+
 /** Begin an operation now: it may last for the configuration's `timeout-ms`, all its
  *  calls together. */
 struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);

@@ -20,7 +20,7 @@ import urllib.parse
 
 FOLDER = pathlib.Path(sys.argv[1])
 SCOPE = sys.argv[5]
-LEFT = {}  # operations, and how often they are answered by `assigning`
+LEFT = {}  # operations of devices, and how often they are answered by `assigning`
 
 
 class Refused(Exception):
@@ -71,8 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         state = {"registrationId": device, "status": "assigning"}
         if "http" in how:
             raise Refused(int(how["http"][0]), "as the test wants")
-        if LEFT[operation] > 0:
-            LEFT[operation] -= 1
+        if LEFT[device, operation] > 0:
+            LEFT[device, operation] -= 1
             self.answer(202, {"operationId": operation, "status": "assigning", "registrationState": state})
             return
         status = how.get("status", ["assigned"])[0]
@@ -88,7 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.headers["Content-Type"] != "application/json" or body != {"registrationId": device}:
                 raise Refused(400, "wrong body")
             operation = f"4.{device}.{len(LEFT)}"
-            LEFT[operation] = int(mode().get("assigning", ["0"])[0])
+            LEFT[device, operation] = int(mode().get("assigning", ["0"])[0])
             self.operate(device, operation)
         except Refused as why:
             self.answer(why.args[0], {"errorCode": why.args[0] * 1000, "message": why.args[1]})
@@ -96,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
             device, rest = self.registration("operations")
-            if len(rest) != 1 or rest[0] not in LEFT:
+            if len(rest) != 1 or (device, rest[0]) not in LEFT:
                 raise Refused(404, "no such operation")
             self.operate(device, rest[0])
         except Refused as why:

@@ -109,6 +109,7 @@ bad_answers() {
 		status 404|1|no such address
 		status 302|1|makes no sense
 		status 429|1|too many requests
+		rate 0|1|too many requests
 		status 503|1|the server has failed
 		pending 1|3|the server decides later
 	END

@@ -9,6 +9,7 @@ FOLDER is where it talks with the test:
   port      its port: written if there is none yet
   ready     appears when it listens
   requests  one line for each request that it has read: METHOD OPERATION STATUS
+  times     and when it came: TIME METHOD OPERATION
   mode      what to do, read at each request; none: behave. One word a line:
               pending N    answer the next N requests for a certificate by 202 (the test
                            sees in `pending` how many are left)
@@ -26,9 +27,11 @@ FOLDER is where it talks with the test:
               junk, huge, type, empty   an answer that is none
               csrattrs     ask for SHA-384
               digest NAME  refuse requests signed with another
+              rate N       refuse requests by 429 when there are more than N in a second
   user      USER:PASSWORD that may enrol
 """
 import base64
+import collections
 import datetime
 import http.server
 import pathlib
@@ -49,6 +52,7 @@ CA = x509.load_pem_x509_certificate(pathlib.Path(sys.argv[2]).read_bytes())
 CA_KEY = serialization.load_pem_private_key(pathlib.Path(sys.argv[3]).read_bytes(), None)
 LOCK = threading.Lock()
 ANSWERED = set()  # requests that got their certificate
+RECENT = collections.deque()  # when those of the last second came
 SHA384_WISH = bytes.fromhex("300a06082a8648ce3d040303")
 
 
@@ -83,6 +87,18 @@ def hold(command, operation):
     note("requests", f"{command} {operation} held")
     while operation in mode().get("hold", []):
         time.sleep(0.02)
+
+
+def arrive(command, operation, how):
+    now = time.time()
+    note("times", f"{now:.3f} {command} {operation}")
+    with LOCK:
+        RECENT.append(now)
+        while RECENT[0] <= now - 1:
+            RECENT.popleft()
+        many = len(RECENT)
+    if "rate" in how and many > int(how["rate"][0]):
+        raise Refused(429, "too many requests")
 
 
 def issue(csr, how):
@@ -122,6 +138,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[:len(body) // 2] if cut else body)
         self.close_connection = self.close_connection or cut
 
+    def refuse(self, why):
+        more = {401: [("WWW-Authenticate", "Basic realm=est")], 429: [("Retry-After", "1")]}
+        self.answer(why.args[0], why.args[1].encode(), more=more.get(why.args[0], []))
+
     def operation(self):
         prefix = "/.well-known/est/"
         if not self.path.startswith(prefix):
@@ -152,6 +172,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         how = mode()
         try:
             operation = self.operation()
+            arrive("GET", operation, how)
             hold("GET", operation)
             if "away-early" in how:
                 note("requests", f"GET {operation} away")
@@ -165,7 +186,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 raise Refused(404, "no such operation")
         except Refused as why:
-            self.answer(why.args[0], why.args[1].encode())
+            self.refuse(why)
 
     def read_csr(self):
         if self.headers.get("Content-Type") != "application/pkcs10":
@@ -209,6 +230,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def enrol(self, how):
         operation = self.operation()
+        arrive("POST", operation, how)
         csr = self.read_csr()
         der = csr.public_bytes(serialization.Encoding.DER)
         hold("POST", operation)
@@ -243,9 +265,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.enrol(mode())
         except Refused as why:
-            more = [("WWW-Authenticate", "Basic realm=est")] if why.args[0] == 401 else []
             self.close_connection = True
-            self.answer(why.args[0], why.args[1].encode(), more=more)
+            self.refuse(why)
 
 
 class Server(http.server.ThreadingHTTPServer):

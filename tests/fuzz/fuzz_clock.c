@@ -2,8 +2,10 @@
 /* see fuzz_clock.h */
 #include "fuzz_clock.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* Shared libraries that use these are told of them by some linkers. */
@@ -15,6 +17,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *ret_left);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t size);
+ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
 #pragma GCC visibility pop
 void fake_clock_pass(int64_t ms); /* see tests/unit/applet_io/fake_clock.h */
 
@@ -78,4 +82,16 @@ int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t size)
     if (n > size / sizeof(*fds))
         abort();
     return __wrap_poll(fds, n, timeout_ms);
+}
+
+/* As with SO_RCVTIMEO, but that it is our clock by which it gives up. */
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    if (running && __wrap_poll(&pfd, 1, 200) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return __real_recvmsg(fd, msg, flags);
 }

@@ -5,12 +5,16 @@
 usage: conformance.py TOOL SOFTSIM FOLDER profiles
        conformance.py TOOL SOFTSIM FOLDER settings PAGE
        conformance.py TOOL SOFTSIM FOLDER random COUNT SEED
+       conformance.py TOOL SOFTSIM FOLDER way WAY PROFILE...
 
 profiles  a SIM of each profile, and one made of the profile that was written, give the same
           lines; and the SIM is left as it was
 settings  each value of each setting is seen, or stands in the list of the manual page PAGE
           of what cannot be seen
 random    what `profiles` does, with settings at random
+way       what `profiles` does, over pcsc:PORT (a reader that waits for its card there), csim or
+          cgla (a modem with these commands), and it is what a socket shows, but for what cannot
+          be asked there
 
 Prints what is wrong; exit status 1 then.
 """
@@ -38,6 +42,11 @@ NUMBERS = {"session_min": ["0", "1"], "session_max": ["3", "7", "255"], "sig_alg
 TOGETHER = {"answer_n": "answer_mode=61-above", "wait_sw": "answer_mode=61", "getresp_le00": "answer_mode=61",
             "enforce_usage": "key_usage=3"}
 CONTAINERS = ["--write", "iotsafe://label=spare-1;type=private", "iotsafe://label=verify-key;type=public"]
+# What a reader or a modem does itself, so that it is not asked.
+THEIRS = re.compile("not asked: (readers and modems refuse it|the modem (selects|opens channels)|T=0)")
+# By chance, without an applet, and with one that gives no channel, which a modem or pcscd must have.
+UNREACHED = {"hostile", "no-applet", "m33mu", "wolfssl"}
+way = "socket"
 wrong = 0
 
 
@@ -66,6 +75,20 @@ def tables():
     return profiles, settings
 
 
+def served_as(folder):
+    """Options of the software SIM, and the transport that reaches it."""
+    if way == "socket":
+        return ["--listen", f"unix:{folder}/socket"], f"socket:{folder}/socket"
+    if way.startswith("pcsc:"):
+        return ["--vpcd", f"127.0.0.1:{way[5:]}"], "pcsc"
+    return ["--at", folder / "port", "--at-set", f"commands={way}"], f"at:{folder}/port"
+
+
+def card_is(state):
+    if way.startswith("pcsc:"):
+        subprocess.run([os.environ["WAIT_CARD"], os.environ["READER"], state], check=True, stdout=subprocess.DEVNULL)
+
+
 def ask(options, written, containers=()):
     """The lines of a SIM that is made with these options; None if no such SIM can be."""
     folder = FOLDER / "one"
@@ -75,26 +98,30 @@ def ask(options, written, containers=()):
     if made.returncode != 0:
         return None
     before = (folder / "store/sim.json").read_bytes()
-    socket, admin = folder / "socket", folder / "admin"
-    sim = subprocess.Popen([SOFTSIM, "run", "--store", folder / "store", "--listen", f"unix:{socket}",
-                            "--admin", f"unix:{admin}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    admin = folder / "admin"
+    served, transport = served_as(folder)
+    sim = subprocess.Popen([SOFTSIM, "run", "--store", folder / "store", *served, "--admin", f"unix:{admin}"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not admin.exists() and sim.poll() is None:
             time.sleep(0.01)
-        done = subprocess.run([TOOL, "--transport", f"socket:{socket}", "--json", "conformance", "--profile", written,
+        card_is("present")
+        done = subprocess.run([TOOL, "--transport", transport, "--json", "conformance", "--profile", written,
                                *containers], capture_output=True, text=True, env=ENVIRONMENT)
         counters = json.loads(subprocess.run([SOFTSIM, "admin", admin, "counters"], check=True,
                                              capture_output=True).stdout)
     finally:
         sim.terminate()
         sim.wait()
+        card_is("empty")
     what = " ".join(map(str, options))
     if done.returncode != 0:
         complain(f"{what}: status {done.returncode}: {done.stderr.strip()}")
         return []
     if ((folder / "store/sim.json").read_bytes() != before) != bool(containers):
         complain(f"{what}: the SIM was {'not ' if containers else ''}changed")
-    if counters["usim"]["tries_lost"] != 0 or counters["channels"] != 0:
+    # readers and modems keep the one channel that the next program will use
+    if counters["usim"]["tries_lost"] != 0 or counters["channels"] != (way != "socket"):
         complain(f"{what}: a try was lost, or a channel is left: {counters}")
     return [tuple(str(line[k]) for k in ("rule", "expected", "seen", "copes")) for line in json.loads(done.stdout)]
 
@@ -155,11 +182,22 @@ def at_random(settings, count, seed):
             values["id_style"] = {"2-bytes": "be2", "ascii": "ascii3"}[values["id_policy"]]
         if values.get("getdata", "on") != "on" and values.get("cla") == "0n":
             continue  # nothing tells such an applet from a USIM: it is not asked
-        if values.get("list_form") == "per-kind" and values.get("len_ge_128") == "ber":
-            continue  # no keys are found in such a list
         if values.get("modes") == "hash-only" and "enforce_usage" in values and "key_usage" in values:
             continue  # a key for TLS 1.3 alone signs nothing then
         done += again([o for name, value in values.items() for o in ("--set", f"{name}={value}")])
+
+
+def by_way(asked, profiles):
+    global way
+    for name in profiles:
+        options = ["--profile", name]
+        way = "socket"
+        usual = ask(options, FOLDER / "usual.json")
+        way = asked
+        again(options)
+        for one, other in zip(usual, ask(options, FOLDER / "other.json")):
+            if one != other and not THEIRS.match(other[2]):
+                complain(f"{name} by {asked}: {' | '.join(other)}, but by a socket {' | '.join(one)}")
 
 
 names, known = tables()
@@ -168,6 +206,8 @@ if sys.argv[4] == "profiles":
     all_profiles(names)
 elif sys.argv[4] == "settings":
     all_settings(known, sys.argv[5])
+elif sys.argv[4] == "way":
+    by_way(sys.argv[5], sys.argv[6:] or [n for n in names if n not in UNREACHED])
 else:
     at_random(known, int(sys.argv[5]), int(sys.argv[6]))
 sys.exit(wrong != 0)

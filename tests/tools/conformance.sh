@@ -30,8 +30,19 @@ settings() {
 at_random() {
 	local n=12
 	[ "${E2E_SANITIZE:-none}" = none ] || n=4
-	[ -z "${IOTSAFE_TEST_LONG:-}" ] || n=300
+	[ -z "$LONG" ] || n=300
 	asked random "$n" "$SEED"
+}
+
+by_way() { # WAY PROFILE
+	[ -z "${LONG:-}" ] || set -- "$1" # all of them
+	asked way "$@"
+}
+
+by_reader() {
+	start_pcscd pcsc 1 || return
+	export WAIT_CARD=$HELPERS/wait_card READER='pcsc reader 1'
+	by_way "pcsc:${VPCD[1]}" quantag-1.4
 }
 
 table() {
@@ -40,7 +51,8 @@ table() {
 		matches "$OUT" '^class +8N +8N +yes +[0-9]+$' && matches "$OUT" '^generate .* not asked: changes the card' || return 1
 	succeeds on sim --json conformance --no-sign &&
 		json 'all(sorted(i) == ["copes", "expected", "ms", "rule", "seen"] for i in d) and len(d)' &&
-		json 'dict((i["rule"], i["seen"]) for i in d)["signature"] == "not asked: --no-sign"'
+		json 'dict((i["rule"], i["seen"]) for i in d)["signature"] == "not asked: --no-sign"' &&
+		json 'all((i["copes"] is None) == i["seen"].startswith("not asked") for i in d)'
 }
 
 # Only the containers that are named.
@@ -59,4 +71,7 @@ it 'containers are changed only if named' written
 it 'each profile: a SIM made of what was seen is the same; nothing is changed' asked profiles
 it 'each setting is seen, or the page says that it is not' settings
 it 'the same with settings at random' at_random
+it 'the same over a card reader' by_reader
+it 'the same in a modem, by +CSIM' by_way csim kigen
+it 'the same in a modem, by +CGLA' by_way cgla gsma-strict
 done_testing

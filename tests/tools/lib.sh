@@ -7,7 +7,7 @@ need openssl setpriv /usr/bin/python3
 
 # shellcheck disable=SC2034 # the scripts that read this file use it
 COMMANDS=(info list cert pubkey key-ref file random keygen put-key sign verify
-	wait-cert wait-file doctor conformance)
+	wait-cert wait-file doctor conformance report)
 # shellcheck disable=SC2034
 key='iotsafe://label=client-key'
 nowhere=socket:$T/nowhere/sim.sock

@@ -105,6 +105,28 @@ Test(tlv, reads_long_lengths_raw_and_ber)
     cr_expect_eq(tlv.len, 0x100);
 }
 
+/* Where both forms end well, the value of a template begins with a name. */
+Test(tlv, a_template_begins_with_a_name)
+{
+    uint8_t in[3 + 0x9d] = { 0xc1, 0x81, 0x9d, 0x84, 1, 7 };
+    struct tlv_reader r = { .in = in, .len = sizeof(in) };
+    struct tlv tlv;
+
+    in[2 + 0x81] = 0x4a; /* a known tag: the raw form ends well */
+    cr_assert_eq(tlv_next(&r, &tlv), IOTSAFE_OK);
+    cr_expect_eq(tlv.len, 0x9d);
+    cr_expect_eq(tlv.val[0], 0x84);
+    in[2] = 0x85; /* raw, it begins with an identifier, too */
+    r = (struct tlv_reader){ .in = in, .len = sizeof(in) };
+    cr_assert_eq(tlv_next(&r, &tlv), IOTSAFE_OK);
+    cr_expect_eq(tlv.len, 0x81);
+    in[0] = 0x34; /* no template */
+    in[2] = 0x9d;
+    r = (struct tlv_reader){ .in = in, .len = sizeof(in) };
+    cr_assert_eq(tlv_next(&r, &tlv), IOTSAFE_OK);
+    cr_expect_eq(tlv.len, 0x81);
+}
+
 Test(tlv, finds_a_tag_among_others)
 {
     static const uint8_t in[] = { 0x10, 1, 0x10, 0x83, 2, 7, 8, 0x20, 2, 1, 2 };
