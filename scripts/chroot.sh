@@ -19,58 +19,13 @@ shift 2
 release=${name%+experimental}
 root=$PWD/build-$name/root
 
-fail() {
-	echo "chroot: $*" >&2
-	exit 1
-}
-
-# logged WHAT COMMAND...: its output only when it fails, which ends the script.
-logged() {
-	local what=$1
-	shift
-	"$@" >"$root.log" 2>&1 || {
-		tail -n 20 "$root.log"
-		fail "$what failed"
-	}
-}
-
-[ "$(id -u)" -eq 0 ] || fail 'only root can make one'
-command -v debootstrap >/dev/null || fail 'the package debootstrap is missing'
-
-# Where this machine has its own Debian from.
-mirror() {
-	# shellcheck disable=SC2016 # apt's own variables
-	apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-		sed -n '/^Debian /{s///p;q}'
-}
-
-# debootstrap learns names of releases later than the mirror.
-bootstrap() {
-	local script=/usr/share/debootstrap/scripts/$release
-	[ -e "$script" ] || script=${script%/*}/sid
-	logged "debootstrap $release" debootstrap --variant=minbase "$release" "$root" "$(mirror)" "$script"
-	# A mirror that stands still is as good there as it is for this machine.
-	apt-config dump | grep '^Acquire::Check-' >"$root/etc/apt/apt.conf.d/as-outside"
-}
-
+# shellcheck source=scripts/chroot-lib.sh
+. scripts/chroot-lib.sh
 # The libraries of the release that use libcrypto stay with the older one, as Criterion's
 # libgit2 does; the linker warns of both in one program, where versioned symbols keep
 # them apart.
 ldflags=
 case $name in *+experimental) ldflags=-Wl,--no-fatal-warnings ;; esac
-
-# In a mount namespace of its own, so that nothing stays mounted.
-inside() {
-	# shellcheck disable=SC2016 # expanded inside
-	LDFLAGS=$ldflags unshare --mount --propagation private /bin/bash -c '
-		root=$1
-		shift
-		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
-			mount --rbind /sys "$root/sys" && cp /etc/resolv.conf "$root/etc/resolv.conf" &&
-			exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 LDFLAGS="$LDFLAGS" \
-				DEBIAN_FRONTEND=noninteractive IOTSAFE_VECTORS=/vectors "$@"
-	' inside "$root" "$@"
-}
 
 # What comes from experimental must be asked for by name.
 add_experimental() {
@@ -82,8 +37,6 @@ add_experimental() {
 
 make_root() {
 	[ -e "$root/.ready" ] && return
-	rm -rf "$root"
-	mkdir -p "$root"
 	bootstrap
 	case $name in *+experimental) add_experimental ;; esac
 	touch "$root/.ready"

@@ -13,7 +13,8 @@
 #   --exchange  what excludes them is removed; else they are left out
 #   bench   the peers of scripts/bench.sh, and what counts there
 #   chroot  what makes a chroot with another release
-#   package  what scripts/package.sh builds Debian packages with, and looks into them
+#   package  what scripts/package.sh builds Debian packages with and looks into them, and what
+#           scripts/package_test.sh has a machine by
 #   arm64, armhf, s390x, musl  what scripts/cross.sh needs on this machine for that
 set -u
 
@@ -65,7 +66,7 @@ for group in "$@"; do
 	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;
 	chroot) packages+=(debootstrap git) ;;
 	package)
-		packages+=(blhc debhelper dpkg-dev libmbim-glib-dev lintian systemd udev)
+		packages+=(blhc debhelper debootstrap dpkg-dev libmbim-glib-dev lintian systemd systemd-container udev)
 		# from trixie on it has the folders of units and rules:
 		! apt-cache show systemd-dev >/dev/null 2>&1 || packages+=(systemd-dev)
 		;;

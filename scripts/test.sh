@@ -29,6 +29,8 @@ usage: scripts/test.sh [OPTION...]
   --chroot NAME   run the suites once more in a chroot with that Debian release
                   (trixie: OpenSSL 3.5, forky: 3.6, forky+experimental: 4.0), and
                   the module that was built here too; root; may be repeated
+  --package       build the Debian packages, twice, look for faults in them, and use them in a
+                  clean Debian 12, and the same in the next release; root
   --cross ARCH    build for arm64, armhf, s390x as well, and run the unit tests and some
                   end-to-end scripts there by qemu; musl: the same with that C library,
                   for which OpenSSL is built first; may be repeated
@@ -40,6 +42,7 @@ clang=yes
 deps=yes
 programs=no
 long=no
+package=no
 fuzz=0
 chroots=()
 cross=()
@@ -52,6 +55,7 @@ while [ $# -gt 0 ]; do
 	--suite) suites+=(--suite "${2:?a name is missing}") && shift ;;
 	--programs) programs=yes ;;
 	--long) long=yes ;;
+	--package) package=yes ;;
 	--chroot) chroots+=("${2:?the name of a Debian release is missing}") && shift ;;
 	--cross) cross+=("${2:?arm64, armhf, s390x, or musl is missing}") && shift ;;
 	--fuzz) fuzz=${2:?a number of seconds is missing} && shift ;;
@@ -232,6 +236,7 @@ fuzz_all() {
 groups=(test ${chroots:+chroot} "${cross[@]}")
 [ "$long" = no ] || groups+=(long)
 [ "$programs" = no ] || groups+=(programs)
+[ "$package" = no ] || groups+=(package)
 [ "$deps" = no ] || scripts/deps.sh "${groups[@]}"
 
 common=(-Dwerror=true -Dtests=enabled -Dsoftsim=enabled -Dtools=enabled)
@@ -294,6 +299,10 @@ check 'includes' scripts/check_includes.py
 check 'page of applications' scripts/applications.py --check
 check 'test vectors' vectors_are_current
 [ "$long" = no ] || run_analysis
+if [ "$package" = yes ]; then
+	check 'Debian packages' scripts/package.sh --lintian --twice
+	check 'Debian packages in use' scripts/package_test.sh bookworm trixie
+fi
 rm -rf build-chroot-results
 for chroot in "${chroots[@]}"; do
 	title "tests in a chroot with $chroot"

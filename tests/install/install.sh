@@ -66,6 +66,21 @@ hardened() {
 	done
 }
 
+# Each file is in one of the packages, whose version is ours.
+packages() {
+	local debian=$E2E_SOURCE/packaging/debian version file
+	[ -d "$debian" ] || {
+		WHY='packaging/debian is not here'
+		return 77
+	}
+	version=$(sed -n "s/^ *version: '\(.*\)',/\1/p" "$E2E_SOURCE/meson.build")
+	matches "$debian/changelog" "^iotsafe \\($version-" || return 1
+	cat "$debian"/rules "$debian"/*.install >"$T/packaged"
+	for file in $(sed -n 's,^[^#].*/,,p' "$(dirname "$0")/files.txt"); do
+		matches "$T/packaged" "/${file//./\\.}( |\$)" || return 1
+	done
+}
+
 loads() {
 	local modules
 	modules=$PLACE$(sed -n 's/^modules=//p' <<<"$INSTALL_PLACES")
@@ -81,6 +96,7 @@ uninstall() {
 it 'what is installed is what is listed' install
 it 'units start the programs that are installed' units
 it 'units have no more rights than they need' hardened
+it 'the Debian packages have all of it' packages
 it 'the module that is installed loads' loads
 it 'uninstall leaves nothing' uninstall
 done_testing
