@@ -70,7 +70,8 @@ REASONS = [
      "answered. Who needs the other connections undisturbed puts them into a server, or workers, of their own. Sessions "
      "that are resumed need no signature, but wait behind those that do."),
     (("slowest median",),
-     "The queue among processes is fair by arrival; a process that comes while nobody waits is served at once."),
+     "A process that waits for a reader tries the lock of its queue every millisecond, and whoever tries first has it: in "
+     "the long run all make about as many signatures, but not in the order of arrival."),
 ]
 
 
@@ -331,9 +332,11 @@ def names_of(result, names):
 
 def files_of(result, folder):
     """What is to be in the folder: name and content."""
-    page = folder / "README.md"
-    text = (page if page.exists() else SOURCE / "docs/benchmarks/README.md").read_text(encoding="utf-8")
-    files = {"README.md": text.split(MARK)[0] + MARK + "\n" + page_of(result)}
+    main_page = SOURCE / "docs/benchmarks"
+    head = (main_page / "README.md").read_text(encoding="utf-8").split(MARK)[0]
+    if folder.resolve().parent == main_page:
+        head = "# Benchmarks of another run\n\nHow it is measured: [../README.md](../README.md).\n\n"
+    files = {"README.md": head + MARK + "\n" + page_of(result)}
     files.update({f"{name}.svg": plot(result["measures"][name]) for name in PLOTTED if name in result["measures"]})
     return files
 

@@ -162,21 +162,20 @@ pkcs11_engine() {
 		"SOFTHSM2_CONF=$SOFTHSM2_CONF" "PKCS11_MODULE_PATH=$PKCS11_MODULE_PATH"
 }
 
-# provider_configuration FILE NAME [SETTING...]: that provider first, and default.
+# provider_configuration FILE FIRST SECOND [LINE...]: these providers; lines for the one that is
+# not default.
 provider_configuration() {
-	{
-		printf '%s\n' 'openssl_conf = init' '[init]' 'providers = providers' 'alg_section = algorithms' \
-			'[algorithms]' "default_properties = ?provider=$2,tpm2.digest!=yes,tpm2.cipher!=yes" \
-			'[providers]' "$2 = first" 'default = second' '[second]' 'activate = 1' '[first]' 'activate = 1'
-		printf '%s\n' "${@:3}"
-	} >"$1"
+	printf '%s\n' 'openssl_conf = init' '[init]' 'providers = providers' 'alg_section = algorithms' \
+		'[providers]' "$2 = sect_$2" "$3 = sect_$3" '[sect_default]' 'activate = 1' "${@:4}" >"$1"
 }
 
 has_provider() { find /usr/lib -path "*/ossl-modules/$1.so" 2>/dev/null | grep -q .; }
 
 pkcs11_provider() {
 	has_provider pkcs11 || { WHY='pkcs11-provider is not installed (Debian 13 has it)' && return 77; }
-	provider_configuration "$T/pkcs11.cnf" pkcs11 "pkcs11-module-path = $PKCS11_MODULE_PATH" &&
+	# SoftHSM itself is to have the algorithms of default; and to be there until the end
+	provider_configuration "$T/pkcs11.cnf" default pkcs11 '[sect_pkcs11]' 'activate = 1' \
+		"pkcs11-module-path = $PKCS11_MODULE_PATH" 'pkcs11-module-quirks = no-deinit' '[algorithms]' &&
 		candidate 'SoftHSM2, pkcs11-provider' "$in_softhsm" "$T/ordinary.pem" \
 			"SOFTHSM2_CONF=$SOFTHSM2_CONF" "OPENSSL_CONF=$T/pkcs11.cnf"
 }
@@ -187,7 +186,8 @@ tpm2_openssl() {
 	mkdir "$T/tpm" && spawn swtpm swtpm socket --tpm2 --tpmstate "dir=$T/tpm" --server "type=unixio,path=$T/tpm.sock" \
 		--ctrl "type=unixio,path=$T/tpm.sock.ctrl" --flags not-need-init,startup-clear
 	started "$SPAWNED" test -S "$T/tpm.sock" && started "$SPAWNED" test -S "$T/tpm.sock.ctrl" || return 1
-	provider_configuration "$T/tpm2.cnf" tpm2
+	provider_configuration "$T/tpm2.cnf" tpm2 default '[sect_tpm2]' 'activate = 1' '[algorithms]' \
+		'default_properties = ?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes'
 	local -a inside=(env "TPM2OPENSSL_TCTI=swtpm:path=$T/tpm.sock" "OPENSSL_CONF=$T/tpm2.cnf")
 	"${inside[@]}" openssl genpkey -algorithm EC -pkeyopt group:P-256 -out "$T/tpm.key" &&
 		grep -q TSS2 "$T/tpm.key" && "${inside[@]}" openssl req -new -key "$T/tpm.key" -subj /CN=tpm -out "$T/tpm.csr" &&

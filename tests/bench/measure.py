@@ -51,7 +51,7 @@ OURS = {"OPENSSL_MODULES": SET["modules"], "OPENSSL_CONF": SET["conf"]}
 CANDIDATES = {
     name: {"key": key, "cert": cert, "env": dict(word.split("=", 1) for word in words)}
     for name, key, cert, *words in table("candidates")}
-LIMIT_S = 300  # of one run: a last resort
+LIMIT_S = 120  # of one run: a last resort
 # Whoever signs in several threads, or shakes hands, needs a resource manager in front of swtpm,
 # whose memory for keys is full else.
 SIGNS_ALONE = {"swtpm, tpm2-openssl"}
