@@ -689,6 +689,15 @@ as_user() {
 
 as_unit() { unit "$@" && as gateway; }
 
+# A unit comes before a user of that name, who has a number as well.
+as_both() {
+	root || return
+	unit 'User=root' && served && mv "$T/units/gateway.service" "$T/units/nobody.service" || return 1
+	IOTSAFE_LOCK_DIR=$T/nobody run as nobody
+	json 'd[0]["cause"].startswith("nobody.service, as user root")' || return 1
+	IOTSAFE_LOCK_DIR=$T/nobody well as "$(id -u nobody)" && json 'd[0]["cause"].startswith("user nobody")'
+}
+
 # What systemd says counts where it runs.
 as_systemd_says() {
 	root mounts || return
@@ -762,6 +771,7 @@ sandboxed_locks() {
 other_users() {
 	it '--as a service: its user, groups and environment' as_service
 	it '--as a user; and names of nobody' as_user
+	it '--as a name that a service and a user have, and as that user by number' as_both
 	it '--as a service that systemd knows' as_systemd_says
 	it 'what a unit keeps from its service' sandboxes
 	it 'a unit that cannot lock' sandboxed_locks
