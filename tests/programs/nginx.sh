@@ -51,6 +51,17 @@ resumed() {
 	end_others
 }
 
+# As the page says: without quotes a URI ends at its semicolon.
+quotes() {
+	local uri='iotsafe://label=client-key;type=private'
+	printf 'pid %s;\nerror_log %s;\nevents { }\nhttp { server { set $uri_of_key "%s"; } }\n' "$T/nginx.pid" "$T/error.log" "$uri" \
+		>"$T/quotes.conf" || return 1
+	run nginx -t -e "$T/error.log" -c "$T/quotes.conf" || return 1
+	tr -d '"' <"$T/quotes.conf" >"$T/no-quotes.conf"
+	fails nginx -t -e "$T/error.log" -c "$T/no-quotes.conf" && matches "$ERR" 'unknown directive "type=private"'
+}
+
+it 'a URI with a semicolon stands in quotes' quotes
 it 'a resumed session asks the SIM for nothing, TLS 1.2' resumed 1.2
 it 'a resumed session asks the SIM for nothing, TLS 1.3' resumed 1.3
 runs server '1.2 1.3' error.log server "$T/error.log"
