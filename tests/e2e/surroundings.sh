@@ -104,6 +104,21 @@ no_name() {
 	signs mod setpriv --reuid 12345 --regid 12345 --clear-groups "${sign[@]}"
 }
 
+# As DynamicUser= of systemd: a number of the moment, in the group that may use readers.
+dynamic_user() {
+	if [ "$(id -u)" -ne 0 ]; then
+		WHY='only root can be another user'
+		return 77
+	fi
+	local -a as=(setpriv --reuid 61234 --regid 61234)
+	start_pcscd dynamic 1 || return
+	mkdir "$T/in-reader" && cp -r "$T/sim/store" "$T/in-reader/store" &&
+		start_sim in-reader gsma-strict --vpcd "127.0.0.1:${VPCD[1]}" && card_in dynamic 1 && group_locks || return 1
+	IOTSAFE_TRANSPORT=pcsc signs mod "${as[@]}" --groups "$LOCK_GROUP" "${sign[@]}" || return 1
+	IOTSAFE_TRANSPORT=pcsc fails mod "${as[@]}" --clear-groups "${sign[@]}" &&
+		one_clear_error "$ERR" "lock folder $T/lock is closed.*$LOCK_GROUP"
+}
+
 # ------------------------------------------------------------- standard descriptors
 
 # without REDIRECTIONS TRACE: the signature goes to a file that openssl opens, which so
@@ -137,6 +152,7 @@ it 'nothing can be written, and a reader is to be locked' no_place_for_locks
 it 'no /proc' no_proc
 it 'no environment' no_environment
 it 'a user and a group without a name' no_name
+it 'such a user in the group of the locks, with a reader' dynamic_user
 for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	it "$closed and a trace in a file" traced_to_file "$closed"
 	it "$closed and a trace on standard error" traced_to_stderr "$closed"
