@@ -53,7 +53,7 @@ sources() {
 	if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
 		git ls-files -z --cached --others --exclude-standard
 	else
-		find . -mindepth 1 -path './build*' -prune -o ! -type d -print0
+		find . -mindepth 1 \( -path './build*' -o -path ./.git \) -prune -o ! -type d -print0
 	fi
 }
 
