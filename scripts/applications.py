@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/applications.md"
 TABLE = re.compile(r"(<!-- table of programs -->\n\n)(?:(?:\|.*\n)+\n)?")
 LISTING = re.compile(r"(<!-- (conf/\S+) -->\n\n)(?:```\w*\n.*?^```\n\n)?", re.DOTALL | re.MULTILINE)
-LICENCE = re.compile(r"^\S+ SPDX-License-Identifier: .*\n", re.MULTILINE)
+LICENCE = re.compile(r"^\S+ SPDX-" r"License-Identifier: .*\n", re.MULTILINE)
 NOTE = re.compile(r"^# program: (.*)$", re.MULTILINE)
 LANGUAGES = {".py": "python", ".sh": "sh", ".ini": "ini", ".js": "js", ".php": "php", ".pl": "perl"}
 

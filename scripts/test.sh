@@ -296,6 +296,9 @@ else
 	echo 'skipped: clang-format-14 is not installed'
 fi
 check 'includes' scripts/check_includes.py
+if command -v reuse >/dev/null; then
+	check 'licences' reuse lint
+fi
 check 'page of applications' scripts/applications.py --check
 check 'test vectors' vectors_are_current
 [ "$long" = no ] || run_analysis

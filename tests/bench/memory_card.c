@@ -157,21 +157,25 @@ EXPORT ssize_t send(int fd, const void *bytes, size_t n, int flags)
     return (ssize_t)n;
 }
 
-EXPORT ssize_t recv(int fd, void *bytes, size_t n, int flags)
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
     struct line *line = line_of(fd);
-    BEHIND(recv);
+    size_t got = 0;
+    BEHIND(recvmsg);
 
     if (line == NULL)
-        return behind(fd, bytes, n, flags);
+        return behind(fd, msg, flags);
     if (line->out_done == line->out_len) {
         errno = EAGAIN;
         return -1;
     }
-    if (n > line->out_len - line->out_done)
-        n = line->out_len - line->out_done;
-    memcpy(bytes, line->out + line->out_done, n);
-    if ((flags & MSG_PEEK) == 0)
+    for (size_t i = 0; i < (size_t)msg->msg_iovlen; i++) {
+        const size_t left = line->out_len - line->out_done, room = msg->msg_iov[i].iov_len;
+        const size_t n = left < room ? left : room;
+
+        memcpy(msg->msg_iov[i].iov_base, line->out + line->out_done, n);
         line->out_done += n;
-    return (ssize_t)n;
+        got += n;
+    }
+    return (ssize_t)got;
 }
