@@ -104,13 +104,14 @@ class Limits:
     def at_most(self, what, measure, name, bound, unit="", field="median"):
         def find():
             value = self.row(measure, name)[field]
-            return number(value) + unit, value <= bound
+            text = f"{value:.3f}" if field == "ratio" else number(value)
+            return text + unit, value <= bound
         self.add(what, f"≤ {bound}{unit}", find)
 
     def at_least(self, what, measure, name, bound, field="ratio"):
         def find():
             value = self.row(measure, name)[field]
-            return number(value), value >= bound
+            return f"{value:.3f}", value >= bound
         self.add(what, f"≥ {bound:.2f}", find)
 
     def worst_exchanges(self, what, job, bound):
