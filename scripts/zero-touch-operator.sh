@@ -84,7 +84,7 @@ allow_anonymous true
 user $(id -un)
 log_dest stderr
 connection operator
-address localhost:$port
+address 127.0.0.1:$port
 topic # out 1
 bridge_cafile $work/profile-1/ca.pem
 bridge_certfile $work/device.pem
