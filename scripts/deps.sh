@@ -30,7 +30,7 @@ for group in "$@"; do
 	demo) packages+=(mosquitto mosquitto-clients) ;;
 	test)
 		packages+=(
-			libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
+			busybox libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
 			git jq reuse stress-ng systemd time tshark xxd zsh
