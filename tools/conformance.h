@@ -36,6 +36,7 @@ struct inquiry {
     unsigned session;             /* a number that INIT accepts */
     bool no_le;                   /* no Le may stand behind data */
     bool told_sessions;           /* the applet told how many there may be */
+    bool one_session;             /* at a time, as was tried */
 
     struct iotsafe_probe *probe; /* while a rule runs */
     struct finding *finding;

@@ -169,12 +169,14 @@ static enum iotsafe_err ask_count(struct inquiry *q)
         found(q, true, "%u and more at once", n);
     else
         found(q, true, "%u at once, then %04X", n, sw);
+    q->one_session = n == 1;
     if (!q->told_sessions && n >= 1)
         setting_number(q, "session_count", n);
     return IOTSAFE_OK;
 }
 
-/* A verification under the number of a signature that has begun. */
+/* A verification under the number of a signature that has begun. Where there is one session
+ * at a time and both succeed, the verification has taken the signature's place. */
 static enum iotsafe_err ask_space(struct inquiry *q)
 {
     uint16_t alone, beside, closed;
@@ -202,7 +204,8 @@ static enum iotsafe_err ask_space(struct inquiry *q)
         return err;
     found(q, true, "%04X, then the signature's close %04X", beside, closed);
     setting(q, "session_space",
-            beside == SW_LIMIT_OR_CHANGED || (sw_is_success(beside) && sw_is_success(closed))
+            beside == SW_LIMIT_OR_CHANGED
+                    || (sw_is_success(beside) && sw_is_success(closed) && !q->one_session)
                 ? "command"
                 : "shared");
     return IOTSAFE_OK;

@@ -444,6 +444,21 @@ Test(modem, files_come_in_pieces_that_the_modem_gets_through)
     expect_file(script, ARRAY_LEN(script), "\xab\xcd", 2);
 }
 
+/* What GET RESPONSE brought is gone with the line: the whole command, and less from then on. */
+Test(modem, files_that_wait_come_in_pieces_that_the_modem_gets_through)
+{
+    static const struct modem_step script[] = {
+        CSIM_OPEN,
+        { "AT+CSIM=18,\"81B000000383010100\"", "\r\n+CSIM: 4,\"6100\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=10,\"01C0000000\"", "\r\n+CSIM: 516,\"ABCD\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=18,\"81B000000383010180\"", "\r\n+CSIM: 4,\"6100\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=10,\"01C0000080\"", "\r\n+CSIM: 8,\"ABCD9000\"\r\n\r\nOK\r\n" },
+        { "AT+CSIM=18,\"81B000020383010180\"", "\r\n+CSIM: 4,\"6A86\"\r\n\r\nOK\r\n" },
+    };
+
+    expect_file(script, ARRAY_LEN(script), "\xab\xcd", 2);
+}
+
 Test(modem, never_silent_lines_do_not_keep_us_out)
 {
     /* something comes all the time, as long as anybody waits for silence */

@@ -72,6 +72,19 @@ Test(softsim_clients, wolfssl_peer_agrees_and_verifies)
            "C2267508706565722D6B65798501056001024A01004B01134E0101610105920104910200076F01019000");
 }
 
+/* It sends GET RESPONSE where random bytes begin like a status word, and asks for PRK by hash. */
+Test(softsim_clients, wolfssl_derives_and_asks_for_nothing)
+{
+    fixture_begin_personalised(&f, "wolfssl", "");
+    EXPECT(&f, "01A4040007A0000005590010", "9000");
+    EXPECT_SW(&f, "8184000020", 0x9000);
+    cr_expect_neq(sw_of(&f, "01C0000010"), 0x9000);
+    EXPECT_SW(&f, "814A00000ED10401020304D50205069102000100", 0x9000);
+    cr_expect_eq(received(), 32);
+    EXPECT_SW(&f, "814A00000ED10401020304D50205069102000200", 0x9000);
+    cr_expect_eq(received(), 48);
+}
+
 Test(softsim_clients, wolfssl_generates)
 {
     fixture_begin_personalised(&f, "wolfssl", "");
@@ -186,6 +199,20 @@ Test(softsim_clients, orange_signs)
     EXPECT(&f, "012A010100", "9000");
 }
 
+/* COMPUTE DH with Lc 0, its defect: refused, and no harm done. */
+Test(softsim_clients, orange_agrees_on_nothing)
+{
+    fixture_begin_personalised(&f, "orange", "");
+    fixture_select(&f, AID_GSMA);
+    cr_expect_neq(sw_of(&f, "0146000000"), 0x9000);
+    EXPECT(&f, "012A00010D840101A1010391020001920104", "9000");
+    cr_expect_neq(sw_of(&f, "012B8001089B0673616D706C6500"), 0x9000); /* a digest was agreed on */
+    EXPECT(&f, "012A010100", "9000");
+    EXPECT(&f, "012A00010D840101A1010191020001920104", "9000");
+    EXPECT_BEGINS("012B8001089B0673616D706C6500", "3340");
+    EXPECT(&f, "012A010100", "9000");
+}
+
 /* It knows 6Cxx only: the whole list must fit into one answer. */
 Test(softsim_clients, orange_lists_few_objects)
 {
@@ -241,6 +268,61 @@ Test(softsim_clients, thales_p11_agrees)
     EXPECT(&f, "014600000684010485010500", "6985");
 }
 
+/* It takes the channels of everybody, closing until that fails, and selects again and again. */
+Test(softsim_clients, thales_p11_starts)
+{
+    fixture_begin_personalised(&f, "thales-p11", "");
+    EXPECT(&f, "0070000001", "019000");
+    EXPECT(&f, "0070000001", "029000");
+    EXPECT(&f, "0070800100", "9000");
+    EXPECT(&f, "0070800200", "9000");
+    cr_expect_neq(sw_of(&f, "0070800300"), 0x9000);
+    EXPECT(&f, "0070000001", "019000");
+    for (int i = 0; i < 3; i++)
+        EXPECT_SW(&f, "01A404000F" AID_THALES "00", 0x9000);
+    EXPECT_SW(&f, "018400001C", 0x9000);
+    cr_expect_eq(received(), 0x1c);
+}
+
+/* Four bytes a command, one template a kind, pages that cut it anywhere. */
+Test(softsim_clients, thales_p11_lists_in_pages)
+{
+    int page = 1;
+
+    fixture_begin_personalised(&f, "thales-p11", "");
+    fixture_select(&f, AID_THALES);
+    EXPECT_SW(&f, "01A404000F" AID_THALES "00", 0x9000);
+    EXPECT_BEGINS("01CB0100", "C1");
+    for (; strcmp(f.answer + 2 * received(), "6300") == 0; page++) {
+        cr_assert_lt(page, 10);
+        cr_expect(received() > 0 && received() <= 255);
+        (void)send_hex(&f, "01CB0101");
+    }
+    cr_expect_gt(page, 1);
+    cr_expect_str_eq(f.answer + 2 * received(), "9000");
+}
+
+/* SELECT before each; READ FILE in steps of 255, whatever arrives, to the size in the list. */
+Test(softsim_clients, thales_p11_generates_signs_and_reads)
+{
+    size_t size;
+
+    fixture_begin_personalised(&f, "thales-p11", "");
+    fixture_select(&f, AID_THALES);
+    EXPECT_BEGINS("01B900000384010A00", "84010A85010A34454943864104");
+    for (int i = 0; i < 2; i++) {
+        EXPECT_SW(&f, "01A404000F" AID_THALES "00", 0x9000);
+        EXPECT(&f, "012A00000D84010AA1010391020001920104", "9000");
+        EXPECT_BEGINS("012B8000229E20" HASH_SAMPLE "00", "330040");
+        cr_expect_eq(received(), 67);
+    }
+    size = store_by_label(f.store, KIND_FILE, "client-cert", 11)->content.len;
+    EXPECT_BEGINS("01B0000003830102", "3082");
+    cr_expect_geq(received(), 255);
+    EXPECT_SW(&f, "01B000FF03830102", 0x9000);
+    cr_expect_geq(received(), size - 255);
+}
+
 /* ---- Thales' middleware: class 0N, session 0, never closed; Le wherever data come ---- */
 
 Test(softsim_clients, thales_middleware_agrees_and_signs)
@@ -284,6 +366,41 @@ Test(softsim_clients, thales_middleware_generates)
         (void)send_hex(&f, cmd);
     }
     EXPECT(&f, "012A00000D840101A1010391020001920104", "9000");
+}
+
+/* The text itself, and a last block that the SIM pads: modes 1 and 2. */
+Test(softsim_clients, thales_middleware_signs_text)
+{
+    fixture_begin_personalised(&f, "thales-mvp", "");
+    fixture_select(&f, AID_THALES);
+    EXPECT(&f, "012A00000D840101A1010191020001920104", "9000");
+    EXPECT_BEGINS("012B8000089B0673616D706C6500", "3340");
+    cr_expect_eq(received(), 66);
+    EXPECT(&f, "012A00000D840101A1010291020001920104", "9000");
+    EXPECT_BEGINS("012B80002E"
+                  "9A0430313233"
+                  "9C20F1FE7B0990BEACE30F0B4ECB81F036BC154ECB060D1B3FDA528F9103B9275E1C"
+                  "9D0400000040"
+                  "00",
+                  "3340");
+    cr_expect_eq(received(), 66);
+}
+
+/* From a secret in the command, from one of the SIM, and from that with ECDHE. */
+Test(softsim_clients, thales_middleware_derives)
+{
+    static const char *const commands[] = {
+        "014800000FD10401020304D20461626364D3013000",
+        "014801000C860106D20461626364D3013000",
+        "0148020012860106D40405060708D20461626364D3013000",
+    };
+
+    fixture_begin(&f, "thales-mvp", "");
+    fixture_select(&f, AID_THALES);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        EXPECT_SW(&f, commands[i], 0x9000);
+        cr_expect_eq(received(), 48);
+    }
 }
 
 /* ---- ZARIOT: three characters a name, class 8N in GET RESPONSE, no Le ---- */
@@ -340,6 +457,7 @@ Test(softsim_clients, quantag_on_the_basic_channel)
     cr_expect_eq(received(), 66);
     EXPECT(&f, "802A010100", "9000");
     EXPECT_SW(&f, "8084000010", 0x9000);
+    EXPECT_BEGINS("80CBC3000D730B636C69656E742D63657274", "73"); /* no template around it */
 }
 
 /* ---- Orange on a modem: session 1 closed before and after, Le everywhere ---- */

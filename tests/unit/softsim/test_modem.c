@@ -521,7 +521,50 @@ Test(softsim_modem, restart_lines_takes_what_is_said_of_it)
     refuses("pieces=0", "pieces=0: the value is a number from 1 to 16");
 }
 
-/* Any bytes: an answer or none, never a crash; the card is reached in the end. */
+/* ---- the worked examples, line by line ---- */
+
+#define SIGNATURE "330040" SIG_SAMPLE "9000"
+#define UPDATE_HASH "2B8001229E20" HASH_SAMPLE
+
+Test(softsim_modem, opens_and_selects_with_and_without_echo)
+{
+    EXPECT_LINE("AT+CSIM=10,\"0070000001\"",
+                "AT+CSIM=10,\"0070000001\"\r\n\r\n+CSIM: 6,\"019000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("ATE0", "ATE0\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+}
+
+Test(softsim_modem, signs_by_csim)
+{
+    quiet();
+    (void)say("AT+CSIM=10,\"0070000001\"");
+    EXPECT_LINE("AT+CSIM=24," SELECT_IN_1, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=36,\"812A00010D840101A1010391020001920104\"",
+                "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CSIM=80,\"81" UPDATE_HASH "00\"",
+                "\r\n+CSIM: 138,\"" SIGNATURE "\"\r\n\r\nOK\r\n");
+}
+
+/* The modem puts the channel into the class byte; GET RESPONSE has either class. */
+Test(softsim_modem, signs_by_cgla)
+{
+    static const char *const get_response[] = { "AT+CGLA=1,10,\"80C0000043\"",
+                                                "AT+CGLA=1,10,\"00C0000043\"" };
+
+    end();
+    fixture_begin(&f, "gsma-strict", "answer_mode=61");
+    begin_on_card();
+    quiet();
+    for (size_t i = 0; i < ARRAY_LEN(get_response); i++) {
+        EXPECT_LINE("AT+CCHO=\"A0000005590010\"", "\r\n+CCHO: 1\r\n\r\nOK\r\n");
+        EXPECT_LINE("AT+CGLA=1,36,\"802A00010D840101A1010391020001920104\"",
+                    "\r\n+CGLA: 4,\"9000\"\r\n\r\nOK\r\n");
+        EXPECT_LINE("AT+CGLA=1,78,\"80" UPDATE_HASH "\"", "\r\n+CGLA: 4,\"6143\"\r\n\r\nOK\r\n");
+        EXPECT_LINE(get_response[i], "\r\n+CGLA: 138,\"" SIGNATURE "\"\r\n\r\nOK\r\n");
+        EXPECT_LINE("AT+CCHC=1", "\r\nOK\r\n");
+    }
+}
+
 /* ---- clients that talk to a modem, as they are known to ---- */
 
 /* The modem and the SIM that a client was made with, with the objects of init. */
@@ -573,6 +616,8 @@ Test(softsim_modem, client_of_wolfssl_in_the_emulator_m33mu)
     EXPECT_LINE("AT+CSIM= 18,\"8124000204850205"
                 "00\"",
                 "\r\nOK\r\n");
+    /* nothing waits: no data, and no error either */
+    EXPECT_LINE("AT+CSIM= 10,\"81C0000000\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
 }
 
 /* It takes the data from the first "+CSIM: " and the status word from the end, whatever
@@ -618,6 +663,7 @@ Test(softsim_modem, client_of_kigen)
     EXPECT_LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n");
 }
 
+/* Any bytes: an answer or none, never a crash; the card is reached in the end. */
 Test(softsim_modem, survives_nonsense)
 {
     static const char alphabet[] = "AT+CSIMGLHO=?,\"0123456789ABCDEFabc ;&V\x80\xff";

@@ -55,6 +55,14 @@ Test(softsim_traces, t11_2_select_with_pending_fci)
     EXPECT(&f, "01C000000B", "6F098407A00000055900109000");
 }
 
+Test(softsim_traces, t11_2_pending_fci_need_not_be_fetched)
+{
+    begin("gsma-strict", "select_answer=61");
+    EXPECT(&f, "0070000001", "019000");
+    EXPECT(&f, "01A4040007A000000559001000", "610B");
+    EXPECT(&f, "81CD00000385010100", PUBKEY_SIGN "9000");
+}
+
 Test(softsim_traces, t11_2_applet_absent)
 {
     begin("no-applet", "");
@@ -167,6 +175,57 @@ Test(softsim_traces, t11_4_form_c_with_defect)
            "740A746C732D636C69656E748401016001004A01014B01134E0101610101920204910200"
            "01750A746C732D636C69656E748501016001014A01014B01134E01016101019202049102"
            "00019000");
+}
+
+/* The objects of the card that form C was captured from. */
+static void add_captured(enum kind kind, const char *label, uint8_t number,
+                         struct object attributes)
+{
+    const uint8_t id[] = { 0, number };
+    struct object *o = object_new(kind, label, id, sizeof(id));
+
+    cr_assert(o != NULL && store_add(f.store, o));
+    o->access = attributes.access;
+    o->state = attributes.state;
+    o->key_type = attributes.key_type;
+    o->usage = attributes.usage;
+    o->functions = attributes.functions;
+    o->sig_algs = attributes.sig_algs;
+    o->hash_algs = attributes.hash_algs;
+    o->agreement = attributes.agreement;
+    o->derivation = attributes.derivation;
+    if (attributes.size > 0)
+        cr_assert(object_set_content(o, (uint8_t[64]){ 0 }, attributes.size));
+}
+
+Test(softsim_traces, t11_4_form_c_as_captured)
+{
+    const struct object pair = { .access = 2,
+                                 .state = 1,
+                                 .key_type = 0x13,
+                                 .usage = 3,
+                                 .functions = 7,
+                                 .sig_algs = 4,
+                                 .hash_algs = 7,
+                                 .agreement = 1 };
+
+    fixture_begin_empty(&f, "quantag-1.4", "");
+    add_captured(KIND_PRIVATE, "11", 2, pair);
+    add_captured(KIND_PUBLIC, "11", 2, pair);
+    EXPECT_SW(&f, "00A404000F" AID_THALES "00", 0x9000);
+    EXPECT(&f, "80CB0100",
+           "74023131840200026001024A01014B01134E0103610107920204910200076F0101"
+           "75023131850200026001024A01014B01134E0103610107920204910200076F01019000");
+    /* what followed: a public key and a secret without content, and a file of 64 bytes */
+    add_captured(KIND_PUBLIC, "", 3, (struct object){ .key_type = 0x13 });
+    add_captured(KIND_FILE, "", 1, (struct object){ .state = 1, .size = 0x40 });
+    add_captured(KIND_SECRET, "", 4,
+                 (struct object){ .key_type = 0xa0, .functions = 0x0c, .derivation = 2 });
+    send_hex(&f, "80CB0100");
+    cr_expect_not_null(strstr(f.answer, "850200036001004A0100"), "%s", f.answer);
+    cr_expect_not_null(strstr(f.answer, "83020001"), "%s", f.answer);
+    cr_expect_not_null(strstr(f.answer, "20020040"), "%s", f.answer);
+    cr_expect_not_null(strstr(f.answer, "860200046001004A01004B01A061010C940102"), "%s", f.answer);
 }
 
 Test(softsim_traces, t11_4_single_object)
@@ -450,6 +509,64 @@ Test(softsim_traces, t11_11_file_in_two_steps)
     cr_expect_eq(strlen(send_hex(&f, "01C00000BC")), 2 * 190);
 }
 
+static void expect_piece(const char *cmd, const uint8_t *bytes, size_t len)
+{
+    char hex[2 * 256 + 5];
+
+    softsim_hex_encode(bytes, len, hex);
+    strcat(hex, "9000");
+    EXPECT(&f, cmd, hex);
+}
+
+/* Each piece by GET RESPONSE; between two of them the client asks for nothing else. */
+Test(softsim_traces, t11_11_every_piece_in_two_steps)
+{
+    uint8_t cert[700];
+
+    begin("cira", "file_end=6a86;file_chunk=256");
+    example_certificate(cert);
+    fixture_select(&f, "A0000002480400");
+    EXPECT(&f, "01B0000003830102", "6100");
+    expect_piece("01C0000000", cert, 256);
+    EXPECT(&f, "01B0010003830102", "6100");
+    expect_piece("01C0000000", cert + 256, 256);
+    EXPECT(&f, "01B0020003830102", "61BC");
+    expect_piece("01C00000BC", cert + 512, 188);
+}
+
+/* By what the card gives at most, and by what the command asks for. */
+Test(softsim_traces, t11_11_file_in_pieces_of_other_sizes)
+{
+    static const struct {
+        const char *settings;
+        size_t piece, last;
+        unsigned le;
+    } rows[] = {
+        { "file_chunk=255", 255, 190, 0 },
+        { "file_chunk=240", 240, 220, 0 },
+        { "file_chunk=128", 128, 60, 0 },
+        { "", 50, 50, 0x32 },
+    };
+    uint8_t cert[700];
+    char cmd[32];
+
+    example_certificate(cert);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t at = 0, n = 0;
+
+        begin("gsma-strict", rows[i].settings);
+        fixture_select(&f, AID_GSMA);
+        for (; at < sizeof(cert); at += n) {
+            n = sizeof(cert) - at < rows[i].piece ? rows[i].last : rows[i].piece;
+            snprintf(cmd, sizeof(cmd), "81B0%04zX03830102%02X", at, rows[i].le);
+            expect_piece(cmd, cert + at, n);
+        }
+        cr_expect_eq(at, sizeof(cert));
+        if (i + 1 < ARRAY_LEN(rows)) /* the last one ends with the test */
+            end();
+    }
+}
+
 Test(softsim_traces, t11_11_padded_container)
 {
     begin("gsma-strict", "file_padding=zeros");
@@ -509,7 +626,7 @@ Test(softsim_traces, t11_14_random)
     cr_expect_eq(strlen(send_hex(&f, "8184000000")), 2 * 258);
 }
 
-/* What a modem sends after AT+CGLA on channel 1. */
+/* What a modem sends after AT+CGLA on channel 1; its lines are in test_modem.c. */
 Test(softsim_traces, t11_15_as_a_modem_sends_it)
 {
     begin("gsma-strict", "answer_mode=61");
