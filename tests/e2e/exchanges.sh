@@ -65,6 +65,14 @@ s_client() { # PROFILE KEY CERTIFICATE
 		-key "$2" -cert "$3" -CAfile "$T/$1/pem/ca.pem" -verify_return_error <"$REQUEST"
 }
 
+# Two processes: iotsafe keygen, and openssl req with the new key.
+pair_and_request() {
+	local new='iotsafe://label=spare-1;type=private'
+	mod "$TOOL" keygen --force iotsafe://label=spare-1 >"$T/new.pub" &&
+		mod openssl req -new -key "$new" -subj /CN=gateway-17 -out "$T/new.csr" &&
+		openssl req -in "$T/new.csr" -noout -pubkey | cmp - "$T/new.pub"
+}
+
 profiles=(thales-mvp gsma-strict cira)
 declare -A warm=([thales-mvp]=2 [gsma-strict]=3 [cira]=3)
 # Over a socket each process opens a channel of its own; over a reader it takes the one
@@ -84,6 +92,11 @@ declare -A by_uri=(
 	[thales-mvp-socket]=16 [thales-mvp-pcsc]=13
 	[gsma-strict-socket]=15 [gsma-strict-pcsc]=14
 	[cira-socket]=28 [cira-pcsc]=25
+)
+declare -A request=(
+	[thales-mvp-socket]=14 [thales-mvp-pcsc]=9
+	[gsma-strict-socket]=12 [gsma-strict-pcsc]=10
+	[cira-socket]=22 [cira-pcsc]=16
 )
 readers=no
 for profile in "${profiles[@]}"; do
@@ -109,6 +122,8 @@ for profile in "${profiles[@]}"; do
 		it "$profile, $via: s_client with key and certificate by URI" \
 			cold "$profile" "${by_uri[$profile-$via]}" 's_client, key and certificate by URI' \
 			s_client "$profile" "$key" 'iotsafe://label=client-key;type=cert'
+		it "$profile, $via: a key pair and its certificate request" \
+			cold "$profile" "${request[$profile-$via]}" 'key pair and certificate request' pair_and_request
 	done
 	unset IOTSAFE_AID
 	sed 's/^/# /' "$T/figures"
