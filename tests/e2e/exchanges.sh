@@ -65,8 +65,39 @@ s_client() { # PROFILE KEY CERTIFICATE
 		-key "$2" -cert "$3" -CAfile "$T/$1/pem/ca.pem" -verify_return_error <"$REQUEST"
 }
 
+# Two processes: iotsafe keygen, and openssl req with the new key.
+pair_and_request() {
+	local new='iotsafe://label=spare-1;type=private'
+	mod "$TOOL" keygen --force iotsafe://label=spare-1 >"$T/new.pub" &&
+		mod openssl req -new -key "$new" -subj /CN=gateway-17 -out "$T/new.csr" &&
+		openssl req -in "$T/new.csr" -noout -pubkey | cmp - "$T/new.pub"
+}
+
 profiles=(thales-mvp gsma-strict cira)
 declare -A warm=([thales-mvp]=2 [gsma-strict]=3 [cira]=3)
+# Over a socket each process opens a channel of its own; over a reader it takes the one
+# that the process before it left: PROFILE-TRANSPORT.
+declare -A reference=(
+	[thales-mvp-socket]=5 [thales-mvp-pcsc]=2
+	[gsma-strict-socket]=4 [gsma-strict-pcsc]=3
+	[cira-socket]=6 [cira-pcsc]=3
+)
+declare -A by_label=(
+	[thales-mvp-socket]=6 [thales-mvp-pcsc]=3
+	[gsma-strict-socket]=5 [gsma-strict-pcsc]=4
+	[cira-socket]=8 [cira-pcsc]=5
+)
+# (Two more than were seen: the length of a certificate varies, and the reads with it.)
+declare -A by_uri=(
+	[thales-mvp-socket]=16 [thales-mvp-pcsc]=13
+	[gsma-strict-socket]=15 [gsma-strict-pcsc]=14
+	[cira-socket]=28 [cira-pcsc]=25
+)
+declare -A request=(
+	[thales-mvp-socket]=14 [thales-mvp-pcsc]=9
+	[gsma-strict-socket]=12 [gsma-strict-pcsc]=10
+	[cira-socket]=22 [cira-pcsc]=16
+)
 readers=no
 for profile in "${profiles[@]}"; do
 	: >"$T/figures"
@@ -82,13 +113,17 @@ for profile in "${profiles[@]}"; do
 		it "$profile, $via: a warm signature takes ${warm[$profile]} exchanges" \
 			warm "$profile" "${warm[$profile]}"
 		it "$profile, $via: a new process that signs once with a key reference" \
-			cold "$profile" 6 'new process, one signature, key reference' hold_key -n 1 "$T/$profile/pem/client-key.pem"
+			cold "$profile" "${reference[$profile-$via]}" 'new process, one signature, key reference' hold_key -n 1 "$T/$profile/pem/client-key.pem"
+		it "$profile, $via: a new process that signs once with a key by label" \
+			cold "$profile" "${by_label[$profile-$via]}" 'new process, one signature, key by label' hold_key -n 1 "$key"
 		it "$profile, $via: s_client with key reference and certificate file" \
-			cold "$profile" 6 's_client, key reference and certificate file' \
+			cold "$profile" "${reference[$profile-$via]}" 's_client, key reference and certificate file' \
 			s_client "$profile" "$T/$profile/pem/client-key.pem" "$T/$profile/pem/client.pem"
 		it "$profile, $via: s_client with key and certificate by URI" \
-			cold "$profile" 26 's_client, key and certificate by URI' \
+			cold "$profile" "${by_uri[$profile-$via]}" 's_client, key and certificate by URI' \
 			s_client "$profile" "$key" 'iotsafe://label=client-key;type=cert'
+		it "$profile, $via: a key pair and its certificate request" \
+			cold "$profile" "${request[$profile-$via]}" 'key pair and certificate request' pair_and_request
 	done
 	unset IOTSAFE_AID
 	sed 's/^/# /' "$T/figures"
