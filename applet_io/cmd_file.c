@@ -97,9 +97,10 @@ static enum iotsafe_err read_piece(const struct card_use *use, struct file_job *
 {
     struct apdu_cmd cmd = { .p1 = (uint8_t)(job->len >> 8), .p2 = (uint8_t)job->len };
     struct apdu_rsp rsp = { .data = job->bytes + job->len, .cap = FILE_CAP - job->len };
-    size_t rest = known_rest(job);
+    const size_t rest = known_rest(job);
+    const size_t most = rsp.cap < APDU_NE_MAX ? rsp.cap : APDU_NE_MAX;
     enum iotsafe_err err = cmd_named(&cmd, IOTSAFE_INS_READ_FILE, IOTSAFE_FILE, &job->name,
-                                     rest != 0 && rest < APDU_NE_MAX ? rest : APDU_NE_MAX);
+                                     rest != 0 && rest < most ? rest : most);
 
     if (err != IOTSAFE_OK)
         return err;
@@ -125,7 +126,7 @@ static bool file_is_complete(const struct file_job *job, size_t n, size_t larges
     if (end == END_HERE)
         return true;
     *ret_end = job->len;
-    if (n == 0 || job->len >= FILE_CAP - APDU_NE_MAX)
+    if (n == 0 || job->len >= FILE_CAP) /* behind it an offset has no two bytes */
         return true;
     if (end == END_LATER)
         return false;
