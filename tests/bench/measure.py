@@ -24,6 +24,7 @@ import tempfile
 import time
 
 import load
+from callgrind import self_cost
 
 T = pathlib.Path(sys.argv[1])
 RESULTS = pathlib.Path(sys.argv[2])
@@ -278,23 +279,6 @@ def own_work():
     values = take_turns(variants, lambda name: run_json(
         [SIGN, "-s", str(SLICE), variants[name][0]], variants[name][1]))
     measure("own-cpu", "CPU time of a signature whose card is in memory", "µs", compared(values, "cpu_us"))
-
-
-def self_cost(path):
-    """Instructions by the file that they are in, of callgrind's output."""
-    costs, names, now, skip = {}, {}, None, False
-    for text in path.read_text(errors="replace").splitlines():
-        if text.startswith(("ob=", "cob=")):  # a name stands where its number comes first
-            number, _, name = text.partition("=")[2].partition(" ")
-            names.setdefault(number, name)
-            now = names[number] if text[0] == "o" else now
-        elif text.startswith("calls="):
-            skip = True
-        elif text[:1] in "0123456789+-*" and text:
-            if not skip:
-                costs[now] = costs.get(now, 0) + int(text.split()[1])
-            skip = False
-    return costs
 
 
 def instructions_of(key, env, n):
