@@ -64,20 +64,10 @@ static bool take_key(const struct args *args, struct inquiry *q)
     return true;
 }
 
-static bool write_profile(const char *path, const json_t *settings)
+static bool write_profile(const char *path, json_t *settings)
 {
-    json_t *root = json_pack("{s:s, s:O}", "format", "iotsafe-profile-1", "settings", settings);
-    char *text = root != NULL ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-    BIO *bio = text != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    bool ok = bio != NULL && BIO_printf(bio, "%s\n", text) > 0;
-
-    if (!ok)
-        report_error("conformance: out of memory");
-    ok = ok && outfile_write(path, bio, 0600);
-    BIO_free(bio);
-    free(text);
-    json_decref(root);
-    return ok;
+    return outfile_write_json(path, json_pack("{s:s, s:O}", "format", "iotsafe-profile-1",
+                                              "settings", settings));
 }
 
 static bool print_table(const struct rule *const *rules, const struct finding *findings, size_t n)

@@ -153,12 +153,7 @@ static void add_description(json_t *object, const struct iotsafe_info *info)
     json_object_set_new(object, "version", json_string(version));
     json_object_set_new(object, "applet_id", hex_json(info->applet_id, info->applet_id_len));
     json_object_set_new(object, "limits", limits_json(info));
-    json_object_set_new(object, "functions", words_bits_json(&words_function, info->functions));
-    json_object_set_new(object, "signature_algorithms",
-                        words_bits_json(&words_signature, info->signature_algs));
-    json_object_set_new(object, "hashes", words_bits_json(&words_hash, info->hashes));
-    json_object_set_new(object, "agreement", words_bits_json(&words_agreement, info->agreement));
-    json_object_set_new(object, "derivation", words_bits_json(&words_derivation, info->derivation));
+    words_add_capabilities(object, info);
 }
 
 static json_t *info_json(const char *transport, const struct iotsafe_info *info)

@@ -260,18 +260,13 @@ static json_t *applet(const struct iotsafe_info *info)
     json_t *object;
 
     text_hex(info->aid, info->aid_len, aid);
-    object = json_pack("{s:s, s:b}", "aid", aid, "describes_itself", info->known);
+    object = json_pack("{s:s, s:b}", "aid", aid, "described", info->known);
     if (!info->known)
         return object;
     snprintf(version, sizeof(version), "%d.%d", info->version >> 4, info->version & 0x0f);
     json_object_set_new(object, "version", json_string(version));
     json_object_set_new(object, "applet_id_bytes", json_integer((json_int_t)info->applet_id_len));
-    json_object_set_new(object, "functions", words_bits_json(&words_function, info->functions));
-    json_object_set_new(object, "signature_algorithms",
-                        words_bits_json(&words_signature, info->signature_algs));
-    json_object_set_new(object, "hashes", words_bits_json(&words_hash, info->hashes));
-    json_object_set_new(object, "agreement", words_bits_json(&words_agreement, info->agreement));
-    json_object_set_new(object, "derivation", words_bits_json(&words_derivation, info->derivation));
+    words_add_capabilities(object, info);
     return object;
 }
 
@@ -411,20 +406,6 @@ static void add_card(const struct report *r, json_t *root)
 
 /* ---- */
 
-static bool write_report(const char *path, const json_t *root)
-{
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    BIO *bio = text != NULL ? BIO_new(BIO_s_mem()) : NULL;
-    bool ok = bio != NULL && BIO_printf(bio, "%s\n", text) > 0;
-
-    if (!ok)
-        report_error("report: out of memory");
-    ok = ok && outfile_write(path, bio, 0600);
-    BIO_free(bio);
-    free(text);
-    return ok;
-}
-
 static enum tool_status report_run(struct tool *tool, const struct args *args)
 {
     const struct report r = { .tool = tool,
@@ -445,8 +426,7 @@ static enum tool_status report_run(struct tool *tool, const struct args *args)
     json_object_set_new(root, "trace", trace);
     if (path == NULL)
         return output_json(root) ? TOOL_OK : TOOL_FAILED;
-    ok = write_report(path, root);
-    json_decref(root);
+    ok = outfile_write_json(path, root);
     if (ok)
         report_note("%s is the report; look through it before you send it", path);
     return ok ? TOOL_OK : TOOL_FAILED;

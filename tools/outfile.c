@@ -151,6 +151,21 @@ bool outfile_write(const char *path, BIO *bio, mode_t mode)
     return good;
 }
 
+bool outfile_write_json(const char *path, json_t *root)
+{
+    char *text = root != NULL ? json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+    BIO *bio = text != NULL ? BIO_new(BIO_s_mem()) : NULL;
+    bool good = bio != NULL && BIO_printf(bio, "%s\n", text) > 0;
+
+    if (!good)
+        report_error("%s: out of memory", path);
+    good = good && outfile_write(path, bio, 0600);
+    BIO_free(bio);
+    free(text);
+    json_decref(root);
+    return good;
+}
+
 bool outfile_is_possible(const char *path)
 {
     struct place place;

@@ -3,6 +3,7 @@
 #ifndef OUTFILE_H
 #define OUTFILE_H
 
+#include <jansson.h>
 #include <openssl/bio.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -16,6 +17,10 @@
  * @return false after an error was reported; what was there is left alone then
  */
 bool outfile_write(const char *path, BIO *bio, mode_t mode);
+
+/** The same with a JSON value in ASCII and a newline, mode 0600. Takes over the reference; NULL,
+ *  from a failed allocation on the way, is reported. */
+bool outfile_write_json(const char *path, json_t *root);
 
 /** Whether such a file could be made; false after an error was reported. */
 bool outfile_is_possible(const char *path);

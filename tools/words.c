@@ -128,3 +128,13 @@ json_t *words_bits_json(const struct words *words, unsigned bits)
         each_bit(words, bits, add_to_array, array);
     return array;
 }
+
+void words_add_capabilities(json_t *object, const struct iotsafe_info *info)
+{
+    json_object_set_new(object, "functions", words_bits_json(&words_function, info->functions));
+    json_object_set_new(object, "signature_algorithms",
+                        words_bits_json(&words_signature, info->signature_algs));
+    json_object_set_new(object, "hashes", words_bits_json(&words_hash, info->hashes));
+    json_object_set_new(object, "agreement", words_bits_json(&words_agreement, info->agreement));
+    json_object_set_new(object, "derivation", words_bits_json(&words_derivation, info->derivation));
+}

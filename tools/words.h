@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iotsafe.h"
+
 struct word {
     unsigned value; /* one value, or one bit */
     const char *text;
@@ -50,5 +52,8 @@ void words_bits(const struct words *words, unsigned bits, char ret_text[static W
 /** The same as JSON: a string, and an array of strings. */
 json_t *words_value_json(const struct words *words, unsigned value);
 json_t *words_bits_json(const struct words *words, unsigned bits);
+
+/** What an applet says that it can do: members `functions` to `derivation` of an object. */
+void words_add_capabilities(json_t *object, const struct iotsafe_info *info);
 
 #endif
