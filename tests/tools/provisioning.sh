@@ -17,6 +17,7 @@ page_programs() {
 	mkdir "$T/bin" || return 1
 	printf '#!/bin/sh\nexec "%s" "$@"\n' "$SOFTSIM" >"$T/bin/iotsafe-softsim"
 	printf '#!/bin/sh\nexec env %s "%s" "$@"\n' "${PRELOAD[*]@Q}" "$TOOL" >"$T/bin/iotsafe"
+	printf '#!/bin/sh\nexec env %s "%s" "$@"\n' "${PRELOAD[*]@Q}" "$(command -v openssl)" >"$T/bin/openssl"
 	chmod +x "$T/bin"/*
 }
 
