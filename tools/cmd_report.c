@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iotsafe report: what a stranger needs to know to help, and nothing that tells whose SIM it
  * is. Each member is made of what is known to be harmless; nothing is masked afterwards. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,12 +90,20 @@ static json_t *show_yes_no(const char *value)
 
 static json_t *show_number(const char *value)
 {
-    return show_if(consists_of(value, "0123456789"), value);
+    return show_if(strlen(value) <= 7 && consists_of(value, "0123456789"), value);
 }
 
-static json_t *show_hex(const char *value)
+/* Identifiers of applications begin with A, D or F (ISO/IEC 7816-4); those of a subscriber
+ * consist of decimal digits. */
+static json_t *show_aids(const char *value)
 {
-    return show_if(consists_of(value, "0123456789abcdefABCDEF,"), value);
+    bool good = consists_of(value, "0123456789abcdefABCDEF,");
+
+    for (const char *item = value; good && item != NULL; item = strchr(item, ',')) {
+        item += *item == ',';
+        good = *item != '\0' && strchr("ADFadf", *item) != NULL;
+    }
+    return show_if(good, value);
 }
 
 /* What stands in front of the first colon, if it is one of these. */
@@ -133,7 +142,7 @@ static json_t *show_quirks(const char *value)
 
         for (size_t i = 0; i < ARRAY_LEN(words); i++)
             known = known || strncmp(item, words[i], strlen(words[i])) == 0;
-        if (!known || len > 16)
+        if (!known || len > strlen("close=always"))
             return show_if(false, value);
         if (item[len] == '\0')
             return json_string(value);
@@ -152,7 +161,7 @@ static const struct {
     const char *name;
     json_t *(*show)(const char *value);
 } shown[] = {
-    { "transport", show_transport },   { "aid", show_hex },
+    { "transport", show_transport },   { "aid", show_aids },
     { "timeout-ms", show_number },     { "quirks", show_quirks },
     { "trace", show_trace },           { "verify-signature", show_yes_no },
     { "key-references", show_yes_no }, { "card-verify", show_yes_no },
@@ -214,13 +223,11 @@ static FILE *start_doctor(const struct report *r, pid_t *ret_pid)
                      r->may_sign ? NULL : (char[]){ "--no-sign" }, NULL };
     int fds[2];
 
-    if (pipe(fds) != 0)
+    if (pipe2(fds, O_CLOEXEC) != 0)
         return NULL;
     *ret_pid = fork();
     if (*ret_pid == 0) {
         (void)dup2(fds[1], STDOUT_FILENO);
-        (void)close(fds[0]);
-        (void)close(fds[1]);
         (void)execv("/proc/self/exe", argv);
         _exit(127);
     }
@@ -241,9 +248,12 @@ static json_t *doctor(const struct report *r)
     json_t *line;
     size_t i;
 
-    json_array_foreach(all, i, line) json_array_append_new(
-        masked, json_pack("{s:O, s:O, s:O}", "step", json_object_get(line, "step"), "status",
-                          json_object_get(line, "status"), "id", json_object_get(line, "id")));
+    for (i = 0; i < json_array_size(all); i++) {
+        line = json_array_get(all, i);
+        json_array_append_new(
+            masked, json_pack("{s:O, s:O, s:O}", "step", json_object_get(line, "step"), "status",
+                              json_object_get(line, "status"), "id", json_object_get(line, "id")));
+    }
     json_decref(all);
     if (output != NULL)
         (void)fclose(output);

@@ -119,7 +119,14 @@ no_sim() {
 	IOTSAFE_QUIRKS="$IMSI" IOTSAFE_AID="my $IMSI" IOTSAFE_VERIFY_SIGNATURE="$IMSI" succeeds nocard report || return 1
 	find_values "$OUT" && json 'd["applet"] is None and d["objects"] is None and d["error"]' &&
 		json 'd["settings"]["quirks"]["value"] == d["settings"]["aid"]["value"] == "not as it should be"' &&
-		json 'any(i["status"] == "fail" for i in d["doctor"])'
+		json 'any(i["status"] == "fail" for i in d["doctor"])' || return 1
+	# digits are what these settings have as well
+	IOTSAFE_QUIRKS="session=$IMSI" IOTSAFE_AID="A0000005590010,${ICCID}0" IOTSAFE_TIMEOUT_MS="$IMEI" \
+		succeeds mod "$TOOL" --transport "$nowhere" report && find_values "$OUT" &&
+		json '{d["settings"][i]["value"] for i in ("quirks", "aid", "timeout-ms")} == {"not as it should be"}' || return 1
+	IOTSAFE_QUIRKS=close=always,session=255 IOTSAFE_AID=A0000005590010,A0000001157000000000000049534102 succeeds nocard report &&
+		json 'd["settings"]["quirks"]["value"] == "close=always,session=255"' &&
+		json 'd["settings"]["aid"]["value"].startswith("A0000005590010,") and d["settings"]["timeout-ms"]["value"] == "300"'
 }
 
 it 'a SIM with values that can be recognised' personalise
