@@ -70,10 +70,10 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
     struct isprov_key *key;
 
     if (pub == NULL) {
-        isprov_op_set(op,
-                      "GENERATE KEY PAIR answered a point on no curve that this provider "
-                      "knows (%s)",
-                      iotsafe_card_transport(card));
+        isprov_op_set(
+            op,
+            "GENERATE KEY PAIR returned a point that is on no curve known to this provider (%s)",
+            iotsafe_card_transport(card));
         return IOTSAFE_ERR_KEY;
     }
     pub->name = made->public_key;
@@ -133,7 +133,7 @@ static void advise_peer_key(struct iotsafe_op *op)
     if (op == NULL)
         return;
     why = *op;
-    isprov_op_set(op, "%s; without a list, peer-key in openssl.cnf has to name the container",
+    isprov_op_set(op, "%s; without a list, peer-key in openssl.cnf must name the container",
                   why.text);
 }
 
