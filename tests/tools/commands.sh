@@ -39,7 +39,11 @@ material() {
 	# for what would change the system, or belongs to the reader
 	printf '#!/bin/sh\n[ "$1" = reload ]\n' >"$T/bin/systemctl"
 	printf '#!/bin/sh\n[ -f "$1" ]\n' >"$T/bin/install-update"
-	chmod +x "$T/bin/systemctl" "$T/bin/install-update"
+	# newer ones load no scripts when they are run by root
+	# shellcheck disable=SC2016 # for that shell
+	[ "$(id -u)" -ne 0 ] || printf '#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' \
+		"$(command -v tshark)" >"$T/bin/tshark"
+	chmod +x "$T"/bin/*
 	cp "$CONF/wireshark/iotsafe.lua" . && echo text >log && head -c 5000 /dev/urandom >image || return 1
 	start_sim desk && server_certificate server || return 1
 	cp "$T/server.csr" "$T/server.key" . && cp "$T/desk/store/ca.pem" . && cp "$T/server.pem" maker.pem &&
@@ -67,7 +71,8 @@ folder_for() {
 	tool "$SIM" cert "$key" >"$WHERE/client-cert.pem" && tool "$SIM" key-ref "$key" >"$WHERE/etc/mosquitto/key.pem" &&
 		tool "$SIM" sign "$key" "$WHERE/log" >"$WHERE/log.sig" || return 1
 	openssl dgst -sha256 -sign "$WHERE/server.key" -out "$WHERE/log.update.sig" "$WHERE/log" || return 1
-	IOTSAFE_TRACE=pcap:$WHERE/trace.pcap tool "$SIM" list >/dev/null
+	IOTSAFE_TRACE=pcap:$WHERE/trace.pcap tool "$SIM" list >/dev/null &&
+		chmod 711 "$T" && chmod 755 "$WHERE" && chmod 644 "$WHERE/trace.pcap" "$WHERE/iotsafe.lua"
 }
 
 # Devices, hosts and the system's folders, as they are here.
