@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the tables and listings of docs/applications.md of what is tested.
+"""Makes the tables and listings of docs/applications.md from the tested files.
 
 usage: applications.py [--check]
        applications.py --results FILE...
@@ -48,7 +48,7 @@ def tests():
 
 def table():
     lines = [
-        "| program (Debian package) | role of the SIM's key | TLS | our reason stands in | test |",
+        "| program (Debian package) | role of the SIM's key | TLS | where the reason appears | test |",
         "|---|---|---|---|---|",
     ]
     rows = []
@@ -56,6 +56,7 @@ def table():
         for role, versions, where, *_ in runs:
             tls = "" if versions == "-" else ", ".join(versions.split())
             test = f"[{script.stem}](../tests/programs/{script.name})"
+            package = package.split("-$")[0]  # a version that the test finds out
             rows.append((name.lower(), f"| {name} ({package}) | {role} | {tls} | {where} | {test} |"))
     # the roles of one program in the order of its test
     lines += [row for _, row in sorted(rows, key=lambda row: row[0])]

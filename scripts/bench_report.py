@@ -30,7 +30,7 @@ SECTIONS = [
     ("Servers with their key on a SIM", [f"{server}-{part}" for server in ("nginx", "mosquitto")
                                          for part in ("rate", "latency", "failed", "others")]),
 ]
-# What is left out as a whole, and the measures that are missing then.
+# What can be skipped as a whole, and the measures that are missing then.
 LEFT_OUT = {"own-instructions": ["own-instructions"], "system-calls": ["system-calls"],
             "nginx": ["nginx-"], "mosquitto": ["mosquitto-"]}
 PLOTTED = ["signatures-1", "signatures-16", "own-cpu", "handshakes-1.3", "handshakes-1.2", "cold-1.3", "cold-1.2",
@@ -39,39 +39,39 @@ PLOTTED = ["signatures-1", "signatures-16", "own-cpu", "handshakes-1.3", "handsh
 
 # ----------------------------------------------------------------------- limits
 
-# What a profile's answers cost beyond the two exchanges of a warm signature, see the
-# table of profiles in iotsafe-softsim(1): a session to be closed, an answer by 61xx.
+# The exchanges of a warm signature with each profile: two, and more for a session that must
+# be closed or a response with 61xx; see the profiles in iotsafe-softsim(1).
 ALLOWED = {"thales-mvp": 2, "thales-p11": 2, "m33mu": 2, "gsma-strict": 3, "kigen": 3, "wolfssl": 3, "orange": 3,
            "quantag-1.4": 3, "cira": 3, "zariot": 4, "ntt": 4}
 
 
-# Why what does not hold stands as it is, by the beginning of the limit's text.
+# Why a limit is exceeded, by the beginning of its text.
 REASONS = [
     (("cold signature", "the same behind", "handshake with reference file and a certificate"),
-     "A new process opens a channel (MANAGE CHANNEL, SELECT) and signs (INIT, UPDATE). What comes on top: names of the "
-     "applet (AIDs) are tried in the order of their likelihood, and the setting `aid` saves those that come first "
-     "(`thales-mvp`, `thales-p11`, `quantag-1.4`, `ntt`); class byte, length form and the class of GET RESPONSE are "
-     "learned anew in each connection to a socket, where no lock folder keeps what the last process has learned "
-     "(`ntt`, `zariot`, `thales-p11`, `m33mu`); an answer by 61xx costs a GET RESPONSE each time (`cira`, `zariot`, "
-     "`ntt`). Over AT the channel is closed and opened anew after a name that was not there."),
+     "A new process opens a channel (MANAGE CHANNEL, SELECT) and signs (INIT, UPDATE). Further exchanges have these "
+     "reasons: the applet's possible AIDs are tried in order of likelihood, and the setting `aid` saves the earlier "
+     "attempts (`thales-mvp`, `thales-p11`, `quantag-1.4`, `ntt`); each connection to a socket has to learn class byte, "
+     "length form and the class of GET RESPONSE again, because there is no lock folder to keep what earlier processes "
+     "learned (`ntt`, `zariot`, `thales-p11`, `m33mu`); each response with 61xx costs a GET RESPONSE (`cira`, `zariot`, "
+     "`ntt`). Over AT, the channel is closed and reopened after an AID that is not found."),
     (("key pair and",),
-     "These are two programs, `iotsafe keygen` and `openssl req`, with a channel each over a socket. `keygen` reads the "
-     "list before and behind the making of the key."),
+     "This takes two programs, `iotsafe keygen` and `openssl req`, each with its own channel over a socket. `keygen` reads "
+     "the list before and after it generates the key."),
     (("system calls",),
-     "The length of a response comes before the response, and each wait is bounded by the deadline of the operation."),
+     "The length of a response arrives before the response, and the deadline of the operation limits each wait."),
     (("cold openssl s_client", "the same by reference file"),
-     "What the module costs by being there is the row *key file, module active* of the tables below; the rest is "
+     "The row *key file, module active* in the tables below shows the cost of merely loading the module; the rest is "
      "the connection, the exchanges, and the software SIM's own work."),
     (("handshakes in a second", "signatures in a second", "the same, checked"),
-     "A signature over a socket is work for two processes that wait for each other; its check in software costs "
-     "three times what a signature with a key file costs. The check is not dropped: see SECURITY.md."),
+     "A signature over a socket involves two processes that wait for each other, and checking it in software costs "
+     "three times as much as a signature with a key file. The check is kept: see SECURITY.md."),
     (("nginx, ", "mosquitto, "),
-     "A signature is one call of OpenSSL, and a server with an event loop serves nobody in that thread until the SIM has "
-     "answered. Who needs the other connections undisturbed puts them into a server, or workers, of their own. Sessions "
-     "that are resumed need no signature, but wait behind those that do."),
+     "A signature is one call to OpenSSL, so a server with an event loop cannot serve other connections in that thread "
+     "until the SIM has responded. To keep other connections undisturbed, use a separate server or separate workers for "
+     "them. Resumed sessions need no signature, but wait for those that do."),
     (("slowest median",),
-     "A process that waits for a reader tries the lock of its queue every millisecond, and whoever tries first has it: in "
-     "the long run all make about as many signatures, but not in the order of arrival."),
+     "A process waiting for a reader tries the lock of its queue every millisecond, and the first to try gets it. In the "
+     "long run all processes make about the same number of signatures, but not in order of arrival."),
 ]
 
 
@@ -248,8 +248,8 @@ def heading(measure):
 # -------------------------------------------------------------------------- page
 
 def noise(figures):
-    return (f"others kept the processors {figures['busy']:.0%} busy, {figures['stolen']:.0%} of the time went to other "
-            f"machines, load {figures['load']:.1f}; the same work of {figures['work_ms']:.1f} ms varied by "
+    return (f"other programs kept the processors {figures['busy']:.0%} busy, {figures['stolen']:.0%} of the time went to "
+            f"other machines, load {figures['load']:.1f}; the time of the same work, {figures['work_ms']:.1f} ms, varied by "
             f"{figures['work_spread']:.0%} between quartiles")
 
 
@@ -299,11 +299,12 @@ def page_of(result):
         f"{result['date']}, commit {result['commit']}, a {result['mode']} run on {machine['cores']} processors "
         f"({machine['cpu']}), Linux {machine['kernel']}, {machine['openssl']}.\n",
         f"Noise before the run: {noise(result['noise_before'])}.\n",
-        f"Noise during it: the same work took {result['noise_during']['fastest_ms']:.1f} to "
-        f"{result['noise_during']['slowest_ms']:.1f} ms, by measure. After it: {noise(result['noise_after'])}.\n",
+        f"Noise during the run: the same work took {result['noise_during']['fastest_ms']:.1f} to "
+        f"{result['noise_during']['slowest_ms']:.1f} ms, depending on the measure. After the run: "
+        f"{noise(result['noise_after'])}.\n",
     ]
     if result["left_out"]:
-        out.append("Left out: " + "; ".join(f"{name} ({why})" for name, why in result["left_out"].items()) + ".\n")
+        out.append("Skipped: " + "; ".join(f"{name} ({why})" for name, why in result["left_out"].items()) + ".\n")
     out += ["## Limits\n", f"{held} of {measured} that were measured hold.\n",
             "| what | limit | measured | holds |", "|---|---|---|---|",
             *[f"| {' | '.join(one)} |" for one in limits], "", *reasons(limits)]
@@ -320,7 +321,7 @@ def page_of(result):
 def reasons(limits):
     broken = [what for what, _, _, holds in limits if holds == "**no**"]
     found = [text for starts, text in REASONS if any(what.startswith(starts) for what in broken)]
-    return ["Why those that do not hold stand:\n", *[f"- {text}" for text in found], ""] if found else []
+    return ["Reasons for the limits that do not hold:\n", *[f"- {text}" for text in found], ""] if found else []
 
 
 def names_of(result, names):
@@ -336,7 +337,7 @@ def files_of(result, folder):
     main_page = SOURCE / "docs/benchmarks"
     head = (main_page / "README.md").read_text(encoding="utf-8").split(MARK)[0]
     if folder.resolve().parent == main_page:
-        head = "# Benchmarks of another run\n\nHow it is measured: [../README.md](../README.md).\n\n"
+        head = "# Benchmarks of another run\n\n[../README.md](../README.md) describes the method.\n\n"
     files = {"README.md": head + MARK + "\n" + page_of(result)}
     files.update({f"{name}.svg": plot(result["measures"][name]) for name in PLOTTED if name in result["measures"]})
     return files

@@ -4,10 +4,10 @@
 
 usage: scripts/compatibility.py [--check] [BUILD]   (the build folder, `build` if not given)
 
-They are made of the profiles and modems that BUILD's iotsafe-softsim knows, of the results
-in docs/profiles.md and of the facts in docs/compatibility.json. --check changes nothing and
-exits with status 1 if the page would change. Either way it ends with status 1 where the facts
-name what is not there, or leave out what is.
+They are made from the profiles and modems of BUILD's iotsafe-softsim, the results in
+docs/profiles.md and the facts in docs/compatibility.json. --check changes nothing and exits
+with status 1 if the page would change. In both cases the exit status is also 1 if the facts
+name a profile or modem that does not exist, or omit one that does.
 """
 import argparse
 import json
@@ -60,7 +60,7 @@ def families(facts, works):
     for fact in facts["families"]:
         name = fact["profile"]
         row = [fact["family"], fact["source"], fact["evidence"], f"`{name}`"]
-        yield row + [works.get((way, name), "by chance") for way in WAYS] + ["not tried"]
+        yield row + [works.get((way, name), "random") for way in WAYS] + ["not tested"]
     yield head
 
 
@@ -78,11 +78,11 @@ def tables(facts, profiles):
         ),
         "modems": table(
             ["modem", "way", "report", "on hardware", "emulated"],
-            [[f["modem"], f["way"], f["report"], "not tried", emulated(f["tried"])] for f in facts["modems"]],
+            [[f["modem"], f["way"], f["report"], "not tested", emulated(f["tried"])] for f in facts["modems"]],
         ),
         "readers": table(
             ["reader", "report", "on hardware", "emulated"],
-            [[f["reader"], f["report"], "not tried", emulated(f["tried"])] for f in facts["readers"]],
+            [[f["reader"], f["report"], "not tested", emulated(f["tried"])] for f in facts["readers"]],
         ),
     }
 
@@ -138,7 +138,7 @@ def main():
     if not options.check:
         PAGE.write_text(new, encoding="utf-8")
     elif old != new:
-        sys.exit(f"{PAGE.name} is not what there is: run scripts/compatibility.py")
+        sys.exit(f"{PAGE.name} is out of date: run scripts/compatibility.py")
 
 
 if __name__ == "__main__":

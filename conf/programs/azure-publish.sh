@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The device, gateway-1, is registered with the certificate's thumbprint or its CA. There is
-# no password; quotes, because of the question mark.
+# Register the device, gateway-1, with the certificate's thumbprint or its CA. No password is
+# needed. Quote the user name because of the question mark.
 mosquitto_pub -h HUB.azure-devices.net -p 8883 -V mqttv311 \
 	--cafile /etc/iotsafe/ca.pem --cert /etc/iotsafe/client.pem --key /etc/iotsafe/client-key.pem \
 	-i gateway-1 -u 'HUB.azure-devices.net/gateway-1/?api-version=2021-04-12' \

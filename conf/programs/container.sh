@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a container runtime does, in a few words: the container has mounts of its own, no
-# device, and of /run no more than the bridge's socket. Outside, iotsafe-bridge holds the SIM:
+# What a container runtime does, in short: the container has its own mounts, no device, and
+# nothing of /run but the bridge's socket. Outside, iotsafe-bridge owns the SIM:
 #
 #     iotsafe-bridge --transport pcsc --listen unix:/run/sim/socket
 #
-# Inside, openssl.cnf has `transport = socket:/run/sim/socket`. With a container engine it is
-# `--volume /run/sim:/run/sim`; the users of the bridge's socket are those of its folder.
+# Inside, openssl.cnf contains `transport = socket:/run/sim/socket`. With a container engine
+# use `--volume /run/sim:/run/sim`; whoever may enter that folder can use the socket.
 exec unshare --mount --pid --fork --kill-child sh -ec '
 	mount --bind /run/sim /mnt
 	mount -t tmpfs none /run

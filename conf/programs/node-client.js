@@ -1,5 +1,5 @@
-// node --openssl-shared-config node-client.js: with this option Node reads the section of
-// openssl.cnf that all programs read, and not one of its own.
+// node --openssl-shared-config node-client.js: with this option Node reads the same section
+// of openssl.cnf as other programs, instead of its own.
 const fs = require("fs");
 const https = require("https");
 

@@ -5,7 +5,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need haproxy mosquitto /usr/bin/python3
-program 'clouds (mosquitto, paho)' mosquitto-clients mosquitto_pub
+program 'cloud services (mosquitto, paho)' mosquitto-clients mosquitto_pub
 
 # cloud VERSION ALPN: the TLS of the service is in $PORT, done by haproxy; behind it a
 # broker which knows what may be done. ALPN is empty on port 8883.
