@@ -52,8 +52,8 @@ for group in "$@"; do
 			apache2 apparmor bind9 coturn cpio dovecot-imapd eapoltest freeradius hostapd
 			kamailio-tls-modules libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd
 			lighttpd-mod-openssl mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli
-			postfix python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks
-			swupdate unbound vsftpd
+			postfix python3-openssl rauc redis-server rsyslog-openssl snmp snmpd squashfs-tools stunnel4
+			swaks swupdate unbound vsftpd
 		)
 		;;
 	bench)
