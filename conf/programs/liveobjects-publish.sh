@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Device mode: the user's name is fixed, the password is an API key with the role of a device,
-# which the certificate comes on top of. A password on a command line is seen by all: keep it
-# in ~/.config/mosquitto_pub, as the line `-P KEY`.
+# Device mode: the user's name is fixed, the password is an API key with the role of a device.
+# A password on a command line is seen by all: keep it in ~/.config/mosquitto_pub, as the line
+# `-P KEY`.
 mosquitto_pub -h mqtt.liveobjects.orange-business.com -p 8883 -V mqttv311 \
 	--cafile /etc/iotsafe/ca.pem --cert /etc/iotsafe/client.pem --key /etc/iotsafe/client-key.pem \
 	-i urn:lo:nsid:gateways:gateway-1 -u json+device \
