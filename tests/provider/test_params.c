@@ -417,6 +417,42 @@ Test(params, a_public_key_alone_is_no_pair)
     EVP_PKEY_free(key);
 }
 
+Test(params, an_rsa_key_of_impossible_size_is_refused_with_a_reason)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(ctx.lib, "RSA", "provider=iotsafe");
+    EVP_PKEY *key = NULL;
+    int bits = 1024, primes = 5; /* too many of them */
+    OSSL_PARAM params[] = { OSSL_PARAM_construct_int("bits", &bits),
+                            OSSL_PARAM_construct_int("primes", &primes), OSSL_PARAM_END };
+
+    cr_assert(pctx != NULL && EVP_PKEY_keygen_init(pctx) > 0, "%s", drain_errors());
+    cr_expect(EVP_PKEY_CTX_set_params(pctx, params) <= 0 || EVP_PKEY_generate(pctx, &key) <= 0);
+    EXPECT_ERROR("RSA key generation failed");
+    cr_expect_null(key);
+    EVP_PKEY_CTX_free(pctx);
+}
+
+Test(params, what_a_key_derivation_does_not_take_is_refused)
+{
+    static unsigned char much[5000];
+    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+    OSSL_PARAM params[][2] = {
+        { OSSL_PARAM_construct_octet_string("salt", much, sizeof(much)), OSSL_PARAM_END },
+        { OSSL_PARAM_construct_int("salt", &mode), OSSL_PARAM_END },
+        { OSSL_PARAM_construct_octet_string("mode", much, 4), OSSL_PARAM_END },
+        { OSSL_PARAM_construct_int("mode", &mode), OSSL_PARAM_END },
+        { OSSL_PARAM_construct_int("digest", &mode), OSSL_PARAM_END },
+    };
+    EVP_KDF *kdf = EVP_KDF_fetch(ctx.lib, "IOTSAFE-HKDF", NULL);
+    EVP_KDF_CTX *kctx = EVP_KDF_CTX_new(kdf);
+
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++)
+        cr_expect(EVP_KDF_CTX_set_params(kctx, params[i]) <= 0, "%zu: %s", i, params[i][0].key);
+    drain_errors();
+    EVP_KDF_CTX_free(kctx);
+    EVP_KDF_free(kdf);
+}
+
 /* ---------------------------------------------------------------- RSA as text */
 
 Test(params, the_numbers_of_an_rsa_key_are_printed_as_default_prints_them)
