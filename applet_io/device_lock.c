@@ -17,6 +17,12 @@
 
 #define POLL_MS 1 /* between two tries for a lock that another process holds */
 
+/* Places of the line before the head of the queue: byte n of the queue file is locked by who
+ * stands in place n. Nobody moves up but to the place before its own, so that the order of
+ * arrival stays; who finds all places taken comes in by chance. */
+#define PLACES 64
+#define PLACE_POLL_MS_MAX 16 /* the further behind, the longer between two tries */
+
 /* ------------------------------------------------------------- the folder */
 
 #define GROUP_NAME "iotsafe"
@@ -127,18 +133,23 @@ enum iotsafe_err device_lock_init(struct device_lock *lock, const char *preferre
 /* --------------------------------------------------------------- the lock */
 
 /* Open one of the lock files; make it when it is missing. O_EXCL comes second,
- * since O_CREAT alone is refused in a sticky folder for others' files. */
+ * since O_CREAT alone is refused in a sticky folder for others' files. The file stays
+ * empty; who may make files in the folder may open it for writing, too, as the places
+ * of the queue need, and all others can still lock it. */
 static int open_lock_file(int dir_fd, const char *name)
 {
+    struct stat st;
     int fd;
 
     for (int tries = 0; tries < 3; tries++) {
-        fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EISDIR))
+            fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0 || errno != ENOENT)
             return fd;
-        fd = openat(dir_fd, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd >= 0) {
-            (void)fchmod(fd, 0644); /* whatever the umask: others must be able to read it */
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd >= 0) { /* whatever the umask: others must be able to read it */
+            (void)fchmod(fd, 0644 | (fstat(dir_fd, &st) == 0 ? st.st_mode & 0022 : 0));
             return fd;
         }
         if (errno != EEXIST)
@@ -167,6 +178,47 @@ static enum iotsafe_err flock_until(int fd, deadline_t deadline)
         sleep_ms(POLL_MS, deadline);
     }
     return IOTSAFE_OK;
+}
+
+/* Lock a place of the line, or ask whether one of some is locked. Open file description
+ * locks, unlike other record locks, belong to this descriptor alone. */
+static int place_lock(int fd, int command, short type, off_t first, off_t count)
+{
+    struct flock places = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = first, .l_len = count
+    };
+
+    if (fcntl(fd, command, &places) != 0)
+        return -1;
+    return places.l_type == F_UNLCK || command == F_OFD_SETLK ? 0 : 1;
+}
+
+/* flock() as the first of those who wait, in the order in which they came. */
+static enum iotsafe_err flock_in_line(int fd, deadline_t deadline)
+{
+    enum iotsafe_err err = IOTSAFE_OK;
+    off_t place = PLACES + 1;
+
+    if (place_lock(fd, F_OFD_GETLK, F_WRLCK, 1, PLACES) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return IOTSAFE_OK;
+    while (err == IOTSAFE_OK && place > 1) {
+        if (place_lock(fd, F_OFD_SETLK, F_WRLCK, place - 1, 1) == 0) {
+            if (place <= PLACES)
+                (void)place_lock(fd, F_OFD_SETLK, F_UNLCK, place, 1);
+            place--;
+        } else if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+            break; /* opened for reading only, or a file system without such locks */
+        } else if (deadline_left_ms(deadline) == 0) {
+            err = IOTSAFE_ERR_TIMEOUT;
+        } else {
+            sleep_ms(place < PLACE_POLL_MS_MAX ? place : PLACE_POLL_MS_MAX, deadline);
+        }
+    }
+    if (err == IOTSAFE_OK)
+        err = flock_until(fd, deadline);
+    if (place <= PLACES)
+        (void)place_lock(fd, F_OFD_SETLK, F_UNLCK, place, 1);
+    return err;
 }
 
 /* Which process has flock()ed this file; 0 if the system does not tell. */
@@ -234,6 +286,7 @@ static bool is_regular(int fd)
 
 /* Take the lock on one of the files in the folder. */
 static enum iotsafe_err take_file(const struct device_lock *lock, const char *ending,
+                                  enum iotsafe_err (*flock_by)(int fd, deadline_t deadline),
                                   deadline_t deadline, int *ret_fd, struct iotsafe_op *op)
 {
     char name[sizeof(lock->base) + 8], path[sizeof(lock->folder) + sizeof(name)];
@@ -249,7 +302,7 @@ static enum iotsafe_err take_file(const struct device_lock *lock, const char *en
             op_set(op, "cannot lock %s: it is not a regular file; remove it", path);
             return IOTSAFE_ERR_LOCK;
         }
-        err = fd >= 0 ? flock_until(fd, deadline) : IOTSAFE_ERR_LOCK;
+        err = fd >= 0 ? flock_by(fd, deadline) : IOTSAFE_ERR_LOCK;
         if (err == IOTSAFE_OK && still_that_file(lock->dir_fd, name, fd)) {
             *ret_fd = fd;
             return IOTSAFE_OK;
@@ -289,14 +342,15 @@ enum iotsafe_err device_lock_take(struct device_lock *lock, deadline_t deadline,
         lock->dir_fd = open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     lock->trust = folder_trust(lock->dir_fd);
     if (lock->dir_fd >= 0)
-        err = take_file(lock, ".queue", deadline, &queue_fd, op);
+        err = take_file(lock, ".queue", flock_in_line, deadline, &queue_fd, op);
     else if (lock->device_fd < 0) {
         op_set(op, "cannot open the lock folder %s: %s", lock->folder, strerror(errno));
         err = IOTSAFE_ERR_LOCK;
     }
     if (err == IOTSAFE_OK)
-        err = lock->device_fd >= 0 ? take_device(lock, deadline, op)
-                                   : take_file(lock, ".lock", deadline, &lock->lock_fd, op);
+        err = lock->device_fd >= 0
+                  ? take_device(lock, deadline, op)
+                  : take_file(lock, ".lock", flock_until, deadline, &lock->lock_fd, op);
     if (queue_fd >= 0)
         unlock_file(queue_fd);
     if (err != IOTSAFE_OK)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One device, many processes: who may use it now.
  *
- * The lock is flock() on a file per device in the lock folder, opened
- * read-only, so that processes of different users share it. It is opened for
- * each use: a descriptor that a forked child inherits could keep a dead
- * holder's lock. A second file is the queue in front of it: whoever waits at
- * its head is served next, so that a busy process cannot starve the others.
+ * The lock is flock() on a file per device in the lock folder, for which
+ * reading is enough, so that processes of different users share it. It is
+ * opened for each use: a descriptor that a forked child inherits could keep a
+ * dead holder's lock. A second file is the queue in front of it: whoever waits
+ * at its head is served next, and behind the head stands a line in the order of
+ * arrival, of those who may write to the file as to the folder. Others wait for
+ * the head as chance has it, but cannot be starved by one busy process.
  * What processes tell each other beside it: channel_record.h.
  */
 #ifndef APPLET_IO_DEVICE_LOCK_H

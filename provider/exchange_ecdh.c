@@ -96,6 +96,7 @@ static void *exchange_ecdh_dupctx(void *ctx)
 
     if (to == NULL || copy_operation(to, from))
         return to;
+    isprov_raise(from->prov, IOTSAFE_ERR_MEMORY, NULL);
     exchange_ecdh_freectx(to);
     return NULL;
 }

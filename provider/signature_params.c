@@ -287,12 +287,11 @@ static bool set_card_digest(struct isprov_signature *sig, const OSSL_PARAM *p)
 
 static bool set_padding(struct isprov_signature *sig, const OSSL_PARAM *p)
 {
-    const char *name = NULL;
+    const char *name;
     int padding = 0;
 
     if (p->data_type == OSSL_PARAM_UTF8_STRING) {
-        if (!OSSL_PARAM_get_utf8_string_ptr(p, &name))
-            return false;
+        name = p->data;
         padding = strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0       ? RSA_PKCS1_PSS_PADDING
                   : strcmp(name, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING
                                                                       : 0;
@@ -310,7 +309,7 @@ static bool set_padding(struct isprov_signature *sig, const OSSL_PARAM *p)
 
 static bool set_salt(struct isprov_signature *sig, const OSSL_PARAM *p)
 {
-    const char *text = NULL;
+    const char *text = p->data;
     char *end;
     long n = 0;
     int len = 0;
@@ -318,8 +317,6 @@ static bool set_salt(struct isprov_signature *sig, const OSSL_PARAM *p)
     if (p->data_type != OSSL_PARAM_UTF8_STRING) {
         if (!OSSL_PARAM_get_int(p, &len))
             return false;
-    } else if (!OSSL_PARAM_get_utf8_string_ptr(p, &text)) {
-        return false;
     } else if (strcmp(text, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0) {
         len = RSA_PSS_SALTLEN_DIGEST;
     } else if (strcmp(text, OSSL_PKEY_RSA_PSS_SALT_LEN_MAX) == 0) {

@@ -156,8 +156,10 @@ step "OK: mutual TLS, and the client's private key never left the SIM."
 if [ "$keep" = no ]; then
 	cat <<-END
 
-		Next: scripts/demo.sh --keep leaves a software SIM running, for programs of your own.
-		README.md tells of card readers and modems, docs/ of programs and their configuration.
+		Next:
+		    scripts/demo.sh --keep   leaves a software SIM running, for programs of your own
+		    README.md                with a card reader or a modem, from installing to the first signature
+		    docs/applications.md     how to configure mosquitto, nginx, curl, OpenVPN and many others
 	END
 	exit 0
 fi

@@ -33,7 +33,7 @@ for group in "$@"; do
 			busybox libcriterion-dev pcscd vsmartcard-vpcd mosquitto mosquitto-clients nginx curl
 			python3 python3-cryptography clang llvm clang-format-14 libclang-rt-dev shellcheck mandoc socat
 			libmbim-glib-dev libmbim-utils libmbim-proxy libglib2.0-dev
-			git jq reuse stress-ng systemd time tshark valgrind xxd zsh
+			git jq reuse stress-ng systemd time tshark udev valgrind xxd zsh
 			charon-systemd haproxy libstrongswan-standard-plugins openvpn postgresql python3-paho-mqtt strongswan-swanctl
 		)
 		# from trixie on it has the commands for APDUs, and the bridge its qmi:
@@ -52,8 +52,8 @@ for group in "$@"; do
 			apache2 apparmor bind9 coturn cpio dovecot-imapd eapoltest freeradius hostapd
 			kamailio-tls-modules libcoap3-bin libio-socket-ssl-perl libnet-ssleay-perl lighttpd
 			lighttpd-mod-openssl mariadb-client mariadb-server ncat nodejs paho.mqtt.c-examples php-cli
-			postfix python3-openssl rauc redis-server rsyslog-openssl squashfs-tools stunnel4 swaks
-			swupdate unbound vsftpd
+			postfix python3-openssl rauc redis-server rsyslog-openssl snmp snmpd squashfs-tools stunnel4
+			swaks swupdate unbound vsftpd
 		)
 		;;
 	bench)

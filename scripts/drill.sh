@@ -37,7 +37,7 @@ needs='mosquitto mosquitto_pub'
 groups='test' # the stand-in for an EST server is in Python
 # shellcheck source=scripts/zero-touch-lib.sh
 . scripts/zero-touch-lib.sh
-command -v iotsafe-enroll >/dev/null || { echo "skipped: iotsafe-enroll was not built" && exit 77; }
+need_enroll
 
 svg=${svg:-$build/drill.svg}
 patience=$((600 + 10 * n)) # a busy machine

@@ -33,7 +33,7 @@ groups='test' # the stand-ins are in Python
 # shellcheck source=scripts/zero-touch-lib.sh
 . scripts/zero-touch-lib.sh
 
-command -v iotsafe-enroll >/dev/null || { echo "skipped: iotsafe-enroll was not built" && exit 77; }
+need_enroll
 iotsafe-enroll --help | grep -q "^  $method " || { echo 'skipped: built without libmosquitto' && exit 77; }
 key=iotsafe://label=spare-1
 bootstrap=(--bootstrap-key iotsafe://label=client-key --bootstrap-cert iotsafe://label=client-cert)

@@ -12,6 +12,13 @@ patience=300 # a busy machine
 # more_than N PATTERN FILE: so many lines have it by now.
 more_than() { [ "$(grep -cE -e "$2" "$3")" -gt "$1" ]; }
 
+need_enroll() {
+	local program
+	program=$(command -v iotsafe-enroll) || { echo 'skipped: iotsafe-enroll was not built' && exit 77; }
+	[ "$(ldd "$program" | grep -oE 'libcrypto\.so\.[0-9]+' | sort -u | wc -l)" -le 1 ] ||
+		{ echo 'skipped: iotsafe-enroll and its libraries are for different versions of OpenSSL' && exit 77; }
+}
+
 if [ -z "$build" ]; then
 	# shellcheck disable=SC2086
 	install_packages demo ${groups:-}

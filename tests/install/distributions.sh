@@ -95,6 +95,32 @@ CALLS
 starts() { init "$T/config" start && run diff "$T/wanted" "$T/calls"; }
 triggers() { init "$T/config" triggers && equal "$(cat "$T/calls")" 'trigger iotsafe' calls; }
 
+# The page's commands on the file as it is shipped, with a `uci set` for sections that are there.
+uci() {
+	local section option value
+	[ "$1" != commit ] || return 0
+	IFS=.= read -r _ section option value <<<"$2"
+	grep -q "^config bridge '$section'" "$T/set" &&
+		sed -i "/^config bridge '$section'/,/^config/s,^\toption $option .*,\toption $option '$value'," "$T/set" &&
+		matches "$T/set" "^	option $option '$value'\$"
+}
+by_the_page() {
+	local command
+	DOC=$E2E_SOURCE/docs/distributions.md
+	cp "$PACKAGING/openwrt/files/iotsafe.config" "$T/set" && block 'OpenWrt settings' >"$T/page" && [ -s "$T/page" ] || return 1
+	: >"$T/calls"
+	while read -ra command; do
+		case ${command[0]} in
+		uci) uci "${command[@]:1}" ;;
+		/etc/init.d/iotsafe) init "$T/set" "${command[1]}" ;;
+		'') ;;
+		*) false ;;
+		esac || { echo "fails: ${command[*]}"; return 1; }
+	done <"$T/page"
+	matches "$T/calls" '^open modem$' && matches "$T/calls" '^at:/dev/ttyUSB2$' &&
+		matches "$T/calls" "^$(grep -oE 'socket:[^ \`]*/modem.sock' "$DOC" | head -n 1 | sed 's/socket/unix/')\$"
+}
+
 known_options() {
 	local bridge=$E2E_BUILD/bridge/iotsafe-bridge option
 	[ -x "$bridge" ] || {
@@ -120,6 +146,24 @@ meson_options() {
 	done
 }
 
+# What `podman build` makes the image of: the module of the same options, and the files that the
+# image names. It has the one transport.
+image() {
+	local -a options
+	have meson ninja openssl || return 77
+	mapfile -t options < <(sed -n '/^RUN meson setup/,/meson install/p' "$PACKAGING/Containerfile" | grep -oE -e '(--|-D)[a-z_]+=[^ ]+')
+	run env -u MESON_BUILD_ROOT -u MESON_SOURCE_ROOT meson setup "$T/image" "$E2E_SOURCE" "${options[@]}" &&
+		run env DESTDIR="$T/place" meson install -C "$T/image" --quiet || return 1
+	[ -f "$T/place$(sed -n 's/.*\.include \([^\\]*\).*/\1/p' "$PACKAGING/Containerfile")" ] || return 1
+	module_env=("OPENSSL_MODULES=$(dirname "$(find "$T/place" -name iotsafe.so)")")
+	read -ra command < <(sed -n 's/^CMD \[\(.*\)\]/\1/p' "$PACKAGING/Containerfile" | tr -d '",')
+	run mod "${command[@]}" && matches "$OUT" '^  iotsafe' || return 1
+	for transport in pcsc at:/dev/null; do
+		fails mod env "IOTSAFE_TRANSPORT=$transport" openssl pkey -provider default -provider iotsafe -in iotsafe://id=01 -noout &&
+			matches "$ERR" 'unknown kind of transport; this build has socket:$' || return 1
+	done
+}
+
 same_version() {
 	local version md5
 	version=$(sed -n "s/^ *version: '\(.*\)',/\1/p" "$E2E_SOURCE/meson.build")
@@ -136,8 +180,10 @@ parses() { run busybox ash -n "$INIT" && run busybox ash -n "$PACKAGING/alpine/A
 it 'OpenWrt: nothing starts before the file says so' shipped
 it 'OpenWrt: an instance for each bridge that is enabled' starts
 it 'OpenWrt: a change of the file restarts' triggers
+it 'OpenWrt: the commands of the page start the bridge that it speaks of' by_the_page
 it 'OpenWrt: the options are those of iotsafe-bridge' known_options
 it 'recipes: options are those of the tree' meson_options
+it 'container: the image has what it names, and one transport' image
 it 'recipes: version and licence are those of the tree' same_version
 it 'shell parts can be parsed' parses
 done_testing

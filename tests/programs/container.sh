@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A program in a container, which has the bridge's socket and no device; and rules of
-# AppArmor.
+# A program in a container such as `podman run --volume` makes, which has the bridge's socket and
+# no device; and rules of AppArmor.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 program 'curl in a container' curl curl unshare

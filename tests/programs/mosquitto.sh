@@ -29,17 +29,20 @@ server() {
 		--cert "$PEM/peer.pem" --key "$PEM/peer-key.pem" -q 1 -t greeting -m hello
 }
 
+FAILURE='OpenSSL Error|Error creating bridge'
 bridge() {
 	broker peer-server peer "$1" || return 1
 	local far=$PORT
+	# from 2.1 on it says no more than "Broken pipe" by itself
+	case $VERSION in 2.0.*) ;; *) local -x IOTSAFE_TRACE=stderr ;; esac
 	pick_port
 	configuration mosquitto-bridge.conf "s,listener 1883,listener $PORT," \
 		"s,broker.example:8883,localhost:$far," || return 1
 	printf '%s\n' 'log_dest stderr' 'log_type all' "bridge_tls_version tlsv$1" >>"$T/mosquitto-bridge.conf"
 	daemon_on "$PORT" bridge mosquitto -c "$T/mosquitto-bridge.conf" || return 1
 	# it tries again and again
-	started "$DAEMON" grep -qE 'Received CONNACK on connection local|OpenSSL Error' "$T/bridge.log" &&
-		lacks "$T/bridge.log" 'OpenSSL Error' &&
+	started "$DAEMON" grep -qE "Received CONNACK on connection local|$FAILURE" "$T/bridge.log" &&
+		lacks "$T/bridge.log" "$FAILURE" &&
 		matches "$T/peer-server.log" "New bridge connected .* u'$(common_name_of "$PEM/client.pem")'"
 }
 

@@ -23,6 +23,30 @@ dtls() {
 		run mod sh "$T/openssl-client.sh" -dtls1_2 && server_saw_us
 }
 
+# without_quotes SHELL COMMAND: as somebody types it who forgets them.
+without_quotes() { run patiently env "${module_env[@]}" "$1" -c "$(tr -d "'" <<<"$2")"; }
+
+# The manual page's command, and the two mistakes that docs/applications.md tells of: the shell
+# calls the word behind the URI a command, or says nothing and the default SIM answers.
+quotes() {
+	local shell request other="'$TOOL' pubkey 'iotsafe://label=client-key;sim=backup'"
+	request=$(sed -n "s/^\\$ \\(openssl req .*;type=private'.*\\)/\\1/p" "$E2E_SOURCE/docs/iotsafe-uri.7")
+	request=${request/id=01/label=client-key}
+	run mod sh -c "$request" && matches "$OUT" 'BEGIN CERTIFICATE REQUEST' || return 1
+	fails mod sh -c "$other" && matches "$ERR" 'no SIM called "backup"' || return 1
+	for shell in sh bash; do
+		without_quotes "$shell" "$request"
+		equal "$RC" 127 "status of $shell" && lacks "$OUT" 'CERTIFICATE REQUEST' &&
+			matches "$ERR" '[-]subj: (command )?not found' || return 1
+		without_quotes "$shell" "$other"
+		equal "$RC" 0 "status of $shell" && cmp "$OUT" "$T/client.pub" && equal "$(wc -c <"$ERR")" 0 'bytes of complaint' || return 1
+		without_quotes "$shell" "${other/client-key/nothing}"
+		equal "$RC" 0 "status of $shell" && matches "$ERR" 'label=nothing' || return 1
+	done
+}
+
+mod "$TOOL" pubkey iotsafe://label=client-key >"$T/client.pub"
+it 'in a shell a URI with a semicolon stands in quotes' quotes
 runs client '1.2 1.3' 'standard error' client
 runs server '1.2 1.3' 'standard error' server "$T/server.log"
 runs 'DTLS client' '1.2' 'standard error' dtls

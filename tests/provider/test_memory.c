@@ -6,7 +6,9 @@
  * of malloc() is judged by where it returns to. */
 #undef _FORTIFY_SOURCE /* asprintf() is defined here */
 #include <dlfcn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,6 +194,7 @@ __attribute__((constructor)) static void prepare_process(void)
 
 #define SPARE "iotsafe://label=spare-1"
 #define RSA_KEY "iotsafe://label=rsa-key"
+#define PSK "iotsafe://label=psk"
 
 static struct sim sim;
 static struct context ctx;
@@ -295,6 +298,94 @@ static bool derive(void)
     return good;
 }
 
+/* With a key derivation on top, and in a copy. */
+static bool derive_in_copy(void)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(ctx.lib, key, NULL), *copy = NULL;
+    unsigned char secret[40], ukm[] = { 1, 2, 3 };
+    char kdf[] = OSSL_KDF_NAME_X963KDF, md[] = "SHA256";
+    size_t len = sizeof(secret), out_len = sizeof(secret);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_EXCHANGE_PARAM_KDF_TYPE, kdf, 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_EXCHANGE_PARAM_KDF_DIGEST, md, 0),
+        OSSL_PARAM_construct_size_t(OSSL_EXCHANGE_PARAM_KDF_OUTLEN, &out_len),
+        OSSL_PARAM_construct_octet_string(OSSL_EXCHANGE_PARAM_KDF_UKM, ukm, sizeof(ukm)),
+        OSSL_PARAM_construct_end(),
+    };
+    bool good = pctx != NULL && EVP_PKEY_derive_init_ex(pctx, params) > 0
+                && EVP_PKEY_derive_set_peer(pctx, peer) > 0
+                && (copy = EVP_PKEY_CTX_dup(pctx)) != NULL;
+
+    good = good && EVP_PKEY_derive(copy, secret, &len) > 0 && len == sizeof(secret);
+    EVP_PKEY_CTX_free(copy);
+    EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
+static bool make_pair(void)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(ctx.lib, "EC", "provider=iotsafe");
+    EVP_PKEY *pair = NULL;
+    const bool good = pctx != NULL && EVP_PKEY_keygen_init(pctx) > 0
+                      && EVP_PKEY_CTX_ctrl_str(pctx, "container", SPARE) > 0
+                      && EVP_PKEY_generate(pctx, &pair) > 0;
+
+    EVP_PKEY_free(pair);
+    EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
+static bool derive_from_secret(void)
+{
+    EVP_KDF *kdf = EVP_KDF_fetch(ctx.lib, "IOTSAFE-HKDF", NULL);
+    EVP_KDF_CTX *kctx = EVP_KDF_CTX_new(kdf), *copy = NULL;
+    unsigned char out[32];
+    char uri[] = PSK, md[] = "SHA256";
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, uri, strlen(uri)),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, md, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    const bool good = kctx != NULL && EVP_KDF_CTX_set_params(kctx, params) > 0
+                      && (copy = EVP_KDF_CTX_dup(kctx)) != NULL
+                      && EVP_KDF_derive(copy, out, sizeof(out), NULL) > 0;
+
+    EVP_KDF_CTX_free(copy);
+    EVP_KDF_CTX_free(kctx);
+    EVP_KDF_free(kdf);
+    return good;
+}
+
+static bool seed_generator(void)
+{
+    EVP_RAND *source = EVP_RAND_fetch(ctx.lib, "IOTSAFE-SEED-SRC", NULL);
+    EVP_RAND *drbg = EVP_RAND_fetch(ctx.lib, "CTR-DRBG", NULL);
+    EVP_RAND_CTX *below = EVP_RAND_CTX_new(source, NULL);
+    EVP_RAND_CTX *rctx = below != NULL ? EVP_RAND_CTX_new(drbg, below) : NULL;
+    char cipher[] = "AES-256-CTR";
+    const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_DRBG_PARAM_CIPHER, cipher,
+                                                                   0),
+                                  OSSL_PARAM_construct_end() };
+    const bool good = rctx != NULL && EVP_RAND_instantiate(below, 256, 0, NULL, 0, NULL)
+                      && EVP_RAND_CTX_set_params(rctx, params)
+                      && EVP_RAND_instantiate(rctx, 256, 0, NULL, 0, NULL);
+
+    EVP_RAND_CTX_free(rctx);
+    EVP_RAND_CTX_free(below);
+    EVP_RAND_free(drbg);
+    EVP_RAND_free(source);
+    return good;
+}
+
+static bool begin_rsa(void)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(ctx.lib, "RSA", "provider=iotsafe");
+    const bool good = pctx != NULL && EVP_PKEY_keygen_init(pctx) > 0;
+
+    EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
 static void free_objects(void)
 {
     EVP_PKEY_free(key);
@@ -317,18 +408,24 @@ static const struct operation {
     const char *name;
     bool (*prepare)(void);
     bool (*run)(void);
-    bool may_be_none; /* it need not allocate */
+    bool may_be_none;  /* it need not allocate */
+    bool uses_objects; /* of prepare(), and so again */
 } operations[] = {
-    { "load the provider", have_nothing, load_provider, false },
-    { "load a key by URI", have_nothing, load_a_key, false },
-    { "load a certificate", have_nothing, load_a_certificate, false },
-    { "list the SIM", have_nothing, list_all, false },
-    { "read a key reference", have_nothing, read_reference, false },
-    { "write a key reference", have_client_key, write_reference, false },
-    { "sign and verify, EC", have_client_key, sign, false },
-    { "sign and verify, RSA", have_rsa_key, sign, false },
-    { "derive", have_pair, derive, false },
-    { "free", have_client_key, free_all, true },
+    { "load the provider", have_nothing, load_provider, false, false },
+    { "load a key by URI", have_nothing, load_a_key, false, false },
+    { "load a certificate", have_nothing, load_a_certificate, false, false },
+    { "list the SIM", have_nothing, list_all, false, false },
+    { "read a key reference", have_nothing, read_reference, false, false },
+    { "write a key reference", have_client_key, write_reference, false, true },
+    { "sign and verify, EC", have_client_key, sign, false, true },
+    { "sign and verify, RSA", have_rsa_key, sign, false, true },
+    { "derive", have_pair, derive, false, true },
+    { "derive in a copy", have_pair, derive_in_copy, false, true },
+    { "derive from a secret", have_nothing, derive_from_secret, false, false },
+    { "make a pair", have_nothing, make_pair, false, false },
+    { "begin an RSA key", have_nothing, begin_rsa, false, false },
+    { "seed a generator", have_nothing, seed_generator, false, false },
+    { "free", have_client_key, free_all, true, false },
 };
 #define N_OPERATIONS (sizeof(operations) / sizeof(*operations))
 
@@ -336,17 +433,14 @@ static const struct operation {
 
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-static void make_pair(void)
+/* A secret of the SIM. */
+static void put_secret(void)
 {
-    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_name(ctx.lib, "EC", "provider=iotsafe");
-    EVP_PKEY *pair = NULL;
+    char words[300];
 
-    cr_assert(pctx != NULL && EVP_PKEY_keygen_init(pctx) > 0
-                  && EVP_PKEY_CTX_ctrl_str(pctx, "container", SPARE) > 0
-                  && EVP_PKEY_generate(pctx, &pair) > 0,
-              "%s", drain_errors());
-    EVP_PKEY_free(pair);
-    EVP_PKEY_CTX_free(pctx);
+    write_text(sim_path(&sim, "secret"), "sixteen and more bytes of secret");
+    snprintf(words, sizeof(words), "put-secret psk %s", sim_path(&sim, "secret"));
+    sim_admin(&sim, words);
 }
 
 static void setup(void)
@@ -354,7 +448,8 @@ static void setup(void)
     cr_assert(hooked);
     sim_start_with(&sim, "--with rsa");
     context_open(&ctx, DEFAULT_FIRST);
-    make_pair();
+    put_secret();
+    cr_assert(make_pair(), "%s", drain_errors());
     n_objects = store_count(ctx.lib, "iotsafe://", 0, 0);
     cr_assert(n_objects > 0 && have_client_key(), "%s", drain_errors());
     pem = reference_pem(key);
@@ -388,7 +483,7 @@ static bool try_with_failure(const struct operation *o, int nth, int *ret_failed
               o->name, nth, strike.file, strike.line);
     *ret_failed += !good;
     ERR_clear_error();
-    if (o->run != sign && o->run != derive && o->run != write_reference)
+    if (!o->uses_objects)
         free_objects();
     cr_assert(o->prepare() && o->run(), "%s, after allocation %d failed: %s", o->name, nth,
               drain_errors());

@@ -61,6 +61,49 @@ Test(verify, is_done_by_the_applet)
     end();
 }
 
+/* Signs a digest and has it verified, or this many bytes of it. */
+static bool verify_digest(EVP_PKEY *key, size_t digest_len)
+{
+    EVP_PKEY_CTX *pctx = EVP_PKEY_CTX_new_from_pkey(lib, key, NULL);
+    EVP_MD *md = EVP_MD_fetch(lib, "SHA256", NULL);
+    EVP_PKEY *signer = load_key(plain.lib, CLIENT_KEY);
+    EVP_PKEY_CTX *sctx = EVP_PKEY_CTX_new_from_pkey(plain.lib, signer, NULL);
+    unsigned char digest[32];
+    bool good;
+
+    cr_assert(EVP_Digest("any text", 8, digest, NULL, md, NULL));
+    len = sizeof(sig);
+    cr_assert(EVP_PKEY_sign_init(sctx) > 0 && EVP_PKEY_sign(sctx, sig, &len, digest, 32) > 0);
+    good = EVP_PKEY_verify_init(pctx) > 0
+           && EVP_PKEY_verify(pctx, sig, len, digest, digest_len) == 1;
+    EVP_PKEY_CTX_free(sctx);
+    EVP_PKEY_free(signer);
+    EVP_MD_free(md);
+    EVP_PKEY_CTX_free(pctx);
+    return good;
+}
+
+Test(verify, of_a_ready_digest_is_done_by_the_applet_too)
+{
+    EVP_PKEY *key, *spare;
+
+    begin("");
+    sim_admin(&sim, "generate-key spare-1");
+    key = load_public_key(lib, PUBLIC);
+    spare = load_public_key(lib, "iotsafe://label=spare-1;type=public");
+    cr_expect(verify_digest(key, 32), "%s", drain_errors());
+    cr_expect_eq(sim_exchanges(&sim, "VERIFY SIGNATURE UPDATE"), 1);
+    EXPECT_NO_ERRORS();
+    cr_expect_not(verify_digest(key, 31), "no digest is so long");
+    cr_expect_eq(sim_exchanges(&sim, "VERIFY SIGNATURE UPDATE"), 1);
+    drain_errors();
+    cr_expect_not(verify_digest(spare, 32));
+    EXPECT_ERROR("can be generated anew");
+    EVP_PKEY_free(spare);
+    EVP_PKEY_free(key);
+    end();
+}
+
 Test(verify, a_key_that_the_device_can_overwrite_is_refused)
 {
     EVP_PKEY *key, *soft;

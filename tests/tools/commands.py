@@ -144,6 +144,10 @@ class Table:
                 fields = [field.strip() for field in line.split(" :: ")]
                 if len(fields) != 3 or not (SOURCE / fields[2]).is_file():
                     complain(TABLE.name, number, "want PATTERN :: REASON :: FILE OF A TEST")
+                else:
+                    program = pathlib.Path(fields[0].split()[0].strip("*")).name
+                    if not re.search(rf"\b{re.escape(program)}\b", (SOURCE / fields[2]).read_text(encoding="utf-8")):
+                        complain(TABLE.name, number, f"{fields[2]} has nothing to do with {program}")
                 self.rows.append((number, page, fields[0]))
 
     def has(self, page, command):

@@ -27,9 +27,10 @@ collector_notices() {
 	cp "$E2E_SOURCE/docs/iotsafe.1" "$page" && printf '.Dl $ iotsafe no-such-command\n' >>"$page"
 	run /usr/bin/python3 "$COLLECT" "$T/tree" "$T/noticed" || return 1
 	grep -rqx 'iotsafe no-such-command' "$T/noticed" || return 1
-	sed -i 's/^usermod/user-mod/' "$T/tree/tests/tools/commands.txt"
+	sed -i -e 's/^podman run/podman-run/' -e '/^podman build/s,[^ ]*$,tests/tools/wait.sh,' "$T/tree/tests/tools/commands.txt"
 	fails /usr/bin/python3 "$COLLECT" "$T/tree" "$T/noticed" &&
-		matches "$ERR" '^commands\.txt:[0-9]+: .* has no such command: user-mod'
+		matches "$ERR" '^commands\.txt:[0-9]+: .* has no such command: podman-run' &&
+		matches "$ERR" '^commands\.txt:[0-9]+: tests/tools/wait\.sh has nothing to do with podman$'
 }
 
 # What the pages' commands find in the folder where they are run.
@@ -39,7 +40,16 @@ material() {
 	# for what would change the system, or belongs to the reader
 	printf '#!/bin/sh\n[ "$1" = reload ]\n' >"$T/bin/systemctl"
 	printf '#!/bin/sh\n[ -f "$1" ]\n' >"$T/bin/install-update"
-	chmod +x "$T/bin/systemctl" "$T/bin/install-update"
+	# newer ones load no scripts when they are run by root
+	# shellcheck disable=SC2016 # for that shell
+	[ "$(id -u)" -ne 0 ] || printf '#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups %s "$@"\n' \
+		"$(command -v tshark)" >"$T/bin/tshark"
+	# those of the system, on the page's folder in place of the system
+	local program
+	for program in systemd-sysusers:--root systemd-tmpfiles:--root usermod:--prefix groupadd:--prefix; do
+		printf '#!/bin/sh\nPATH=%s; exec %s %s "$SYSTEM" "$@"\n' "$PATH" "${program%:*}" "${program#*:}" >"$T/bin/${program%:*}"
+	done
+	chmod +x "$T"/bin/*
 	cp "$CONF/wireshark/iotsafe.lua" . && echo text >log && head -c 5000 /dev/urandom >image || return 1
 	start_sim desk && server_certificate server || return 1
 	cp "$T/server.csr" "$T/server.key" . && cp "$T/desk/store/ca.pem" . && cp "$T/server.pem" maker.pem &&
@@ -54,7 +64,10 @@ folder_for() {
 	WHERE=$T/on-$1
 	SIM=sim-$1
 	cp -r "$T/material" "$WHERE" && mkdir -p "$WHERE"/{dev/serial/by-id,run/iotsafe,run/iotsafe-bridge,run/sim,tmp,traces} \
-		"$WHERE"/etc/{iotsafe,mosquitto,nginx,systemd/system,sysusers.d,tmpfiles.d} || return 1
+		"$WHERE"/etc/{iotsafe,mosquitto,nginx,systemd/system,sysusers.d,tmpfiles.d} "$WHERE"/usr/lib || return 1
+	cp -r "$CONF/sysusers.d" "$CONF/tmpfiles.d" "$WHERE/usr/lib/" && for user in mosquitto www-data USER; do
+		echo "$user:x:12345:12345::/:/bin/false" >>"$WHERE/etc/passwd"
+	done
 	mkdir "$T/$SIM" && cp -r "$T/desk/store" "$T/$SIM/store" || return 1 # the same key and CA
 	start_sim "$SIM" gsma-strict --at "$WHERE/dev/ttyUSB2" || return 1
 	ln -s ttyUSB2 "$WHERE/dev/iotsafe-modem"
@@ -67,14 +80,15 @@ folder_for() {
 	tool "$SIM" cert "$key" >"$WHERE/client-cert.pem" && tool "$SIM" key-ref "$key" >"$WHERE/etc/mosquitto/key.pem" &&
 		tool "$SIM" sign "$key" "$WHERE/log" >"$WHERE/log.sig" || return 1
 	openssl dgst -sha256 -sign "$WHERE/server.key" -out "$WHERE/log.update.sig" "$WHERE/log" || return 1
-	IOTSAFE_TRACE=pcap:$WHERE/trace.pcap tool "$SIM" list >/dev/null
+	IOTSAFE_TRACE=pcap:$WHERE/trace.pcap tool "$SIM" list >/dev/null &&
+		chmod 711 "$T" && chmod 755 "$WHERE" && chmod 644 "$WHERE/trace.pcap" "$WHERE/iotsafe.lua"
 }
 
 # Devices, hosts and the system's folders, as they are here.
 stand_ins() {
 	sed -E -e "s,(^|[ :=<>])(/(etc|run|tmp|dev/(ttyUSB2|iotsafe-modem|serial)))\b,\1$WHERE\2,g" \
 		-e "s,[^ ]*mbim:/dev/cdc-wdm0|--transport pcsc\b,--transport $(socket_of "$SIM"),g;s,--transport --transport,--transport," \
-		-e "s,--group iotsafe\b,--group $(id -gn),g;s,--as mosquitto\b,--as $(id -un),g" \
+		-e "s,(--group|install .*-g) iotsafe\b,\1 $(id -gn),g;s,--as mosquitto\b,--as $(id -un),g" \
 		-e "s,\bbroker:8883\b,localhost:${PORT_OF[broker]},g" \
 		-e "/update-key.*dgst|dgst.*update-key/s,log\.sig,log.update.sig,"
 }
@@ -95,6 +109,10 @@ run_block() { # FILE
 		WHY='only root can be another user'
 		return 77
 	fi
+	if grep -qE "$OF_SYSTEM" "$1" && [ "$(id -u)" -ne 0 ]; then
+		WHY='only root can make users and folders of the system'
+		return 77
+	fi
 	if grep -q '^iotsafe-bridge\|iotsafe-bridge --' "$1" && [ ! -x "$E2E_BUILD/bridge/iotsafe-bridge" ]; then
 		WHY='built without the bridge'
 		return 77
@@ -107,8 +125,22 @@ run_block() { # FILE
 	} >"$T/block"
 	cat "$T/block"
 	cd "$WHERE" || return 1
-	PATH=$T/bin:$PATH run mod env -u IOTSAFE_TRANSPORT bash "$T/block" || return 1
-	lacks "$ERR" '(^|[^_])[Ee]rror:'
+	PATH=$T/bin:$PATH SYSTEM=$WHERE run mod env -u IOTSAFE_TRANSPORT bash "$T/block" || return 1
+	lacks "$ERR" '(^|[^_])[Ee]rror:' && system_is_so "$1"
+}
+
+# What a block says of groups, users and folders is so in the page's system.
+OF_SYSTEM='systemd-sysusers|systemd-tmpfiles|usermod|groupadd'
+system_is_so() { # FILE
+	local user
+	! grep -qE "$OF_SYSTEM" "$1" || matches "$WHERE/etc/group" '^iotsafe:' || return 1
+	! grep -q systemd-sysusers "$1" || matches "$WHERE/etc/group" '^iotsafe:.*[:,]iotsafe-bridge(,|$)' || return 1
+	! grep -q '/run/iotsafe$\|systemd-tmpfiles' "$1" || equal "$(stat -c %a "$WHERE/run/iotsafe")" 2770 'mode of the lock folder' || return 1
+	! grep -q systemd-tmpfiles "$1" ||
+		equal "$(stat -c %g "$WHERE/run/iotsafe")" "$(awk -F : '$1 == "iotsafe" { print $3 }' "$WHERE/etc/group")" 'its group' || return 1
+	for user in $(sed -n 's/.*usermod .* iotsafe \([^ ]*\).*/\1/p' "$1"); do
+		matches "$WHERE/etc/group" "^iotsafe:.*[:,]$user(,|\$)" || return 1
+	done
 }
 
 run_page() { # FOLDER OF BLOCKS

@@ -66,8 +66,30 @@ written() {
 		run on sim pubkey 'iotsafe://label=spare-1;type=private' && fails on sim pubkey 'iotsafe://label=spare-2;type=private'
 }
 
+# Responses are cut short from each exchange on in turn: nothing is told then but why.
+broken_off() {
+	local n=0
+	start_sim broken || return 1
+	while :; do
+		admin broken fault truncate=1 --skip "$n" --count 1000 || return 1
+		run on broken conformance --write 'iotsafe://label=spare-1;type=private' 'iotsafe://label=verify-key;type=public'
+		[ "$RC" -ne 0 ] || break
+		equal "$(wc -c <"$OUT")" 0 "bytes of a table, from exchange $n" &&
+			equal "$(wc -l <"$ERR")" 1 "lines on standard error, from exchange $n" &&
+			matches "$ERR" '^iotsafe: .*socket:' || return 1
+		admin broken fault clear && admin broken reset || return 1
+		n=$((n + 1))
+	done
+	[ "$n" -gt 80 ] || {
+		echo "no more than $n exchanges"
+		return 1
+	}
+	admin broken fault clear
+}
+
 it 'a table, and the same in JSON; nothing is signed if so wanted' table
 it 'containers are changed only if named' written
+it 'a way that breaks at any exchange: one clear error and no table' broken_off
 it 'each profile: a SIM made of what was seen is the same; nothing is changed' asked profiles
 it 'each setting is seen, or the page says that it is not' settings
 it 'the same with settings at random' at_random

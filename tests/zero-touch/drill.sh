@@ -9,6 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d /tmp/iotsafe-drill.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 export REAL_ENROLL=$build/tools/iotsafe-enroll
+[ "$(ldd "$REAL_ENROLL" 2>/dev/null | grep -oE 'libcrypto\.so\.[0-9]+' | sort -u | wc -l)" -le 1 ] ||
+	{ echo '1..0 # SKIP iotsafe-enroll and its libraries are for different versions of OpenSSL' && exit 0; }
 number=0 failed=0
 
 it() { # WHAT COMMAND...

@@ -17,6 +17,7 @@
 #include "report.h"
 #include "request.h"
 #include "retry.h"
+#include "tls.h"
 
 const char *job_server(const struct job *job)
 {
@@ -198,7 +199,7 @@ static enum outcome run(int argc, char **argv)
     if (parsed != PARSED_JOB)
         return parsed == PARSED_HELP ? OUTCOME_DONE : OUTCOME_USAGE;
     job.digest = EVP_sha256(); /* what every applet signs */
-    if (tool_open(&tool) && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+    if (tls_is_shared() && tool_open(&tool) && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         outcome = do_job(&job);
     clear(&job);
     curl_global_cleanup();

@@ -11,4 +11,8 @@
  *  @return false: the reason is in OpenSSL's queue */
 bool tls_use_identity(SSL_CTX *ctx, const struct job *job);
 
+/** An SSL_CTX of ours is of use to a library only if both have the same OpenSSL.
+ *  @return false: there are two in this process, and the user has been told */
+bool tls_is_shared(void);
+
 #endif
