@@ -98,7 +98,7 @@ Test(verify, of_a_ready_digest_is_done_by_the_applet_too)
     cr_expect_eq(sim_exchanges(&sim, "VERIFY SIGNATURE UPDATE"), 1);
     drain_errors();
     cr_expect_not(verify_digest(spare, 32));
-    EXPECT_ERROR("can be generated anew");
+    EXPECT_ERROR("can be generated again");
     EVP_PKEY_free(spare);
     EVP_PKEY_free(key);
     end();
