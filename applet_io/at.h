@@ -11,7 +11,7 @@
 
 #define AT_LINE_MAX 8448 /* characters; an answer of 4098 bytes in hex and its frame */
 
-/** What a line from the modem is, seen by itself. */
+/** The kind of a line from the modem, regardless of the command. */
 enum at_line {
     AT_LINE_OTHER = 0, /* unsolicited, an echo, an answer to something else */
     AT_LINE_OK,
@@ -71,7 +71,7 @@ struct at_port {
     size_t n_pending, at;
     bool heard;           /* something was read since the port was opened */
     bool response_passed; /* at_synchronise() has thrown a response of the card away */
-    bool restarted;       /* a line told that modem or SIM has started anew */
+    bool restarted;       /* a line reported that the modem or SIM has restarted */
     bool no_late_line;    /* set by the owner: nothing is waited for behind OK */
 };
 

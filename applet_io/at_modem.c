@@ -31,7 +31,7 @@ enum iotsafe_err at_modem_open(struct at_modem *m, struct iotsafe_op *op)
     if (fd < 0) {
         op_set(op, "cannot open the modem port %s: %s%s", m->path, strerror(errno),
                errno == EACCES   ? "; is this user in the group of the port (dialout)?"
-               : errno == EBUSY  ? "; another program (ModemManager?) has it for itself"
+               : errno == EBUSY  ? "; another program (ModemManager?) has exclusive access"
                : errno == ENOENT ? "; is the modem connected?"
                                  : "");
         return IOTSAFE_ERR_NO_SERVICE;
@@ -137,7 +137,7 @@ static void describe(const struct at_modem *m, enum iotsafe_err err, int failure
     else if (err == IOTSAFE_ERR_TRANSPORT)
         op_set(op, "%s: the modem is gone (%s)", m->device, strerror(errno));
     else if (err == IOTSAFE_ERR_DAMAGED)
-        op_set(op, "%s: two different answers came to one command", m->device);
+        op_set(op, "%s: two different answers to one command", m->device);
     else if (err == IOTSAFE_ERR_CARD && failure > 0)
         op_set(op, "%s: +CME ERROR %d: %s", m->device, failure == AT_FAIL_PHONE ? 0 : failure,
                at_failure_text(failure));
@@ -154,7 +154,7 @@ static enum iotsafe_err question_refusal(struct at_modem *m, deadline_t deadline
 
     if (err == IOTSAFE_OK && !m->port.response_passed)
         return IOTSAFE_ERR_CARD;
-    op_set(op, "%s: a stray result code came in front of the response", m->device);
+    op_set(op, "%s: a stray result code preceded the response", m->device);
     return err == IOTSAFE_OK ? IOTSAFE_ERR_DAMAGED : err;
 }
 
@@ -233,7 +233,7 @@ static enum iotsafe_err exchange(struct at_modem *m, const char *id, const uint8
         return IOTSAFE_OK;
     }
     op_set(op, "%s: %s", m->device,
-           line[0] == '\0' ? "OK without a response of the card"
+           line[0] == '\0' ? "OK without a response from the card"
                            : "the modem's answer is damaged or cut off");
     m->step = AT_STEP_UNKNOWN;
     return IOTSAFE_ERR_DAMAGED;

@@ -17,7 +17,7 @@ enum belief_event {
     BELIEF_OPENED,   /* the device has opened a session (+CCHO): who answers in it is open */
     BELIEF_SELECTED, /* SELECT on the channel of our class byte was answered 9000, 61xx, 91xx */
     BELIEF_PROVED,   /* a response that no other application gives: instruction.h */
-    BELIEF_DOUBTED,  /* use over on a shared device, connected anew, perhaps a reset */
+    BELIEF_DOUBTED,  /* use over on a shared device, reconnected, perhaps a reset */
     BELIEF_LOST,     /* the card says that the channel is not open; a certain reset */
     BELIEF_GIVEN_UP, /* closed by us, left to another program, fork */
     N_BELIEF_EVENTS

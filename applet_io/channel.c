@@ -196,7 +196,7 @@ static void note_lost_open(struct channel *ch, enum iotsafe_err err)
         return;
     ch->lost_opens++;
     trace_note(ch->trace, ch->transport->device,
-               "the answer to opening a channel was lost: one channel may be open for nobody");
+               "the answer to opening a channel was lost: one channel may remain open and unused");
 }
 
 /* MANAGE CHANNEL open, from the basic channel. */
@@ -231,7 +231,7 @@ static enum iotsafe_err manage_channel_open(struct channel *ch, deadline_t deadl
     op_set(op, "%s gives no logical channel (MANAGE CHANNEL answered %04X: %s)%s", t->device,
            rsp.sw, error_sw_meaning(rsp.sw),
            rsp.sw == SW_FUNCTION_UNSUPPORTED
-               ? "; other programs hold them: end those or reset the card"
+               ? "; other programs hold them: end them or reset the card"
                : t->channel_advice);
     return IOTSAFE_ERR_NO_CHANNEL;
 }
@@ -318,7 +318,7 @@ static enum iotsafe_err open_by_device(struct channel *ch, deadline_t deadline,
     err = exchange_ask(ch, deadline, &part);
     if (err == IOTSAFE_ERR_UNSUPPORTED) {
         trace_note(ch->trace, ch->transport->device,
-                   "the applet does not show itself yet in session %s", ch->session);
+                   "the applet does not respond yet in session %s", ch->session);
         return IOTSAFE_OK;
     }
     if (err != IOTSAFE_OK)
@@ -529,8 +529,8 @@ enum iotsafe_err channel_confirm(struct channel *ch, deadline_t deadline, struct
         err = make_sure(ch, deadline, op);
     if (err == IOTSAFE_OK && ch->belief != BELIEF_CONFIRMED) {
         op_set(op,
-               "%s: the applet does not show itself in session %s, and another application could "
-               "take this command for one of its own: it was not sent",
+               "%s: the applet does not respond in session %s, and another application could take "
+               "this command for one of its own: it was not sent",
                ch->transport->device, ch->session);
         err = IOTSAFE_ERR_UNSUPPORTED;
     }
@@ -609,8 +609,7 @@ void channel_leave(struct channel *ch)
     if (!channel_record_is_shared(lock) || ch->generation == 0) {
         /* nobody could find this channel again, and a card has but three */
         trace_note(ch->trace, ch->transport->device,
-                   "no record that others believe can be kept in the lock folder: closing the "
-                   "channel");
+                   "the lock folder allows no record that others trust: closing the channel");
         give_up(ch);
         channel_record_drop(lock);
         return;

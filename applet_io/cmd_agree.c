@@ -47,7 +47,7 @@ static enum iotsafe_err compute(const struct card_use *use, struct agree_job *jo
     if (err == IOTSAFE_OK)
         err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK && !secret_parse(rsp.data, rsp.len, job->secret)) {
-        op_set(use->op, "COMPUTE DH answered %zu bytes that are no shared secret (%s)", rsp.len,
+        op_set(use->op, "COMPUTE DH returned %zu bytes that are not a shared secret (%s)", rsp.len,
                use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
@@ -75,8 +75,8 @@ static enum iotsafe_err replaced(const struct card_use *use)
 {
     cache_clear(use->cache); /* or the key is loaded as it was */
     op_set(use->op,
-           "the key pair on the SIM is not the one that this program holds: it was generated anew, "
-           "or the SIM was exchanged; load the key again (%s)",
+           "the key pair on the SIM is not the one that this program holds: it was generated "
+           "again, or the SIM was replaced; load the key again (%s)",
            use->channel->transport->device);
     return IOTSAFE_ERR_KEY;
 }
@@ -190,8 +190,7 @@ static enum iotsafe_err prove_by_reading(const struct card_use *use, struct agre
         sleep_ms(1 + i, use->deadline);
     }
     op_set(use->op,
-           "other programs use the container of the peer's key all the time, and %s keeps "
-           "no turns",
+           "other programs keep using the container of the peer's key, and %s keeps no turns",
            use->channel->transport->device);
     return IOTSAFE_ERR_CHANGED;
 }

@@ -18,7 +18,7 @@ static enum iotsafe_err run_derive(const struct card_use *use, void *arg)
     enum iotsafe_err err = channel_exchange(use->channel, &job->cmd, &rsp, use->deadline, use->op);
 
     if (err == IOTSAFE_OK && rsp.len != job->n) {
-        op_set(use->op, "the applet derived %zu bytes, %zu were asked for (%s)", rsp.len, job->n,
+        op_set(use->op, "the applet derived %zu bytes, %zu were requested (%s)", rsp.len, job->n,
                use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }

@@ -52,7 +52,7 @@ static enum iotsafe_err ask_by_tags(const struct card_use *use, struct find_job 
         return err;
     job->n = objects_parse(data, rsp.len, job->objects, IOTSAFE_OBJECTS_MAX);
     if (job->n != 1 || job->objects[0].kind != job->kind) {
-        op_set(use->op, "GET DATA gave no %s that can be read (%s)", iotsafe_kind_name(job->kind),
+        op_set(use->op, "GET DATA returned no readable %s (%s)", iotsafe_kind_name(job->kind),
                use->channel->transport->device);
         return IOTSAFE_ERR_PROTOCOL;
     }
@@ -170,7 +170,7 @@ static enum iotsafe_err choose(const struct find_job *job, const char *device,
             op_add(op, "there are:");
             list_names(op, job, NULL);
         } else {
-            op_add(op, "it has no list that tells what there is");
+            op_add(op, "it has no list of its objects");
         }
         return IOTSAFE_ERR_NOT_FOUND;
     }

@@ -165,7 +165,7 @@ static enum iotsafe_err read_key_named(struct iotsafe_card *card, const struct i
         return err;
     if (!key_parse(job.answer, job.len, &key)) {
         op_set(op,
-               "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit curve and no "
+               "READ PUBLIC KEY returned %zu bytes that contain no point on a 256-bit curve and no "
                "RSA key (%s)",
                job.len, iotsafe_card_transport(card));
         iotsafe_card_forget(card);
@@ -193,7 +193,8 @@ enum iotsafe_err cmd_read_point(const struct card_use *use, const struct iotsafe
     if (err == IOTSAFE_OK)
         err = channel_exchange(use->channel, &cmd, &rsp, use->deadline, use->op);
     if (err == IOTSAFE_OK && !point_parse(answer, rsp.len, ret_point)) {
-        op_set(use->op, "READ PUBLIC KEY answered %zu bytes that hold no point of a 256-bit curve",
+        op_set(use->op,
+               "READ PUBLIC KEY returned %zu bytes that contain no point on a 256-bit curve",
                rsp.len);
         err = IOTSAFE_ERR_KEY;
     }

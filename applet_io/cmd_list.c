@@ -109,7 +109,7 @@ enum iotsafe_err cmd_list_objects(const struct card_use *use, struct iotsafe_obj
     if (err == IOTSAFE_OK) {
         *ret_n = objects_parse(job.bytes, job.len, objects, IOTSAFE_OBJECTS_MAX);
         if (*ret_n == 0 && job.len != 0) {
-            op_set(use->op, "the object list of %zu bytes holds no object that can be read (%s)",
+            op_set(use->op, "the object list of %zu bytes contains no readable object (%s)",
                    job.len, use->channel->transport->device);
             cache_clear(use->cache);
             err = IOTSAFE_ERR_PROTOCOL;

@@ -90,8 +90,7 @@ enum iotsafe_err iotsafe_probe_send(struct iotsafe_probe *probe,
     enum iotsafe_err err;
 
     if (!may_send(probe, cmd)) {
-        op_set(probe->use->op, "%s is not sent to ask what a card does",
-               instruction_of(cmd->ins)->name);
+        op_set(probe->use->op, "%s is never sent as a probe", instruction_of(cmd->ins)->name);
         return IOTSAFE_ERR_ARGUMENT;
     }
     if (cmd->stray_len != 0 && !iotsafe_probe_way(probe).bytes_as_given)

@@ -98,8 +98,8 @@ static enum iotsafe_err sign_in_form(const struct card_use *use, struct sign_job
     *ret_sw = rsp.sw;
     if (err == IOTSAFE_OK && !signature_parse(answer, rsp.len, job)) {
         op_set(use->op,
-               "COMPUTE SIGNATURE UPDATE answered %zu bytes that hold no signature "
-               "of this kind (%s)",
+               "COMPUTE SIGNATURE UPDATE returned %zu bytes that are not a signature of this kind "
+               "(%s)",
                rsp.len, use->channel->transport->device);
         err = IOTSAFE_ERR_PROTOCOL;
     }
@@ -123,7 +123,7 @@ static void add_refusal(struct iotsafe_op *tried, enum sign_form form, uint16_t 
 
 static enum iotsafe_err no_form_is_possible(const struct card_use *use)
 {
-    op_set(use->op, "neither a digest nor a text of at most %d bytes is at hand to be signed (%s)",
+    op_set(use->op, "there is neither a digest nor a text of at most %d bytes to sign (%s)",
            IOTSAFE_TEXT_MAX, use->channel->transport->device);
     return IOTSAFE_ERR_DIGEST;
 }
@@ -167,7 +167,8 @@ static enum iotsafe_err run_sign(const struct card_use *use, void *arg)
     if (n_tried > 1)
         op_add(use->op, "; tried: %s", tried.text);
     if (job->input->text == NULL && job->input->state == NULL)
-        op_add(use->op, "; only a digest is at hand, should this key want to hash the text itself");
+        op_add(use->op,
+               "; only a digest is available, and this key may need to hash the text itself");
     return worst;
 }
 

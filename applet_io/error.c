@@ -11,7 +11,7 @@ static const struct {
     const char *meaning;
 } sw_map[] = {
     { SW_OK, 0xffff, IOTSAFE_OK, "success" },
-    { SW_PROACTIVE, 0xff00, IOTSAFE_OK, "success, a proactive command waits" },
+    { SW_PROACTIVE, 0xff00, IOTSAFE_OK, "success, a proactive command is pending" },
     { SW_ADMIN_ENDED, 0xffff, IOTSAFE_OK, "success, remote administration has ended" },
     { SW_MORE_TIME, 0xff00, IOTSAFE_ERR_BUSY, "the card wants more time" },
     { SW_NO_INFORMATION, 0xffff, IOTSAFE_ERR_CARD, "warning without information" },
@@ -24,7 +24,7 @@ static const struct {
     { SW_CHANNEL_UNSUPPORTED, 0xffff, IOTSAFE_ERR_CHANNEL_LOST, "logical channel is not open" },
     { SW_SECURE_MESSAGING, 0xffff, IOTSAFE_ERR_CLASS, "secure messaging not supported" },
     { SW_INCOMPATIBLE_FILE, 0xffff, IOTSAFE_ERR_DATA,
-      "incompatible with the file, or offset outside" },
+      "incompatible with the file, or offset out of range" },
     { SW_SECURITY_STATUS, 0xffff, IOTSAFE_ERR_ACCESS, "security status not satisfied" },
     { SW_BUSY_ADMIN, 0xffff, IOTSAFE_ERR_BUSY, "object in use by remote administration" },
     { SW_CONDITIONS, 0xffff, IOTSAFE_ERR_CONDITIONS,
@@ -73,12 +73,12 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_ARGUMENT] = "invalid argument",
     [IOTSAFE_ERR_MEMORY] = "out of memory",
     [IOTSAFE_ERR_CONFIG] = "bad configuration value; correct it in openssl.cnf or the environment",
-    [IOTSAFE_ERR_URI] = "malformed object URI; iotsafe-uri(7) tells its form",
+    [IOTSAFE_ERR_URI] = "malformed object URI; iotsafe-uri(7) describes its syntax",
     [IOTSAFE_ERR_TIMEOUT] = "timeout; the SIM is dead, busy or slow, or timeout-ms too short",
     [IOTSAFE_ERR_LOCK] =
         "device lock not available; join the group iotsafe, or see who uses the SIM",
-    [IOTSAFE_ERR_NO_SERVICE] = "pcscd, modem port or SIM socket not reachable; start it, and see "
-                               "that this user may open it",
+    [IOTSAFE_ERR_NO_SERVICE] = "pcscd, modem port or SIM socket not reachable; start it, and make "
+                               "sure that this user may open it",
     [IOTSAFE_ERR_NO_READER] = "no card reader; connect one, or set transport",
     [IOTSAFE_ERR_NO_CARD] = "no SIM in the reader; insert the SIM",
     [IOTSAFE_ERR_NO_CHANNEL] =
@@ -88,10 +88,11 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_PROTOCOL] = "malformed response from the card; set trace to see it",
     [IOTSAFE_ERR_SPACE] = "response from the card too large; set trace to see it",
     [IOTSAFE_ERR_NOT_FOUND] = "no such object on the SIM; 'iotsafe list' shows all",
-    [IOTSAFE_ERR_AMBIGUOUS] = "several objects fit; name one by its id, as 'iotsafe list' shows it",
-    [IOTSAFE_ERR_ACCESS] = "access refused by the card; the issuer of the SIM decides about it",
-    [IOTSAFE_ERR_CONDITIONS] = "conditions of use not satisfied; see with 'iotsafe list' what the "
-                               "key may do and whether it is active",
+    [IOTSAFE_ERR_AMBIGUOUS] =
+        "several objects match; select one by its id, which 'iotsafe list' shows",
+    [IOTSAFE_ERR_ACCESS] = "access refused by the card; only the issuer of the SIM can grant it",
+    [IOTSAFE_ERR_CONDITIONS] = "conditions of use not satisfied; 'iotsafe list' shows what the key "
+                               "may do and whether it is active",
     [IOTSAFE_ERR_BUSY] = "applet busy with remote administration; try again later",
     [IOTSAFE_ERR_CHANGED] = "object changed by remote administration; load it again",
     [IOTSAFE_ERR_DATA] = "command data refused by the card",
@@ -104,13 +105,14 @@ static const char *const err_text[IOTSAFE_ERR_MAX] = {
     [IOTSAFE_ERR_CARD] = "the SIM reports an error",
     [IOTSAFE_ERR_KEY] = "unusable key; wrong type, or not the key that was loaded",
     [IOTSAFE_ERR_CERTIFICATE] = "no certificate in the file; 'iotsafe list' shows the files",
-    [IOTSAFE_ERR_DIGEST] = "digest not supported; take SHA-256, SHA-384 or SHA-512",
-    [IOTSAFE_ERR_DAMAGED] = "response damaged on its way; check the line to the modem, try again",
+    [IOTSAFE_ERR_DIGEST] = "digest not supported; use SHA-256, SHA-384 or SHA-512",
+    [IOTSAFE_ERR_DAMAGED] =
+        "response damaged in transit; check the line to the modem, and try again",
     [IOTSAFE_ERR_REFERENCE] = "damaged key-reference file; write it again with 'iotsafe key-ref'",
-    [IOTSAFE_ERR_OUTCOME] =
-        "the outcome of a key generation is not known; see with 'iotsafe pubkey' what is there",
+    [IOTSAFE_ERR_OUTCOME] = "the outcome of a key generation is not known; check with 'iotsafe "
+                            "pubkey' what the container holds",
     [IOTSAFE_ERR_NOT_REACHED] =
-        "card or modem refuses access to the applet; 'iotsafe doctor' shows how far it goes",
+        "card or modem refuses access to the applet; 'iotsafe doctor' shows which step fails",
 };
 
 bool iotsafe_err_is_refusal(enum iotsafe_err err)

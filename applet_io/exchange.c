@@ -522,7 +522,7 @@ enum iotsafe_err exchange_ask(struct channel *ch, deadline_t deadline, struct io
     if (err == IOTSAFE_OK && said != SAID_OURS && ch->refused_oddly)
         err = ask_in_all_forms(ch, &said, deadline, op);
     if (err == IOTSAFE_OK && said != SAID_OURS) {
-        op_set(op, "%s: on channel %s no IoT SAFE applet shows itself", ch->transport->device,
+        op_set(op, "%s: on channel %s no IoT SAFE applet responds", ch->transport->device,
                ch->session);
         err = IOTSAFE_ERR_UNSUPPORTED;
     }

@@ -101,7 +101,7 @@ static const struct {
     { IOTSAFE_TOLD_ACCESS, IOTSAFE_ACCESS_UPDATE, offsetof(struct iotsafe_object, access),
       "has update access", "does not tell its access" },
     { IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_FUNCTION_GENERATE, offsetof(struct iotsafe_object, functions),
-      "can be generated anew", "does not tell its functions" },
+      "can be generated again", "does not tell its functions" },
 };
 
 enum iotsafe_replaceable iotsafe_key_replaceable(const struct iotsafe_object *key,

@@ -308,7 +308,7 @@ static enum iotsafe_err attempt(struct iotsafe_card *card, card_fn *fn, void *ar
     if (rec->entered)
         err = fn(&use, arg);
     if (err != IOTSAFE_OK && ch->outcome_unknown) {
-        op_add(op, "; it may have been carried out all the same");
+        op_add(op, "; it may nevertheless have been executed");
         err = IOTSAFE_ERR_OUTCOME;
     }
     if (ch->stale) {
@@ -374,7 +374,7 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
     card_claim(card);
     err = turn_take(&card->turn, deadline);
     if (err != IOTSAFE_OK) {
-        op_set(op, "%s: other threads of this process used the SIM for all of %d ms",
+        op_set(op, "%s: other threads of this process used the SIM for the whole %d ms",
                card->transport_text, card->timeout_ms);
         return err;
     }
@@ -389,8 +389,8 @@ enum iotsafe_err card_run(struct iotsafe_card *card, card_fn *fn, void *arg, str
     }
     if (err != IOTSAFE_OK && card->channel.lost_opens > 0)
         op_add(op,
-               "; %u answer(s) to the opening of a logical channel got lost: as many channels may "
-               "be open for nobody until the SIM is reset",
+               "; %u response(s) to opening a logical channel were lost: as many channels may "
+               "remain open and unused until the SIM is reset",
                card->channel.lost_opens);
     /* what refuses on the way says nothing of the object that the caller asks for */
     if (!rec.entered && iotsafe_err_is_refusal(err))

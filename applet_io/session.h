@@ -13,7 +13,7 @@ struct session {
 };
 
 /** True for a status word of INIT that a session in the way explains: one that somebody
- *  left open, or that this applet does not close by itself. */
+ *  left open, or that this applet does not close itself. */
 bool session_in_the_way(uint16_t sw);
 
 /**

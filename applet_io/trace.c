@@ -184,7 +184,7 @@ static bool begin_pcap(int fd, const char *path)
     bool written;
 
     if (n < 0 || memcmp(there, &trace_pcap_head, (size_t)n) != 0) {
-        refuse(path, "it holds something else");
+        refuse(path, "it contains something else");
         return false;
     }
     if ((size_t)n == sizeof(there))

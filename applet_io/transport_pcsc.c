@@ -72,7 +72,7 @@ static const struct {
     { SCARD_W_UNRESPONSIVE_CARD, IOTSAFE_ERR_NO_CARD, "the card does not answer to reset" },
     { SCARD_W_UNPOWERED_CARD, IOTSAFE_ERR_NO_CARD, "the card has no power" },
     { SCARD_E_SHARING_VIOLATION, IOTSAFE_ERR_TRANSPORT,
-      "another program has the reader for itself" },
+      "another program has exclusive access to the reader" },
     { SCARD_E_NOT_TRANSACTED, IOTSAFE_ERR_TRANSPORT, "is the SIM still in the reader?" },
     { SCARD_W_RESET_CARD, IOTSAFE_ERR_TRANSPORT, "the card was reset" },
 };

@@ -17,7 +17,7 @@ struct turn {
     struct turn_waiter *first, *last; /* on the stacks of the waiting threads */
 };
 
-/** Also used to start anew in a forked child, where no other thread exists. */
+/** Also used to reinitialise it in a forked child, where no other thread exists. */
 void turn_init(struct turn *turn);
 
 /** @retval IOTSAFE_ERR_TIMEOUT  the deadline passed first */

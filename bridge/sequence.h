@@ -79,7 +79,7 @@ void sequences_book(struct sequences *seq, const struct command *cmd, bool ok, u
  *  the sessions. */
 void sequences_break(struct sequences *seq);
 
-/** The client has selected anew on this channel, or closed it. */
+/** The client has selected again on this channel, or closed it. */
 void sequences_leave(struct sequences *seq, uint8_t channel);
 
 /** Take out one session whose channel was left. @return false if there is none */
@@ -101,7 +101,7 @@ bool sequences_late(const struct sequences *seq, const struct command *cmd);
 bool sequences_outdated(const struct sequences *seq, const struct containers *list,
                         const struct command *cmd, uint64_t client);
 
-/** The client was told to begin anew: forget what it had under way there. */
+/** The client was told to start again: forget what it had in progress there. */
 void sequences_restart(struct sequences *seq, const struct command *cmd);
 
 /** The session that a command is about. */

@@ -41,7 +41,7 @@ bool isprov_may_generate(const struct isprov *prov)
     if (isprov_takes_software_keys(prov))
         return true;
     isprov_raise_text(prov, IOTSAFE_ERR_UNSUPPORTED,
-                      "with assume-fips no key is generated in software here: activate the FIPS "
-                      "provider in front of this one");
+                      "with assume-fips, this provider does not generate keys in software: "
+                      "activate the FIPS provider before it");
     return false;
 }

@@ -131,10 +131,10 @@ static enum iotsafe_err read_public_key(struct isprov *prov, struct iotsafe_card
     if (err == IOTSAFE_OK)
         pub = isprov_public_key_of_card(prov, &key);
     if (err == IOTSAFE_OK && pub == NULL) {
-        isprov_op_set(op,
-                      "%s: what the card gives is not a point of P-256 or brainpoolP256r1, "
-                      "nor an RSA-2048 key",
-                      isprov_object_text(IOTSAFE_URI_PUBLIC, name).text);
+        isprov_op_set(
+            op,
+            "%s: the card returned neither a point on P-256 or brainpoolP256r1 nor an RSA-2048 key",
+            isprov_object_text(IOTSAFE_URI_PUBLIC, name).text);
         err = IOTSAFE_ERR_KEY;
     }
     if (pub != NULL)

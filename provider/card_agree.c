@@ -24,7 +24,7 @@ static void advise_peer_key(struct iotsafe_op *op)
     if (op == NULL)
         return;
     why = *op;
-    isprov_op_set(op, "%s; without a list, peer-key in openssl.cnf has to name the container",
+    isprov_op_set(op, "%s; without a list, peer-key in openssl.cnf must name the container",
                   why.text);
 }
 

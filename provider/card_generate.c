@@ -67,10 +67,10 @@ static enum iotsafe_err adopt_generated(struct isprov *prov, struct iotsafe_card
     struct isprov_key *key;
 
     if (pub == NULL) {
-        isprov_op_set(op,
-                      "GENERATE KEY PAIR answered a point on no curve that this provider "
-                      "knows (%s)",
-                      iotsafe_card_transport(card));
+        isprov_op_set(
+            op,
+            "GENERATE KEY PAIR returned a point that is on no curve known to this provider (%s)",
+            iotsafe_card_transport(card));
         return IOTSAFE_ERR_KEY;
     }
     pub->name = made->public_key;

@@ -35,7 +35,7 @@ static enum iotsafe_err take_candidate(struct isprov_key *key, struct iotsafe_op
 }
 
 /* A card key that has not been looked for on the card. `late`: a bad setting shows at
- * the first use, as a SIM that is away does. */
+ * the first use, like a missing SIM. */
 static struct isprov_key *card_key_new(struct isprov *prov, const struct iotsafe_uri *uri,
                                        bool late, struct iotsafe_op *op)
 {
@@ -87,8 +87,8 @@ struct isprov_key *isprov_card_key_from_ref(struct isprov *prov, const struct is
     pub = isprov_public_key_of_spki(prov, ref->spki, ref->spki_len);
     if (pub == NULL) {
         isprov_raise_text(prov, IOTSAFE_ERR_REFERENCE,
-                          "key reference to %s: the public key in it is damaged or none that a SIM "
-                          "key can have; write it again with 'iotsafe key-ref URI'",
+                          "key reference to %s: the public key in it is damaged or not one that a "
+                          "SIM key can have; write it again with 'iotsafe key-ref URI'",
                           isprov_key_name(key).text);
         isprov_key_free(key);
         return NULL;
@@ -237,8 +237,7 @@ static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov
         return err;
     if (!normalise(key, scheme, sig, sig_len, ret_sig, ret_len)) {
         isprov_op_set(op,
-                      "%s: the card's answer is no signature of a key on %s (%zu bytes, "
-                      "%s)",
+                      "%s: the card's response is not a signature by a key on %s (%zu bytes, %s)",
                       isprov_key_name(key).text,
                       key->type->group != NULL ? key->type->group : "RSA-2048", sig_len,
                       iotsafe_card_transport(key->card));
@@ -251,12 +250,12 @@ static enum iotsafe_err sign_on_card(struct isprov_key *key, const struct isprov
  * have parted. */
 static void explain_mismatch(const struct isprov_key *key, struct iotsafe_op *op)
 {
-    isprov_op_set(op,
-                  "%s: the signature does not fit the public key in use and was not given out. "
-                  "Either the key on the SIM was replaced or this is another SIM, and the "
-                  "certificate or key-reference file must be renewed; or the public key on the "
-                  "SIM is stale (%s)",
-                  isprov_key_name(key).text, iotsafe_card_transport(key->card));
+    isprov_op_set(
+        op,
+        "%s: the signature does not match the public key in use and was not returned. Either the "
+        "key on the SIM was replaced or this is another SIM, and the certificate or key-reference "
+        "file must be renewed; or the public key on the SIM is stale (%s)",
+        isprov_key_name(key).text, iotsafe_card_transport(key->card));
 }
 
 /* Sees to it that a fresh signature fits what the caller holds. */
@@ -337,8 +336,8 @@ static void explain_refusal(const struct isprov_key *key, const struct iotsafe_i
     version = only_tls_version(listed_usage(key, op));
     if (version != NULL)
         isprov_op_set(op,
-                      "%s: this key is for the TLS %s CertificateVerify message of a "
-                      "client alone, as the SIM says; it does not sign %s (%s)",
+                      "%s: this key is for the TLS %s CertificateVerify message of a client only, "
+                      "according to the SIM; it does not sign %s (%s)",
                       isprov_key_name(key).text, version,
                       input->text != NULL    ? "anything else"
                       : input->state != NULL ? "long texts"

@@ -28,8 +28,8 @@ bool isprov_card_public_is_fixed(const struct isprov_key *key, struct iotsafe_op
 
     if (err == IOTSAFE_OK && iotsafe_key_replaceable(&object, &why) != IOTSAFE_REPLACEABLE_NO) {
         isprov_op_set(op,
-                      "%s: with card-verify = yes only public keys that this device "
-                      "cannot overwrite are of use; this one %s (%s)",
+                      "%s: with card-verify = yes, only public keys that this device cannot "
+                      "overwrite can be used; this one %s (%s)",
                       isprov_key_name(key).text, why, iotsafe_card_transport(key->card));
         err = IOTSAFE_ERR_ACCESS;
     }

@@ -159,8 +159,8 @@ static enum iotsafe_err certs_of_key(struct isprov *prov, struct iotsafe_card *c
     isprov_candidates_clear(&it);
     if (err == IOTSAFE_ERR_NOT_FOUND)
         isprov_op_set(op,
-                      "%s: no file on the SIM holds a certificate of this private key; its "
-                      "operator puts it there, or give the program a certificate file",
+                      "%s: no file on the SIM holds a certificate for this private key; ask the "
+                      "operator to put one there, or give the program a certificate file",
                       isprov_object_text(IOTSAFE_URI_CERT, &key->name).text);
     return err;
 }

@@ -127,7 +127,7 @@ static bool take_peer(struct exchange *ex, const EVP_PKEY *peer)
     ex->peer = isprov_public_key_of_pkey(ex->prov, peer);
     if (ex->peer != NULL && ex->peer->type == ex->key->type)
         return true;
-    isprov_raise_text(ex->prov, IOTSAFE_ERR_KEY, "%s: the peer's key is no point of %s",
+    isprov_raise_text(ex->prov, IOTSAFE_ERR_KEY, "%s: the peer's key is not a point on %s",
                       isprov_key_name(ex->key).text, ex->key->type->group);
     isprov_public_key_free(ex->peer);
     ex->peer = NULL;
@@ -236,7 +236,8 @@ static bool set_kdf_type(struct exchange *ex, const OSSL_PARAM *p)
     ex->kdf.wanted = name[0] != '\0';
     if (!ex->kdf.wanted || OPENSSL_strcasecmp(name, OSSL_KDF_NAME_X963KDF) == 0)
         return true;
-    isprov_raise_text(ex->prov, IOTSAFE_ERR_UNSUPPORTED, "%.40s after ECDH: only X963KDF", name);
+    isprov_raise_text(ex->prov, IOTSAFE_ERR_UNSUPPORTED,
+                      "%.40s after ECDH is not supported, only X963KDF is", name);
     ex->kdf.wanted = false;
     return false;
 }

@@ -329,7 +329,7 @@ static enum iotsafe_err finish_hkdf(struct kdf *kdf, uint8_t *prk, uint8_t *ret_
     }
     if (expand(kdf, prk, ret_key, len))
         return IOTSAFE_OK;
-    isprov_op_set(op, "HKDF does not give %zu bytes", len);
+    isprov_op_set(op, "HKDF cannot output %zu bytes", len);
     return IOTSAFE_ERR_ARGUMENT;
 }
 
@@ -347,7 +347,7 @@ static int kdf_hkdf_derive(void *ctx, unsigned char *ret_key, size_t len, const 
 
     if (err == IOTSAFE_OK
         && (len == 0 || (kdf->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && len != prk_len))) {
-        isprov_op_set(&op, "the extract step gives %zu bytes, not %zu", prk_len, len);
+        isprov_op_set(&op, "the extract step outputs %zu bytes, not %zu", prk_len, len);
         err = IOTSAFE_ERR_ARGUMENT;
     }
     if (err == IOTSAFE_OK)

@@ -128,12 +128,12 @@ void isprov_key_raise_no_public(const struct isprov_key *key)
                           "holds it",
                           isprov_key_name(key).text);
     else
-        isprov_raise_text(key->prov, key->refused,
-                          "%s: the SIM gives no public key for it: %s. A deactivated key must be "
-                          "activated by the operator; an empty container needs a key first; "
-                          "where only the public key is kept back, use a key-reference file "
-                          "that holds it",
-                          isprov_key_name(key).text, key->refusal);
+        isprov_raise_text(
+            key->prov, key->refused,
+            "%s: the SIM gives no public key for it: %s. A deactivated key must be activated by "
+            "the operator; an empty container needs a key first; if only the public key cannot be "
+            "read, use a key-reference file that holds it",
+            isprov_key_name(key).text, key->refusal);
 }
 
 bool isprov_key_is_pinned(const struct isprov_key *key)

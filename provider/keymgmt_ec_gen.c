@@ -34,7 +34,7 @@ static bool set_container(struct gen *gen, const OSSL_PARAM *p)
             || (gen->container.type != IOTSAFE_URI_ANY
                 && gen->container.type != IOTSAFE_URI_PRIVATE))) {
         err = IOTSAFE_ERR_URI;
-        isprov_op_set(&op, "%.80s: the container of one private key is needed", text);
+        isprov_op_set(&op, "%.80s: the URI of one private-key container is needed", text);
     }
     if (err != IOTSAFE_OK)
         isprov_raise(gen->prov, err, &op);

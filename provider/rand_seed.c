@@ -157,7 +157,7 @@ static int fill(struct seed *seed, uint8_t *ret_bytes, size_t n)
     if (n <= REQUEST_MAX)
         err = sim_bytes(seed->prov, sim, asked, &op);
     if (err == IOTSAFE_OK && !system_bytes(ret_bytes, n)) {
-        isprov_op_set(&op, "the system gives no random bytes");
+        isprov_op_set(&op, "the system provides no random bytes");
         err = IOTSAFE_ERR_MEMORY;
     }
     for (size_t i = 0; err == IOTSAFE_OK && i < n; i++)

@@ -192,7 +192,7 @@ static bool can_sign(const struct isprov_signature *sig)
 {
     if (!isprov_key_is_card_public(sig->key))
         return true;
-    isprov_raise_text(sig->prov, IOTSAFE_ERR_KEY, "%s: a public key does not sign",
+    isprov_raise_text(sig->prov, IOTSAFE_ERR_KEY, "%s: a public key cannot sign",
                       isprov_key_name(sig->key).text);
     return false;
 }

@@ -303,7 +303,7 @@ static bool set_padding(struct isprov_signature *sig, const OSSL_PARAM *p)
     }
     if (padding != RSA_PKCS1_PADDING && padding != RSA_PKCS1_PSS_PADDING) {
         isprov_raise_text(sig->prov, IOTSAFE_ERR_UNSUPPORTED,
-                          "applets sign with the paddings of PKCS #1 version 1.5 and PSS alone");
+                          "applets support only the paddings of PKCS #1 version 1.5 and PSS");
         return false;
     }
     sig->pss = padding == RSA_PKCS1_PSS_PADDING;

@@ -159,7 +159,7 @@ static enum iotsafe_err wanted_type(const struct store *store, bool *ret_nothing
         *ret_type = expectations[i].type;
         if (store->uri.type == IOTSAFE_URI_ANY || store->uri.type == expectations[i].type)
             return IOTSAFE_OK;
-        isprov_op_set(op, "%s: the program wants %s here, the URI names another type of object",
+        isprov_op_set(op, "%s: the program asks for %s, but the URI names another type of object",
                       isprov_uri_text(&store->uri).text, expectations[i].word);
         return IOTSAFE_ERR_URI;
     }

@@ -15,7 +15,7 @@
 #define SIG_BYTES_MAX 512
 #define HASH_BYTES_MAX 64
 
-/** Key types are values of tag 4B; one that the card cannot hold is none of these. */
+/** Key types are values of tag 4B; one that the card cannot hold is not among these. */
 bool crypto_type_is_rsa(uint8_t key_type);
 /** Volatile types lose their value when the card is reset. */
 bool crypto_type_is_volatile(uint8_t key_type);

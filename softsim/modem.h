@@ -52,7 +52,7 @@ struct modem {
 void modem_init(struct modem *m, struct sim *sim, const struct quirks *quirks,
                 void (*done)(void *arg), void (*drained)(void *arg), void *arg);
 
-/** Change a quirk; the count of `busy` begins anew. */
+/** Change a quirk; the count of `busy` restarts. */
 bool modem_set(struct modem *m, const char *setting, struct err *err);
 
 /** Power on with a descriptor to write to: settings of the factory, a new user of the card. */

@@ -256,7 +256,7 @@ static enum tool_status examine_in_child(struct doctor *d, bool json)
     if (WIFEXITED(status))
         return (enum tool_status)WEXITSTATUS(status);
     d->step = checks[*d->reached_step].step;
-    doctor_find(d, FINDING_CRASHED, "the program that looks at this step was ended by signal %d",
+    doctor_find(d, FINDING_CRASHED, "the program that checks this step was killed by signal %d",
                 WTERMSIG(status));
     return print(d, json);
 }

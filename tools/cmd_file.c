@@ -18,8 +18,8 @@ static const struct command_option options[] = {
 static enum tool_status print_file(const uint8_t *data, size_t len)
 {
     if (isatty(STDOUT_FILENO) && !text_is_harmless(data, len)) {
-        report_error("file: this file is no text, %zu raw bytes are not written to a terminal; "
-                     "redirect the output, or pipe it to xxd",
+        report_error("file: this file is not text, and its %zu raw bytes are not written to a "
+                     "terminal; redirect the output, or pipe it to xxd",
                      len);
         return TOOL_USAGE;
     }

@@ -12,7 +12,7 @@
 enum { OPTION_FORCE };
 
 static const struct command_option options[] = {
-    [OPTION_FORCE] = { "force", NULL, "even if the container holds a key, which is lost then" },
+    [OPTION_FORCE] = { "force", NULL, "even if the container holds a key, which is then lost" },
     { .name = NULL },
 };
 
@@ -44,9 +44,9 @@ static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object 
         return false;
     }
     if (!force && is_occupied(card, container, op)) {
-        report_error("%s: this container holds a key, which would be lost for ever; "
-                     "--force replaces it",
-                     uri);
+        report_error(
+            "%s: this container holds a key, which would be permanently lost; --force replaces it",
+            uri);
         return false;
     }
     return true;
@@ -122,7 +122,7 @@ static enum tool_status finish(const struct tool *tool, struct iotsafe_card *car
     find_again(card, container, generated, &object, op);
     object_uri(&object, sim, uri);
     if (key == NULL) {
-        report_error("%s: a key pair was generated, but the public key that the applet tells is "
+        report_error("%s: a key pair was generated, but the public key that the applet returned is "
                      "not on its curve; do not use it",
                      uri);
         return TOOL_FAILED;
@@ -141,7 +141,8 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
                   && (container->functions & IOTSAFE_FUNCTION_GENERATE) == 0;
 
     if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
-        report_error("%s (the applet lists this key as none that it generates)", op->text);
+        report_error("%s (according to the applet's list, it does not generate this key)",
+                     op->text);
     else
         report_library(NULL, err, op);
 }

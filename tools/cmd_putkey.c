@@ -35,7 +35,7 @@ static bool read_offer(const struct tool *tool, const char *path, struct offer *
             checked = pubkey_from_point(tool, ret_offer->key_type, ret_offer->point);
         good = checked != NULL;
         if (!good)
-            report_error("%s: the public key in it is no valid one of %s", path, type);
+            report_error("%s: the public key in it is not valid on %s", path, type);
     }
     EVP_PKEY_free(checked);
     EVP_PKEY_free(key);
@@ -63,7 +63,8 @@ static void report_refusal(const struct iotsafe_object *container, enum iotsafe_
                   && (container->access & IOTSAFE_ACCESS_UPDATE) == 0;
 
     if (iotsafe_err_is_refusal(err) && cannot && op->text[0] != '\0')
-        report_error("%s (the applet lists this key as none that the device may write)", op->text);
+        report_error("%s (according to the applet's list, the device may not write this key)",
+                     op->text);
     else
         report_library(NULL, err, op);
 }
@@ -84,11 +85,11 @@ static enum confirmation confirm(struct iotsafe_card *card, const struct iotsafe
         && memcmp(key.point, offer->point, sizeof(key.point)) == 0)
         return CONFIRMED;
     if (err == IOTSAFE_OK)
-        report_error("%s: the applet took the key, but gives out another one", uri);
+        report_error("%s: the applet accepted the key, but returns another one", uri);
     else if (iotsafe_err_is_refusal(err))
         return UNREADABLE;
     else
-        report_library("the applet took the key, but reading it back failed", err, op);
+        report_library("the applet accepted the key, but reading it back failed", err, op);
     return CONTRADICTED;
 }
 

@@ -438,7 +438,7 @@ static enum tool_status report_run(struct tool *tool, const struct args *args)
         return output_json(root) ? TOOL_OK : TOOL_FAILED;
     ok = outfile_write_json(path, root);
     if (ok)
-        report_note("%s is the report; look through it before you send it", path);
+        report_note("the report is in %s; review it before you send it", path);
     return ok ? TOOL_OK : TOOL_FAILED;
 }
 

@@ -67,12 +67,12 @@ static bool is_worth_it(const struct question *question, enum iotsafe_replaceabl
 {
     if (!question->only_applet || replaceable == IOTSAFE_REPLACEABLE_NO)
         return true;
-    report_error("%s: %s, so the applet's word is worth no more than the device's; "
-                 "without --applet it is asked all the same",
+    report_error("%s: %s, so the applet's verdict is worth no more than the device's; without "
+                 "--applet it is used nevertheless",
                  question->operand,
                  replaceable == IOTSAFE_REPLACEABLE_YES
                      ? "this device can replace the public key"
-                     : "the applet does not tell whether this device can replace the public key");
+                     : "the applet does not say whether this device can replace the public key");
     return false;
 }
 

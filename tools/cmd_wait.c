@@ -17,9 +17,9 @@
 enum { OPTION_CHANGED, OPTION_EXEC, OPTION_INTERVAL, OPTION_TIMEOUT };
 
 static const struct command_option options[] = {
-    [OPTION_CHANGED] = { "changed", NULL, "wait for another content than there is now" },
-    [OPTION_EXEC] = { "exec", "CMD", "run CMD by /bin/sh; with --changed at every change" },
-    [OPTION_INTERVAL] = { "interval", "SECONDS", "between two looks at the SIM (15)" },
+    [OPTION_CHANGED] = { "changed", NULL, "wait until the content changes" },
+    [OPTION_EXEC] = { "exec", "CMD", "run CMD with /bin/sh; with --changed at every change" },
+    [OPTION_INTERVAL] = { "interval", "SECONDS", "between two checks of the SIM (15)" },
     [OPTION_TIMEOUT] = { "timeout", "SECONDS", "give up then, with status 1 (never)" },
     { .name = NULL },
 };

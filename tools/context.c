@@ -121,9 +121,8 @@ bool uri_from_operand(const char *text, struct iotsafe_uri *ret_uri)
     enum iotsafe_err err;
 
     if (!iotsafe_uri_is_ours(text)) {
-        report_error("%s: not a URI of an object; it would look like iotsafe://id=01 "
-                     "('iotsafe list' shows all)",
-                     text);
+        report_error(
+            "%s: not a URI of an object, such as iotsafe://id=01 ('iotsafe list' shows all)", text);
         return false;
     }
     err = iotsafe_uri_parse(text, ret_uri, &op);

@@ -27,7 +27,7 @@ static const struct {
     { IOTSAFE_ERR_NO_SERVICE, "socket", NULL, FINDING_SOCKET_REFUSED },
     { IOTSAFE_ERR_NO_READER, NULL, NULL, FINDING_READER_ABSENT },
     { IOTSAFE_ERR_NO_CARD, NULL, NULL, FINDING_CARD_ABSENT },
-    { IOTSAFE_ERR_TRANSPORT, "pcsc", "has the reader for itself", FINDING_READER_TAKEN },
+    { IOTSAFE_ERR_TRANSPORT, "pcsc", "exclusive access to the reader", FINDING_READER_TAKEN },
     { IOTSAFE_ERR_TRANSPORT, "at", "does not answer AT", FINDING_MODEM_MUTE },
     { IOTSAFE_ERR_CONFIG, "at", "is not a serial port", FINDING_MODEM_MUTE },
     { IOTSAFE_ERR_TRANSPORT, NULL, NULL, FINDING_SIM_UNREACHABLE },

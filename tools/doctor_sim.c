@@ -188,7 +188,7 @@ static bool find_any_key(struct doctor *d)
         doctor_find(d, FINDING_KEY_MISMATCH, "no key on the SIM belongs to the certificate in %s",
                     d->operand);
     else
-        doctor_find(d, FINDING_KEY_NONE, "the SIM has no private key that is active");
+        doctor_find(d, FINDING_KEY_NONE, "the SIM has no active private key");
     return false;
 }
 
@@ -211,7 +211,7 @@ static bool is_current(struct doctor *d)
         return true;
     doctor_find(
         d, FINDING_FILE_STALE,
-        "the public key in %s is not that of the key on this SIM: another SIM, or a new key",
+        "the public key in %s does not match the key on this SIM: another SIM, or a new key",
         d->operand);
     return false;
 }
@@ -297,7 +297,7 @@ static long signature_ms(struct doctor *d)
     ms = (long)(now_ms() - begin);
     if (verify(d, sig, len))
         return ms > 0 ? ms : 1;
-    doctor_find(d, FINDING_SIGNATURE_WRONG, "the SIM's signature does not fit its public key");
+    doctor_find(d, FINDING_SIGNATURE_WRONG, "the SIM's signature does not match its public key");
     return 0;
 }
 

@@ -35,7 +35,7 @@ bool file_from_operand(const char *command, const char *text, const char *sim,
         return false;
     }
     if (sim != NULL && ret_uri->sim[0] != '\0') {
-        report_error("%s: the SIM is named twice, in the URI and by --sim", command);
+        report_error("%s: the SIM is named twice, in the URI and with --sim", command);
         return false;
     }
     if (sim != NULL

@@ -173,7 +173,7 @@ bool outfile_is_possible(const char *path)
                 && faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) == 0;
 
     if (!good)
-        report_error("%s: no file can be made in its folder: %s", path, strerror(errno));
+        report_error("%s: cannot create a file in its folder: %s", path, strerror(errno));
     place_close(&place);
     return good;
 }

@@ -285,7 +285,7 @@ static EVP_PKEY *decode(OSSL_LIB_CTX *libctx, size_t row, const unsigned char *d
 static void report_useless(const char *path, unsigned wanted, bool unusable)
 {
     if (unusable)
-        report_error("%s: OpenSSL does not take the public key in it: it is not a point of its "
+        report_error("%s: OpenSSL does not take the public key in it: it is not a point on its "
                      "curve, or of an unknown type",
                      path);
     else

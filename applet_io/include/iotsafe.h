@@ -24,7 +24,7 @@
  * has them that reaches a card:
  *   way     IOTSAFE_ERR_MEMORY, _TIMEOUT, _LOCK, _NO_SERVICE, _NO_READER, _NO_CARD,
  *           _NO_CHANNEL, _NO_APPLET, _TRANSPORT, _CHANNEL_LOST: the card was not reached;
- *           _DAMAGED: its response was damaged on its way each time
+ *           _DAMAGED: its response was damaged in transit each time
  *   applet  IOTSAFE_ERR_ACCESS, _CONDITIONS, _BUSY, _CHANGED, _DATA, _UNSUPPORTED,
  *           _LENGTH, _CLASS, _CARD: what its status word means, see docs/references.md;
  *           _PROTOCOL, _SPACE: its response makes no sense, or is too long;
@@ -82,8 +82,8 @@ enum iotsafe_err {
     IOTSAFE_ERR_DIGEST = 30,       /* a digest that the applet does not sign */
     IOTSAFE_ERR_REFERENCE = 31,    /* a damaged key-reference file */
     IOTSAFE_ERR_OUTCOME = 32,      /* a key may have been generated: the answer was lost */
-    IOTSAFE_ERR_DAMAGED = 33,      /* a response was damaged on its way: asked again, in vain */
-    IOTSAFE_ERR_NOT_REACHED = 34,  /* card or modem refused on the way to the applet */
+    IOTSAFE_ERR_DAMAGED = 33, /* a response was damaged in transit, each time it was requested */
+    IOTSAFE_ERR_NOT_REACHED = 34, /* card or modem refused on the way to the applet */
     IOTSAFE_ERR_MAX
 };
 
@@ -172,7 +172,7 @@ const char *iotsafe_config_given(const struct iotsafe_config *cfg, size_t n, boo
  *  calls together. */
 struct iotsafe_op iotsafe_op_begin(const struct iotsafe_config *cfg);
 
-/** Write an error that the caller gives out into the trace, for programs that swallow it.
+/** Write an error that the caller reports to the trace, for programs that do not show it.
  *  @param op  NULL, or an empty text: the text of `err` alone */
 void iotsafe_trace_error(const struct iotsafe_config *cfg, enum iotsafe_err err,
                          const struct iotsafe_op *op);

@@ -136,7 +136,7 @@ local status_words = {
 	[0x6700] = "wrong length",
 	[0x6881] = "logical channel is not open",
 	[0x6882] = "secure messaging not supported",
-	[0x6981] = "incompatible with the file, or offset outside",
+	[0x6981] = "incompatible with the file, or offset out of range",
 	[0x6982] = "security status not satisfied",
 	[0x6984] = "object in use by remote administration",
 	[0x6985] = "conditions of use not satisfied: object deactivated, function not granted, or session state",
@@ -156,7 +156,7 @@ local status_words = {
 }
 local status_by_sw1 = {
 	[0x60] = "the card wants more time",
-	[0x91] = "success, a proactive command waits",
+	[0x91] = "success, a proactive command is pending",
 	[0x6F] = "internal error of the card",
 	[0x93] = "SIM toolkit is busy",
 	[0x6C] = "wrong expected length",

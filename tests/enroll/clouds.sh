@@ -76,7 +76,7 @@ fleet_refuses() {
 	mode key
 	ends 1 'no certificate for the key on the SIM' aws --parameter SerialNumber=1 || return 1
 	mode junk
-	ends 1 'the answer is no JSON object' aws --parameter SerialNumber=1 || return 1
+	ends 1 'the response is not a JSON object' aws --parameter SerialNumber=1 || return 1
 	mode
 	equal "$(sha256sum "$cert")" "$before" 'the certificate'
 }
@@ -179,7 +179,7 @@ no_hub() {
 	mode junk
 	ends 1 'does not assign the device .no status.' dps --registration-id "$DEVICE" || return 1
 	mode
-	ends 2 'nothing shows to the server' enroll dps --endpoint "$ENDPOINT" --trust "$T/$CA/store/ca.pem" --scope 0ne00000001 \
+	ends 2 'the server cannot recognise this device' enroll dps --endpoint "$ENDPOINT" --trust "$T/$CA/store/ca.pem" --scope 0ne00000001 \
 		--registration-id x --key "$first_key" --cert-out "$T/none.pem"
 }
 
@@ -222,12 +222,12 @@ wrong_usage() {
 		ends 2 "$pattern" enroll $args || return 1
 	done <<-END
 		aws --key $new --cert-out c --subject /CN=x --endpoint h|aws: --template is missing
-		aws --key $new --cert-out c --subject /CN=x --endpoint h:0 --template t|--endpoint: would look like
-		aws --key $new --cert-out c --subject /CN=x --endpoint [::1 --template t|--endpoint: would look like
+		aws --key $new --cert-out c --subject /CN=x --endpoint h:0 --template t|--endpoint: expected
+		aws --key $new --cert-out c --subject /CN=x --endpoint [::1 --template t|--endpoint: expected
 		aws --key $new --cert-out c --subject /CN=x --endpoint h --template a/b|--template: the name
-		aws --key $new --cert-out c --subject /CN=x --endpoint h --template t --parameter x|--parameter x: would look
+		aws --key $new --cert-out c --subject /CN=x --endpoint h --template t --parameter x|--parameter x: expected
 		dps --key $new --cert-out c --endpoint h --scope a/b --registration-id x|--scope: letters
-		dps --key $new --cert-out c --endpoint h/ --scope a --registration-id x|--endpoint: would look like
+		dps --key $new --cert-out c --endpoint h/ --scope a --registration-id x|--endpoint: expected
 		dps --key $new --cert-out c --endpoint h --scope a --registration-id x%20|--registration-id: letters
 		dps --key $new --cert-out c --endpoint h --scope a --registration-id x --generate|unknown option '--generate'
 	END

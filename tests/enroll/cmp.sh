@@ -114,7 +114,7 @@ other_server() {
 
 wrong_usage() {
 	ends 2 'cmp: --trust is missing' enroll cmp --server http://h/ --subject /CN=x --key "$new" --cert-out c &&
-		ends 2 'would look like http' enroll cmp --server ftp://h/ --subject /CN=x --key "$new" --cert-out c --trust c &&
+		ends 2 'expected http' enroll cmp --server ftp://h/ --subject /CN=x --key "$new" --cert-out c --trust c &&
 		ends 2 '--request kur: ir or p10cr' enroll cmp --server http://h/ --subject /CN=x --key "$new" --cert-out c --trust c --request kur
 }
 

@@ -72,7 +72,7 @@ bootstrap() {
 	matches "$ERR" 'holds a key that no certificate names: it is used' &&
 		untouched ends 1 'is not the certificate of' est --key "$new" --cert-out "$T/none.pem" \
 			--bootstrap-key "$first_key" --bootstrap-cert "$cert" &&
-		untouched ends 2 'nothing shows to the server who' est --key "$new" --cert-out "$T/none.pem"
+		untouched ends 2 'the server cannot recognise this device' est --key "$new" --cert-out "$T/none.pem"
 }
 
 replace() {
@@ -98,8 +98,8 @@ bad_answers() {
 		early|1|not accepted: it is not valid now
 		usage|1|not accepted: it is not for TLS clients
 		cut|1|est/simplereenroll: 
-		junk|1|no list of certificates
-		empty|1|no list of certificates
+		junk|1|not a list of certificates
+		empty|1|not a list of certificates
 		huge|1|the response is too long
 		type|1|sent 'text/html' instead
 		away|1|est/simplereenroll: 
@@ -107,7 +107,7 @@ bad_answers() {
 		status 401|4|the server refuses
 		status 403|4|the server refuses
 		status 404|1|no such address
-		status 302|1|makes no sense
+		status 302|1|response is invalid
 		status 429|1|too many requests
 		rate 0|1|too many requests
 		status 503|1|the server has failed
@@ -257,10 +257,10 @@ hook() {
 # What the certificate would be written over, or cannot be written to.
 other_files() {
 	cp "$T/server.key" "$T/precious"
-	ends 1 'precious: is left alone' est --key "$new" --cert-out "$T/precious" "${by_password[@]}" || return 1
+	ends 1 'precious: is not overwritten' est --key "$new" --cert-out "$T/precious" "${by_password[@]}" || return 1
 	equal "$(cat "$T/precious")" "$(cat "$T/server.key")" 'the file' || return 1
-	ends 1 'no file can be made in its folder' est --key "$new" --cert-out "$T/no/where" "${by_password[@]}" &&
-		ends 1 'no file can be made.*directory' est --key "$new" --cert-out "$T/no/" "${by_password[@]}" &&
+	ends 1 'cannot create a file in its folder' est --key "$new" --cert-out "$T/no/where" "${by_password[@]}" &&
+		ends 1 'cannot create a file.*directory' est --key "$new" --cert-out "$T/no/" "${by_password[@]}" &&
 		ends 1 'not a regular file' est --key "$new" --cert-out /dev/null "${by_password[@]}" &&
 		ends 1 'none.pem: No such file' enroll est --server "$EST" --trust "$T/none.pem" --subject /CN=x --key "$new" \
 			--cert-out "$T/two.pem" "${by_password[@]}" || return 1
@@ -337,9 +337,9 @@ wrong_usage() {
 		est|est: --key is missing
 		est --key $new --cert-out c --subject /CN=x|est: --server is missing
 		est --key $new --cert-out c --server https://h/|est: --subject is missing
-		est --key $new --cert-out c --subject /CN=x --server http://h/|--server http://h/: would look like
-		est --key $new --cert-out c --subject /CN=x --server https://u:p@h/|would look like
-		est --key $new --cert-out c --subject /CN=x --server https://h/?a|would look like
+		est --key $new --cert-out c --subject /CN=x --server http://h/|--server http://h/: expected
+		est --key $new --cert-out c --subject /CN=x --server https://u:p@h/|expected
+		est --key $new --cert-out c --subject /CN=x --server https://h/?a|expected
 		est --key /key.pem --cert-out c --subject /CN=x --server https://h/|not a URI
 		est --key $new --cert-out c --subject CN=x --server https://h/|--subject CN=x: not a name
 		est --key $new --cert-out c --subject /CN= --server https://h/|--subject /CN=: not a name
@@ -350,9 +350,9 @@ wrong_usage() {
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --bootstrap-cert c|needs --bootstrap-key
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --renew 3w|--renew 3w: not a time
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --renew 99999999999d|not a time
-		est --key $new --key $new --cert-out c|--key is given too often
+		est --key $new --key $new --cert-out c|--key is given too many times
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --ref x --secret-file s --bootstrap-key $first_key --bootstrap-cert c|--bootstrap-key or --ref, not both
-		est --key $new --cert-out c --subject /CN=x --server https://h/ more|'more' is one argument too many
+		est --key $new --cert-out c --subject /CN=x --server https://h/ more|unexpected argument 'more'
 		est --key|a value is missing after '--key'
 	END
 	run enroll --version && matches "$OUT" '^iotsafe-enroll [0-9]' || return 1

@@ -192,7 +192,7 @@ no_wrong_signature() {
 
 # The new key was met, well or badly.
 has_met_new_key() {
-	grep -qE 'does not fit the public key in use|decrypt error|bad signature' \
+	grep -qE 'does not match the public key in use|decrypt error|bad signature' \
 		"$T/log/error.log" "$T"/client-*.log
 }
 
@@ -203,7 +203,7 @@ new_key() {
 	: >"$T/log/error.log"
 	begin_clients
 	await more_served 8 && admin sim generate-key client-key && await has_met_new_key || return 1
-	fails get && matches "$T/log/error.log" 'does not fit the public key in use' || return 1
+	fails get && matches "$T/log/error.log" 'does not match the public key in use' || return 1
 	certify && mod "$TOOL" key-ref "$key" >"$T/pem/server-key.new" &&
 		mv "$T/pem/server-key.new" "$T/pem/server-key.pem" && reload &&
 		await shows "$T/pem/server.pem" && n=$(n_served) && await more_served $((n + 8)) || return 1

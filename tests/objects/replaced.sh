@@ -52,7 +52,7 @@ refuses() { # PATTERN...
 }
 
 # The signature belongs to another key now.
-MISFIT='not given out.*replaced'
+MISFIT='was not returned.*replaced'
 
 generated() { # SIM
 	holder "$1" generated && gives || return 1
@@ -152,7 +152,7 @@ certificate_replaced() {
 	certs_are sim "$key" "$T/old.crt" || return 1
 	# another key's certificate is not this key's
 	admin sim put-file client-cert "$T/new.der" --usage cert || return 1
-	refused 'client-key.*no file.*certificate of this private key' tool sim cert "$key" || return 1
+	refused 'client-key.*no file.*certificate for this private key' tool sim cert "$key" || return 1
 	certs_are sim iotsafe://label=client-cert "$T/new.crt" || return 1
 	# with its key, it is
 	admin sim put-key client-key "$T/new.pem" && certs_are sim "$key" "$T/new.crt" || return 1

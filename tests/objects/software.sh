@@ -121,7 +121,7 @@ replaceable_key() {
 		refused 'this device can replace the public key' \
 			tool sim verify --applet "iotsafe://label=$label;type=public" "$T/image" "$T/sig.good" || return 1
 		fails device -c "openssl dgst -sha256 -verify 'iotsafe://label=$label;type=public' -signature image.sig image" || return 1
-		one_clear_error "$ERR" "label=$label" 'cannot overwrite' 'update access|generated anew' || return 1
+		one_clear_error "$ERR" "label=$label" 'cannot overwrite' 'update access|generated again' || return 1
 	done
 }
 

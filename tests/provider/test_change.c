@@ -86,7 +86,7 @@ Test(change, the_public_key_that_was_shown_counts_even_before_a_signature)
     cr_assert_eq(X509_check_private_key(cert, key), 1);
     sim_admin(&sim, "generate-key client-key");
     cr_expect_not(signs(key));
-    EXPECT_ERROR("does not fit the public key");
+    EXPECT_ERROR("does not match the public key");
     X509_free(cert);
     EVP_PKEY_free(key);
 }
@@ -154,7 +154,7 @@ Test(change, a_stale_public_key_that_was_shown_is_not_exchanged_behind_the_calle
     key = load_key(ctx.lib, CLIENT_KEY);
     cr_assert_eq(i2d_PUBKEY(key, NULL), 91); /* into a certificate request, say */
     cr_expect_not(signs(key));
-    EXPECT_ERROR("does not fit the public key");
+    EXPECT_ERROR("does not match the public key");
     EVP_PKEY_free(key);
 }
 
@@ -166,7 +166,7 @@ Test(change, a_stale_public_key_without_another_candidate_is_an_error)
     key = load_key(ctx.lib, CLIENT_KEY);
     cr_assert_not_null(key);
     cr_expect_not(signs(key));
-    EXPECT_ERROR("does not fit the public key");
+    EXPECT_ERROR("does not match the public key");
     EVP_PKEY_free(key);
 }
 

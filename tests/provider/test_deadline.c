@@ -81,7 +81,7 @@ Test(deadline, that_has_passed_is_no_longer_in_the_way)
     EXPECT_ERROR(":timeout;");
     sim_admin(&sim, "fault clear");
     cr_expect_null(load_cert(ctx.lib, searches[0]));
-    EXPECT_ERROR("no file on the SIM holds a certificate of this private key");
+    EXPECT_ERROR("no file on the SIM holds a certificate for this private key");
     store = OSSL_STORE_open_ex(searches[1], ctx.lib, NULL, NULL, NULL, NULL, NULL, NULL);
     cr_expect_null(OSSL_STORE_load(store));
     cr_expect_not(OSSL_STORE_error(store));

@@ -133,7 +133,7 @@ Test(decoder, the_public_key_of_another_sim_is_noticed_at_the_first_use)
     key = pem_key(ctx.lib, pem, strlen(pem));
     cr_assert_not_null(key);
     cr_expect_not(sign_message(ctx.lib, key, "SHA256", sig, &len));
-    EXPECT_ERROR("does not fit the public key");
+    EXPECT_ERROR("does not match the public key");
     EVP_PKEY_free(key);
     EVP_PKEY_free(other);
     OPENSSL_free(pem);

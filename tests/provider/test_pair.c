@@ -104,8 +104,8 @@ Test(pair, is_not_made_where_the_container_does_not_suit)
         { SPARE, "brainpoolP256r1", "not on" },
         { "iotsafe://label=nothing", "P-256", "no such object" },
         { "iotsafe://label=client-key", "P-256", "" }, /* may not be generated */
-        { "iotsafe://label=spare-1;type=cert", "P-256", "one private key" },
-        { "iotsafe://", "P-256", "one private key" },
+        { "iotsafe://label=spare-1;type=cert", "P-256", "one private-key container" },
+        { "iotsafe://", "P-256", "one private-key container" },
         { "pkcs11:object=x", "P-256", "" },
     };
 

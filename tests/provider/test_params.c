@@ -223,8 +223,8 @@ static const struct row {
 } rows[] = {
     { RSA_SIGN, "pad-mode", TEXT, "pss", 0, "pss", NULL },
     { RSA_SIGN, "pad-mode", NUMBER, NULL, RSA_PKCS1_PADDING, "pkcs1", NULL },
-    { RSA_SIGN, "pad-mode", TEXT, "oaep", 0, NULL, "PSS alone" },
-    { RSA_SIGN, "pad-mode", NUMBER, NULL, RSA_PKCS1_OAEP_PADDING, NULL, "PSS alone" },
+    { RSA_SIGN, "pad-mode", TEXT, "oaep", 0, NULL, "1.5 and PSS" },
+    { RSA_SIGN, "pad-mode", NUMBER, NULL, RSA_PKCS1_OAEP_PADDING, NULL, "1.5 and PSS" },
     { RSA_SIGN, "pad-mode", OCTETS, "pss", 0, NULL, NULL },
     { RSA_SIGN, "saltlen", TEXT, "digest", 0, "digest", NULL },
     { RSA_SIGN, "saltlen", TEXT, "max", 0, "max", NULL },

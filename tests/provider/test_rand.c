@@ -308,7 +308,7 @@ Test(random, a_system_that_gives_nothing_is_an_error_and_one_that_is_interrupted
     cr_expect_eq(interruptions, 0);
     system_is_mute = true;
     cr_expect_not(EVP_RAND_generate(c.source, a, sizeof(a), 256, 0, NULL, 0));
-    EXPECT_ERROR("the system gives no random bytes");
+    EXPECT_ERROR("the system provides no random bytes");
     cr_expect_arr_eq(a, zeros, sizeof(a), "what the SIM gave is not given out alone");
     system_is_mute = false;
     cr_expect(EVP_RAND_generate(c.source, a, sizeof(a), 256, 0, NULL, 0), "%s", drain_errors());

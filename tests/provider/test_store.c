@@ -125,8 +125,8 @@ static const struct {
     { "iotsafe://id=02;label=client-key", 0, "no private key" },
     { "iotsafe://id=01;label=client-cert", CERTS, "no file" },
     { "iotsafe://label=notes;type=cert", 0, "holds no certificate" },
-    { "iotsafe://label=client-key;type=private", CERTS, "wants a certificate" },
-    { "iotsafe://label=client-key;type=cert", KEYS, "wants a private key" },
+    { "iotsafe://label=client-key;type=private", CERTS, "asks for a certificate" },
+    { "iotsafe://label=client-key;type=cert", KEYS, "asks for a private key" },
     { "iotsafe://lebal=client-key", 0, "lebal" },
     { "iotsafe://label=a;label=b", 0, "twice" },
     { "iotsafe://id=0", 0, "id=0" },
@@ -387,7 +387,7 @@ Test(store, a_key_without_a_certificate_says_so)
 {
     sim_admin(&sim, "delete file client-cert");
     cr_expect_null(load_cert(ctx.lib, "iotsafe://label=client-key;type=cert"));
-    EXPECT_ERROR("no file on the SIM holds a certificate of this private key");
+    EXPECT_ERROR("no file on the SIM holds a certificate for this private key");
 }
 
 Test(store, the_public_key_of_a_key_without_its_object_comes_from_its_certificate)

@@ -262,7 +262,7 @@ Test(types, rsa_refuses_other_paddings_and_digests)
     size_t len = sizeof(sig);
 
     cr_expect_not(rsa_sign(key, RSA_NO_PADDING, 0, NULL, sig, &len));
-    EXPECT_ERROR("PSS alone");
+    EXPECT_ERROR("1.5 and PSS");
     cr_expect_not(rsa_sign(key, RSA_PKCS1_PSS_PADDING, -1, "SHA1", sig, &len));
     EXPECT_ERROR("MGF1");
     cr_expect_not(sign_message(ctx.lib, key, "SHA3-256", sig, &len));

@@ -208,7 +208,7 @@ broken_module() {
 }
 
 crashing_module() {
-	change "\$a module = $E2E_BUILD/tests/tools/crash.so" && finds crashed 'ended by signal 9' doctor || return 1
+	change "\$a module = $E2E_BUILD/tests/tools/crash.so" && finds crashed 'killed by signal 9' doctor || return 1
 	json 'd[0]["step"] == "module"'
 }
 
@@ -337,7 +337,7 @@ readers() {
 taken_reader() {
 	[ -n "${PCSCLITE_CSOCK_NAME:-}" ] || return 77
 	spawn_ready exclusive "$HELPERS/wait_card" 'pcscd reader 1' exclusive || return 1
-	pcsc && finds reader-taken 'another program has the reader for itself' doctor
+	pcsc && finds reader-taken 'another program has exclusive access to the reader' doctor
 	local status=$?
 	stop exclusive
 	return $status
@@ -478,7 +478,7 @@ accesses() {
 
 no_key() {
 	mkdir -p "$T/empty-sim" && "$SOFTSIM" init --store "$T/empty-sim/store" --only notes &&
-		start_sim empty-sim && through "$(socket_of empty-sim)" finds key-none 'no private key' &&
+		start_sim empty-sim && through "$(socket_of empty-sim)" finds key-none 'no active private key' &&
 		change && finds key-absent 'nosuch' doctor iotsafe://label=nosuch
 }
 
@@ -527,7 +527,7 @@ closed_file() {
 }
 
 stale_file() {
-	start_sim other && through "$(socket_of other)" finds file-stale 'is not that of the key on this SIM' "$T/reference.pem"
+	start_sim other && through "$(socket_of other)" finds file-stale 'does not match the key on this SIM' "$T/reference.pem"
 }
 
 with_file() { # IDS PATTERN FILE
@@ -598,7 +598,7 @@ signatures() {
 	well_but_no_signature "$(socket_of refusing-sim)" && admin refusing-sim activate private client-key || return 1
 	admin refusing-sim fault flip=77 --ins 'COMPUTE SIGNATURE UPDATE' --count 1000 &&
 		change '$a verify-signature = no' &&
-		finds signature-wrong 'does not fit' doctor --transport "$(socket_of refusing-sim)"
+		finds signature-wrong 'does not match' doctor --transport "$(socket_of refusing-sim)"
 }
 
 well_but_no_signature() {

@@ -143,7 +143,7 @@ keygen_elsewhere() {
 		refused 2 'for a private key' sim gsma-strict keygen 'iotsafe://id=0a;type=public' &&
 		refused 2 'keygen: an argument is missing' sim gsma-strict keygen || return 1
 	fails sim gsma-strict keygen --force iotsafe://label=client-key || return 1
-	matches "$ERR" '6985.*none that it generates'
+	matches "$ERR" '6985.*it does not generate this key'
 }
 
 keygen_other_types() {
@@ -209,7 +209,7 @@ put_key_unreadable() { # SIM
 put_key_bad_files() {
 	local before uri=iotsafe://label=verify-key
 	before=$(exchanges gsma-strict)
-	refused 1 'off.der: .*not a point of its curve' sim gsma-strict put-key "$uri" "$T/off.der" &&
+	refused 1 'off.der: .*not a point on its curve' sim gsma-strict put-key "$uri" "$T/off.der" &&
 		refused 1 'secp384r1' sim gsma-strict put-key "$uri" "$T/p384.pub" &&
 		refused 1 'RSA-2048' sim gsma-strict put-key "$uri" "$T/rsa.pub" &&
 		refused 1 'ED25519' sim gsma-strict put-key "$uri" "$T/ed.pub" &&
@@ -233,13 +233,13 @@ put_key_other_curve() {
 
 put_key_elsewhere() {
 	refused 1 'no public key label=nowhere.*peer-key' sim gsma-strict put-key iotsafe://label=nowhere "$T/p256.pub" &&
-		refused 1 '6985.*none that the device may write' sim gsma-strict put-key iotsafe://label=client-key "$T/p256.pub" || return 1
+		refused 1 '6985.*may not write this key' sim gsma-strict put-key iotsafe://label=client-key "$T/p256.pub" || return 1
 	succeeds sim gsma-strict cert iotsafe://label=client-key
 }
 
 put_key_contradicted() {
 	admin gsma-strict fault flip=300 --ins 'READ PUBLIC KEY' || return 1
-	refused 1 'took the key, but gives out another' sim gsma-strict put-key iotsafe://label=verify-key "$T/p256.pub"
+	refused 1 'accepted the key, but returns another' sim gsma-strict put-key iotsafe://label=verify-key "$T/p256.pub"
 }
 
 # ----------------------------------------------------------------------- sign
@@ -441,7 +441,7 @@ without_list() {
 		succeeds sim nolist put-key iotsafe://label=verify-key "$T/p256.pub" &&
 		succeeds sim nolist --json verify 'iotsafe://label=verify-key;type=public' "$MSG" "$T/p256.sig" || return 1
 	json 'd["by"] == "applet" and d["replaceable"] is None' &&
-		refused 1 'does not tell' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig" || return 1
+		refused 1 'does not say' sim nolist verify --applet 'iotsafe://id=0e;type=public' "$MSG" "$T/p256.sig" || return 1
 	run sim nolist file iotsafe://label=notes && equal "$(wc -c <"$OUT")" 64 'bytes of the file' || return 1
 	refused 1 'file label="?absent' sim nolist file iotsafe://label=absent
 }

@@ -107,7 +107,7 @@ labels() {
 quiet() {
 	sha256sum <"$T/sim/store/sim.json" >"$T/before" || return 1
 	succeeds on_sim report --no-sign --out "$T/r.json" || {
-		matches "$ERR" '^iotsafe: .*/r\.json is the report; look through it before you send it$' && [ "$RC" -eq 0 ] || return 1
+		matches "$ERR" '^iotsafe: the report is in .*/r\.json; review it before you send it$' && [ "$RC" -eq 0 ] || return 1
 	}
 	equal "$(stat -c %a "$T/r.json")" 600 mode && sha256sum <"$T/sim/store/sim.json" | cmp - "$T/before" &&
 		json 'd["trace"] is None and "IOTSAFE_TRACE" in d["no_trace"]' "$T/r.json" &&

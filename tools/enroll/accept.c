@@ -74,7 +74,7 @@ static const struct {
     { is_valid, "it is not valid now; is the clock of this machine right?" },
     { is_for_clients, "it is not for TLS clients (extended key usage)" },
     { signs, "it is not for signatures (key usage)" },
-    { is_no_authority, "it is one of an authority" },
+    { is_no_authority, "it is a CA certificate" },
 };
 
 /* ---- the chain ---- */
@@ -139,8 +139,8 @@ static bool check_chain(struct job *job, X509 *cert, const STACK_OF(X509) *certs
 
     if (job->method->issuer_unpublished && !is_issuer_known(job->trust, cert)) {
         sk_X509_free(others);
-        report_note("the issuer of the certificate is not in --trust: taken on the word of the "
-                    "server");
+        report_note(
+            "the issuer of the certificate is not in --trust: the server is trusted instead");
         return true;
     }
     for (int i = 0; good && i < sk_X509_num(certs); i++)
@@ -162,8 +162,7 @@ enum outcome accept_certificate(struct job *job, const STACK_OF(X509) *certs)
     }
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         if (!rules[i].holds(cert)) {
-            report_error("the certificate that the server gave is not accepted: %s",
-                         rules[i].otherwise);
+            report_error("the server's certificate is not accepted: %s", rules[i].otherwise);
             return OUTCOME_FAILED;
         }
     if (!check_chain(job, cert, certs) || !X509_up_ref(cert))

@@ -243,7 +243,7 @@ static enum outcome connect_to(struct connection *c, SSL_CTX *tls)
     mosquitto_message_callback_set(c->mosq, on_message);
     if (mosquitto_void_option(c->mosq, MOSQ_OPT_SSL_CTX, tls) != MOSQ_ERR_SUCCESS
         || mosquitto_int_option(c->mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) != MOSQ_ERR_SUCCESS) {
-        report_error("aws: libmosquitto takes no key on a SIM");
+        report_error("aws: libmosquitto does not accept a key on a SIM");
         return OUTCOME_FAILED;
     }
     code = mosquitto_connect(c->mosq, c->host, c->port, KEEPALIVE_S);
@@ -315,7 +315,7 @@ static enum outcome ask(struct connection *c, const char *what, const char *topi
     if (c->rejected) {
         outcome = report_rejection(what, answer);
     } else if (!json_is_object(answer)) {
-        report_error("aws: %s: the answer is no JSON object", what);
+        report_error("aws: %s: the response is not a JSON object", what);
         outcome = OUTCOME_FAILED;
     }
     if (outcome == OUTCOME_DONE)
@@ -461,11 +461,11 @@ static bool aws_check(const struct job *job)
 
     for (size_t i = 0; i < values->n; i++)
         if (strchr(values->value[i], '=') == NULL || values->value[i][0] == '=') {
-            report_error("--parameter %s: would look like NAME=VALUE", values->value[i]);
+            report_error("--parameter %s: expected NAME=VALUE", values->value[i]);
             return false;
         }
     if (!parse_endpoint(job_given(job, OPTION_ENDPOINT), host, &port))
-        report_error("--endpoint: would look like HOST or HOST:PORT");
+        report_error("--endpoint: expected HOST or HOST:PORT");
     else if (strlen(template) > TEMPLATE_MAX || strpbrk(template, "/+#") != NULL)
         report_error("--template: the name of a template has at most %d characters and none of /+#",
                      TEMPLATE_MAX);

@@ -43,7 +43,7 @@ static OSSL_CMP_MSG *take_response(struct session *session, const struct http_re
     if (strcmp(response->type, "application/pkixcmp") == 0)
         msg = parse_message(response);
     if (msg == NULL) {
-        report_error("cmp: what the server sent is no message of CMP");
+        report_error("cmp: the server's response is not a CMP message");
         session->transfer = OUTCOME_FAILED;
     }
     return msg;
@@ -336,7 +336,7 @@ static bool cmp_check(const struct job *job)
     const char *server = job_given(job, OPTION_SERVER), *form = job_option(job, OPTION_REQUEST);
 
     if (!http_url_is_good(server, true)) {
-        report_error("--server %s: would look like http://HOST[:PORT]/PATH", server);
+        report_error("--server %s: expected http://HOST[:PORT]/PATH", server);
         return false;
     }
     if (form == NULL || strcmp(form, "ir") == 0 || strcmp(form, "p10cr") == 0)

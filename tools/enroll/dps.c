@@ -42,7 +42,7 @@ static enum outcome take_hub(struct job *job, const json_t *state)
     const char *hub = json_string_value(json_object_get(state, "assignedHub"));
 
     if (hub == NULL || !is_plain(hub, 253) || (job->hub = strdup(hub)) == NULL) {
-        report_error("dps: the device was assigned, but the server tells no hub");
+        report_error("dps: the device was assigned, but the server named no hub");
         return OUTCOME_FAILED;
     }
     report_note("dps: assigned to %s as %s", hub, job_given(job, OPTION_REGISTRATION_ID));
@@ -143,7 +143,7 @@ static bool dps_check(const struct job *job)
 
     if (len < 0 || (size_t)len >= sizeof(url) || !http_url_is_good(url, false)
         || strchr(job_given(job, OPTION_ENDPOINT), '/') != NULL)
-        report_error("--endpoint: would look like HOST or HOST:PORT");
+        report_error("--endpoint: expected HOST or HOST:PORT");
     else if (!is_plain(job_given(job, OPTION_SCOPE), ID_MAX))
         report_error("--scope: letters, digits and :._- alone");
     else if (!is_plain(job_given(job, OPTION_REGISTRATION_ID), ID_MAX))

@@ -79,7 +79,7 @@ static STACK_OF(X509) *certs_in(const char *what, const struct http_response *re
         certs = NULL;
     }
     if (certs == NULL)
-        report_error("%s: what the server sent is no list of certificates (PKCS#7 in base64)",
+        report_error("%s: the server's response is not a list of certificates (PKCS#7 in base64)",
                      what);
     CMS_ContentInfo_free(cms);
     OPENSSL_free(der);
@@ -149,8 +149,8 @@ static void heed(struct job *job, const ASN1_OBJECT *wish, bool *digest_found)
     const int nid = OBJ_obj2nid(wish);
 
     if (nid == NID_pkcs9_challengePassword)
-        report_warning("csrattrs: the server wishes the request bound to the connection, which "
-                       "cannot be done here");
+        report_warning("csrattrs: the server wants the request bound to the connection, which is "
+                       "not supported");
     for (size_t i = 0; i < ARRAY_LEN(digests) && !*digest_found; i++)
         if (digests[i].nid == nid) {
             job->digest = digests[i].digest();
@@ -188,7 +188,7 @@ static enum outcome get_csrattrs(struct job *job)
     if (outcome != OUTCOME_DONE)
         return outcome;
     if (response.status == 200 && !parse_csrattrs(job, &response))
-        report_warning("csrattrs: what the server sent makes no sense and is ignored");
+        report_warning("csrattrs: the server's response is invalid and is ignored");
     else if (response.status >= 500)
         outcome = http_judge(job, "csrattrs", &response);
     http_clear(&response);
@@ -265,7 +265,7 @@ static bool est_check(const struct job *job)
 
     if (http_url_is_good(server, false))
         return true;
-    report_error("--server %s: would look like https://HOST[:PORT]/.well-known/est", server);
+    report_error("--server %s: expected https://HOST[:PORT]/.well-known/est", server);
     return false;
 }
 

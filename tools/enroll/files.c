@@ -88,7 +88,7 @@ bool files_read_present(const char *path, STACK_OF(X509) **ret_certs)
         return true; /* holds nothing that could be lost */
     *ret_certs = files_read_certs(path);
     if (*ret_certs == NULL)
-        report_error("%s: is left alone; remove it if nobody needs it", path);
+        report_error("%s: is not overwritten; remove it if nobody needs it", path);
     return *ret_certs != NULL;
 }
 

@@ -178,7 +178,7 @@ static enum outcome report_failure(const struct http *http, const struct http_re
     if (http->tls_failed) {
         struct queue_summary why;
 
-        report_drain_queue("the key and the certificate do not fit", &why);
+        report_drain_queue("the key and the certificate do not match", &why);
         report_queue("TLS", &why);
     } else {
         report_error("%s: %s", request->url,
@@ -236,7 +236,7 @@ static const struct {
     { 202, 202, OUTCOME_PENDING, "the server decides later" },
     { 404, 404, OUTCOME_FAILED, "there is no such address on the server" },
     { 408, 408, OUTCOME_AGAIN, "the server waited too long" },
-    { 429, 429, OUTCOME_AGAIN, "the server has too many requests" },
+    { 429, 429, OUTCOME_AGAIN, "the server has received too many requests" },
     { 400, 499, OUTCOME_REFUSED, "the server refuses" },
     { 500, 599, OUTCOME_AGAIN, "the server has failed" },
 };
@@ -244,7 +244,7 @@ static const struct {
 enum outcome http_judge(struct job *job, const char *what, const struct http_response *response)
 {
     enum outcome outcome = OUTCOME_FAILED;
-    const char *text = "the server's answer makes no sense";
+    const char *text = "the server's response is invalid";
     int len = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(meanings); i++)

@@ -34,18 +34,18 @@ static const struct {
     unsigned flags;
 } rows[N_OPTIONS] = {
     [OPTION_KEY] = { "key", "URI", "the private key on the SIM", METHODS_ALL, REQUIRED },
-    [OPTION_GENERATE] = { "generate", NULL, "make the key first", METHODS_REQUEST, 0 },
-    [OPTION_REPLACE] = { "replace", NULL, "with --generate: even in the place of a key in use",
-                         METHODS_REQUEST, 0 },
-    [OPTION_SUBJECT] = { "subject", "DN", "who the device is: /CN=device-1", METHODS_REQUEST,
+    [OPTION_GENERATE] = { "generate", NULL, "generate the key first", METHODS_REQUEST, 0 },
+    [OPTION_REPLACE] = { "replace", NULL, "with --generate: replace a key in use", METHODS_REQUEST,
+                         0 },
+    [OPTION_SUBJECT] = { "subject", "DN", "the device's name: /CN=device-1", METHODS_REQUEST,
                          REQUIRED },
     [OPTION_SAN] = { "san", "NAME", "another name: [DNS:|IP:|URI:|email:]NAME; repeatable",
                      METHODS_REQUEST, REPEATED },
     [OPTION_CERT_OUT] = { "cert-out", "FILE", "the certificate (PEM)", METHODS_ALL, REQUIRED },
     [OPTION_CHAIN_OUT] = { "chain-out", "FILE", "the certificates of its issuers (PEM)",
                            METHODS_REQUEST, 0 },
-    [OPTION_TRUST] = { "trust", "FILE", "trusted authorities (PEM)", METHODS_ALL, 0 },
-    [OPTION_BOOTSTRAP_KEY] = { "bootstrap-key", "URI", "key that vouches for the first request",
+    [OPTION_TRUST] = { "trust", "FILE", "trusted CA certificates (PEM)", METHODS_ALL, 0 },
+    [OPTION_BOOTSTRAP_KEY] = { "bootstrap-key", "URI", "key that authenticates the first request",
                                METHODS_REQUEST, 0 },
     [OPTION_BOOTSTRAP_CERT] = { "bootstrap-cert", "FILE|URI", "the certificate of that key",
                                 METHODS_REQUEST, 0 },
@@ -54,10 +54,10 @@ static const struct {
                              0 },
     [OPTION_RENEW] = { "renew", "BEFORE", "only if the certificate ends within that time: 30d, 12h",
                        METHODS_REQUEST, 0 },
-    [OPTION_RETRY] = { "retry", NULL, "try again after what may pass", METHODS_ALL, 0 },
+    [OPTION_RETRY] = { "retry", NULL, "retry after temporary failures", METHODS_ALL, 0 },
     [OPTION_RETRY_MAX] = { "retry-max", "SECONDS", "give up then (3600)", METHODS_ALL, 0 },
-    [OPTION_EXEC] = { "exec", "CMD", "run CMD by /bin/sh after a new certificate", METHODS_REQUEST,
-                      0 },
+    [OPTION_EXEC] = { "exec", "CMD", "run CMD with /bin/sh after a new certificate",
+                      METHODS_REQUEST, 0 },
     [OPTION_SERVER] = { "server", "URL", "of the server", METHODS_URL, REQUIRED },
     [OPTION_REQUEST] = { "request", "ir|p10cr", "form of a first request (ir)", METHOD_CMP, 0 },
     [OPTION_ENDPOINT] = { "endpoint", "HOST[:PORT]", "of the service", METHODS_CLOUD, REQUIRED },
@@ -88,11 +88,8 @@ static void print_common_rows(void)
 
 static void print_help(void)
 {
-    puts("Usage: iotsafe-enroll [--transport T] [--json] METHOD --key URI [OPTION...]\n"
-         "\n"
-         "Gets a certificate for a key on the SIM, which signs the request.\n"
-         "\n"
-         "Methods:");
+    puts("Usage: iotsafe-enroll [--transport T] [--json] METHOD --key URI [OPTION...]\n\nObtains a "
+         "certificate for a key on the SIM, which signs the request.\n\nMethods:");
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
         print_row("", methods[i]->name, NULL, methods[i]->summary);
     puts("\nOptions, before or after the method:");
@@ -146,7 +143,7 @@ static bool take_value(struct job *job, int code)
     struct values *values = &job->option[code];
 
     if (values->n == OPTION_VALUES_MAX || (values->n != 0 && (rows[code].flags & REPEATED) == 0)) {
-        report_error("--%s is given too often", rows[code].name);
+        report_error("--%s is given too many times", rows[code].name);
         return false;
     }
     values->value[values->n++] = optarg != NULL ? optarg : "";
@@ -343,7 +340,7 @@ enum parsed options_parse(struct job *job, int argc, char **argv)
     if (job->method == NULL)
         report_error("a method is missing; 'iotsafe-enroll --help' lists them");
     else if (optind < argc)
-        report_error("%s: '%s' is one argument too many", job->method->name, argv[optind]);
+        report_error("%s: unexpected argument '%s'", job->method->name, argv[optind]);
     else if (check(job))
         return PARSED_JOB;
     return PARSED_WRONG;

@@ -221,8 +221,9 @@ static bool is_empty(const struct iotsafe_object *container)
 
 static enum outcome refuse_key(const struct job *job, const char *why)
 {
-    report_error("%s: %s; --replace makes another in its place, and it is lost for ever then",
-                 job_given(job, OPTION_KEY), why);
+    report_error(
+        "%s: %s; --replace generates another one in its place, and the old key is permanently lost",
+        job_given(job, OPTION_KEY), why);
     return OUTCOME_FAILED;
 }
 
@@ -252,7 +253,7 @@ static enum outcome look_before_generating(struct job *job)
     if (result != STORE_FOUND) /* nobody can tell whose it is, if there is any */
         return replace || (container.told & IOTSAFE_TOLD_STATE) == 0
                    ? OUTCOME_DONE
-                   : refuse_key(job, "it holds a key whose public key cannot be had");
+                   : refuse_key(job, "it holds a key whose public key cannot be read");
     if (!accept_holds_key(job->present, job->public_key))
         outcome = check_certificates(job, &used);
     else if (job->renew_s >= 0 && !replace)
@@ -379,13 +380,13 @@ static enum outcome look_for_identity(struct job *job)
         return OUTCOME_FAILED;
     }
     if (cert != NULL)
-        report_note("%s: is not valid now: a first certificate is asked for",
+        report_note("%s: is not valid now: requesting a first certificate",
                     job_given(job, OPTION_CERT_OUT));
     if (job_option(job, OPTION_BOOTSTRAP_KEY) != NULL)
         return load_bootstrap(job);
     if (job->secret != NULL)
         return OUTCOME_DONE;
-    report_error("%s: nothing shows to the server who this device is: --bootstrap-key with "
+    report_error("%s: the server cannot recognise this device: --bootstrap-key with "
                  "--bootstrap-cert%s is needed, or in --cert-out a certificate to be renewed",
                  job->method->name,
                  (job->method->bit & (METHOD_EST | METHOD_CMP)) != 0

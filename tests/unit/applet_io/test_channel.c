@@ -149,7 +149,7 @@ Test(channel, does_not_follow_an_endless_answer)
         { READ_KEY, "6100" },
         { "01 C0 00 00 00", "6100" },
         { "01 C0 00 00 00", "6100" },
-        SCRIPT_OPEN, /* once more, should it have been damaged on its way */
+        SCRIPT_OPEN, /* once more, should it have been damaged in transit */
         { READ_KEY, "6100" },
         { "01 C0 00 00 00", "6100" },
         { "01 C0 00 00 00", "6100" },

@@ -209,13 +209,13 @@ static const struct {
     { IOTSAFE_TOLD_ACCESS | IOTSAFE_TOLD_FUNCTIONS, IOTSAFE_ACCESS_UPDATE, 0,
       IOTSAFE_REPLACEABLE_YES, "has update access" },
     { IOTSAFE_TOLD_ACCESS | IOTSAFE_TOLD_FUNCTIONS, 0, IOTSAFE_FUNCTION_GENERATE,
-      IOTSAFE_REPLACEABLE_YES, "can be generated anew" },
+      IOTSAFE_REPLACEABLE_YES, "can be generated again" },
     { IOTSAFE_TOLD_FUNCTIONS, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its access" },
     { IOTSAFE_TOLD_ACCESS, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its functions" },
     { 0, 0, 0, IOTSAFE_REPLACEABLE_UNKNOWN, "does not tell its access" },
     /* a known danger counts for more than what is not known */
     { IOTSAFE_TOLD_FUNCTIONS, 0, IOTSAFE_FUNCTION_GENERATE, IOTSAFE_REPLACEABLE_YES,
-      "can be generated anew" },
+      "can be generated again" },
 };
 
 Test(object, tells_whether_the_device_can_replace_a_key)
