@@ -104,6 +104,15 @@ static const char *set_bool(bool *field, const char *value)
     return NULL;
 }
 
+#if !defined(HAVE_CARD_VERIFY) || !defined(HAVE_FIPS) || !defined(HAVE_GENERATE)
+/* Of a part that this build is without. */
+static const char *set_left_out(struct iotsafe_config *cfg, const char *value)
+{
+    (void)cfg;
+    return strcmp(value, "no") == 0 ? NULL : "no, as this build is without it";
+}
+#endif
+
 static const char *set_verify_signature(struct iotsafe_config *cfg, const char *value)
 {
     return set_bool(&cfg->verify_signature, value);
@@ -114,15 +123,23 @@ static const char *set_key_references(struct iotsafe_config *cfg, const char *va
     return set_bool(&cfg->key_references, value);
 }
 
+#ifdef HAVE_CARD_VERIFY
 static const char *set_card_verify(struct iotsafe_config *cfg, const char *value)
 {
     return set_bool(&cfg->card_verify, value);
 }
+#else
+#define set_card_verify set_left_out
+#endif
 
+#ifdef HAVE_FIPS
 static const char *set_assume_fips(struct iotsafe_config *cfg, const char *value)
 {
     return set_bool(&cfg->assume_fips, value);
 }
+#else
+#define set_assume_fips set_left_out
+#endif
 
 /* The URI of one container. */
 static const char *set_container(struct iotsafe_uri *field, bool *given, const char *value)
@@ -142,10 +159,14 @@ static const char *set_peer_key(struct iotsafe_config *cfg, const char *value)
     return set_container(&cfg->peer_key, &cfg->has_peer_key, value);
 }
 
+#ifdef HAVE_GENERATE
 static const char *set_ephemeral_key(struct iotsafe_config *cfg, const char *value)
 {
     return set_container(&cfg->ephemeral_key, &cfg->has_ephemeral_key, value);
 }
+#else
+#define set_ephemeral_key set_left_out
+#endif
 
 static const struct setting {
     const char *key;

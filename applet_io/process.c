@@ -22,7 +22,7 @@ struct wiped {
 };
 
 static _Atomic(struct wiped *) page;
-static _Atomic long last = PIDS_MAX;
+static _Atomic long last; /* counted from PIDS_MAX */
 
 static struct wiped *make_page(void)
 {
@@ -60,7 +60,7 @@ long process_id(void)
         return pid; /* an old kernel, an emulator: the pid must do */
     id = atomic_load(&p->number);
     if (id == 0) {
-        long fresh = atomic_fetch_add(&last, 1) + 1;
+        long fresh = PIDS_MAX + 1 + atomic_fetch_add(&last, 1);
 
         if (atomic_compare_exchange_strong(&p->number, &id, fresh))
             id = fresh;

@@ -9,6 +9,7 @@
 
 #include "prov.h"
 
+#ifdef HAVE_FIPS
 /**
  * The same algorithms with fips=yes added to their properties.
  * @return OPENSSL_free() it, after its last user; NULL when out of memory
@@ -25,5 +26,25 @@ static inline bool isprov_takes_software_keys(const struct isprov *prov)
 
 /** The same for a generation: if not, that is raised. */
 bool isprov_may_generate(const struct isprov *prov);
+#else
+/* The setting is refused. */
+static inline OSSL_ALGORITHM *isprov_assume_fips(const OSSL_ALGORITHM *table)
+{
+    (void)table;
+    return NULL;
+}
+
+static inline bool isprov_takes_software_keys(const struct isprov *prov)
+{
+    (void)prov;
+    return true;
+}
+
+static inline bool isprov_may_generate(const struct isprov *prov)
+{
+    (void)prov;
+    return true;
+}
+#endif
 
 #endif

@@ -113,7 +113,7 @@ struct constraint {
 
 static bool set_scheme(EVP_PKEY_CTX *ctx, const struct isprov_scheme *scheme)
 {
-    switch (scheme->id) {
+    switch (ISPROV_HAS_RSA ? scheme->id : IOTSAFE_ECDSA) {
     case IOTSAFE_RSA_PKCS1:
         return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0
                && EVP_PKEY_CTX_set_signature_md(ctx, scheme->md) > 0;
@@ -361,7 +361,7 @@ int isprov_card_key_sign(struct isprov_key *key, const struct isprov_scheme *sch
         err = check_signature(key, &c, op);
     else
         explain_refusal(key, input, err, op);
-    if (err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
+    if (ISPROV_HAS_RSA && err == IOTSAFE_OK && scheme->id == IOTSAFE_RSA_PSS)
         err = check_salt(key, &c, scheme->salt_len, op);
     if (err != IOTSAFE_OK) {
         isprov_raise(key->prov, err, op);

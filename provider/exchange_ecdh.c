@@ -8,7 +8,7 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "card_pair.h"
+#include "card_agree.h"
 #include "crypto.h"
 #include "key.h"
 

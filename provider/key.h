@@ -78,7 +78,12 @@ static inline bool isprov_key_is_on_card(const struct isprov_key *key)
 
 static inline bool isprov_key_is_card_public(const struct isprov_key *key)
 {
+#ifdef HAVE_CARD_VERIFY
     return key->kind == ISPROV_KEY_CARD_PUBLIC;
+#else
+    (void)key;
+    return false;
+#endif
 }
 
 /** True for an RSA key, on a card or in software; an empty key is none. */

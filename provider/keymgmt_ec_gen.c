@@ -7,7 +7,7 @@
 #include <openssl/params.h>
 
 #include "assume_fips.h"
-#include "card_pair.h"
+#include "card_generate.h"
 #include "crypto.h"
 #include "key.h"
 

@@ -147,13 +147,12 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
     const OSSL_ALGORITHM *table = table_of(operation);
 
     *no_cache = 0;
-    return table != NULL && iotsafe_config_assume_fips(prov->environment) ? prov->fips[operation]
-                                                                          : table;
+    return table != NULL && !isprov_takes_software_keys(prov) ? prov->fips[operation] : table;
 }
 
 static bool make_fips_tables(struct isprov *prov)
 {
-    for (int i = 0; i <= OSSL_OP__HIGHEST && iotsafe_config_assume_fips(prov->environment); i++) {
+    for (int i = 0; i <= OSSL_OP__HIGHEST && !isprov_takes_software_keys(prov); i++) {
         if (table_of(i) == NULL)
             continue;
         prov->fips[i] = isprov_assume_fips(table_of(i));

@@ -244,7 +244,7 @@ static bool digest_len_is_signable(const struct isprov_signature *sig, size_t le
 {
     if (sig->md != NULL)
         return len == (size_t)EVP_MD_get_size(sig->md);
-    return !sig->rsa && iotsafe_hash_of_size(len) != 0;
+    return !isprov_signature_is_rsa(sig) && iotsafe_hash_of_size(len) != 0;
 }
 
 int isprov_signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, size_t cap,
@@ -269,9 +269,9 @@ int isprov_signature_sign(void *ctx, unsigned char *ret_sig, size_t *ret_len, si
                           "%zu bytes to sign: a digest of SHA-256, SHA-384 or SHA-512 (32, 48 or "
                           "64 bytes) is needed%s",
                           tbs_len,
-                          sig->md != NULL ? ", the one that was set"
-                          : sig->rsa      ? ", and which one must be set"
-                                          : "");
+                          sig->md != NULL                ? ", the one that was set"
+                          : isprov_signature_is_rsa(sig) ? ", and which one must be set"
+                                                         : "");
         return 0;
     }
     return has_room(sig, cap) && iotsafe_input_from_digest(tbs, tbs_len, &input, NULL) == IOTSAFE_OK

@@ -49,6 +49,11 @@ struct isprov_signature {
 
 struct isprov_signature *isprov_signature_new(struct isprov *prov, bool rsa);
 
+static inline bool isprov_signature_is_rsa(const struct isprov_signature *sig)
+{
+    return ISPROV_HAS_RSA && sig->rsa;
+}
+
 /** True if messages are hashed here, and no ready digests are taken. */
 static inline bool isprov_signature_hashes(const struct isprov_signature *sig)
 {

@@ -30,7 +30,8 @@ static const struct isprov_digest *find_digest(const struct isprov_signature *si
 {
     for (size_t i = 0; md != NULL && i < N_SIGNABLE; i++)
         if (EVP_MD_is_a(md, signable[i].name))
-            return sig->rsa && signable[i].rsa_nid == NID_undef ? NULL : &signable[i];
+            return isprov_signature_is_rsa(sig) && signable[i].rsa_nid == NID_undef ? NULL
+                                                                                    : &signable[i];
     return NULL;
 }
 
@@ -79,7 +80,7 @@ static int salt_in_bytes(const struct isprov_signature *sig)
 bool isprov_signature_scheme(const struct isprov_signature *sig, struct isprov_scheme *ret_scheme)
 {
     *ret_scheme = (struct isprov_scheme){ .id = IOTSAFE_ECDSA, .salt_len = ISPROV_ANY_SALT };
-    if (!sig->rsa)
+    if (!isprov_signature_is_rsa(sig))
         return true;
     ret_scheme->id = sig->pss ? IOTSAFE_RSA_PSS : IOTSAFE_RSA_PKCS1;
     ret_scheme->md = sig->md;
@@ -129,14 +130,15 @@ static bool pss_algorithm_id(struct isprov_signature *sig, OSSL_PARAM *p)
 /* ECDSA without parameters (RFC 5758), RSA with a NULL (RFC 8017). */
 static bool plain_algorithm_id(const struct isprov_signature *sig, OSSL_PARAM *p)
 {
-    const int nid = sig->rsa ? sig->digest->rsa_nid : sig->digest->ecdsa_nid;
+    const bool rsa = isprov_signature_is_rsa(sig);
+    const int nid = rsa ? sig->digest->rsa_nid : sig->digest->ecdsa_nid;
     X509_ALGOR *alg = X509_ALGOR_new();
     unsigned char *der = NULL;
     int len = 0;
     bool good;
 
     if (alg != NULL
-        && X509_ALGOR_set0(alg, OBJ_nid2obj(nid), sig->rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL))
+        && X509_ALGOR_set0(alg, OBJ_nid2obj(nid), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL))
         len = i2d_X509_ALGOR(alg, &der);
     good = len > 0 && OSSL_PARAM_set_octet_string(p, der, (size_t)len);
     OPENSSL_free(der);
@@ -150,7 +152,8 @@ static bool algorithm_id(struct isprov_signature *sig, OSSL_PARAM *p)
         isprov_raise_text(sig->prov, IOTSAFE_ERR_DIGEST, "no digest was set");
         return false;
     }
-    return sig->pss ? pss_algorithm_id(sig, p) : plain_algorithm_id(sig, p);
+    return isprov_signature_is_rsa(sig) && sig->pss ? pss_algorithm_id(sig, p)
+                                                    : plain_algorithm_id(sig, p);
 }
 
 /* -------------------------------------------------------------------- getting */
@@ -207,7 +210,7 @@ int isprov_signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
 
     if (other_ctx(sig) != NULL)
         return EVP_PKEY_CTX_get_params(other_ctx(sig), params) > 0;
-    if (sig->rsa && !put_rsa(sig, params))
+    if (isprov_signature_is_rsa(sig) && !put_rsa(sig, params))
         return 0;
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID);
     if (p != NULL && !algorithm_id(sig, p))
@@ -243,7 +246,7 @@ const OSSL_PARAM *isprov_signature_gettable_ctx_params(void *ctx, void *provctx)
     (void)provctx;
     if (sig != NULL && other_ctx(sig) != NULL)
         return EVP_PKEY_CTX_gettable_params(other_ctx(sig));
-    return sig == NULL || sig->rsa ? rsa_params : params;
+    return ISPROV_HAS_RSA && (sig == NULL || sig->rsa) ? rsa_params : params;
 }
 
 /* -------------------------------------------------------------------- setting */
@@ -342,6 +345,8 @@ static bool set_mgf1_digest(struct isprov_signature *sig, const OSSL_PARAM *p)
     return OSSL_PARAM_get_utf8_string(p, &to, sizeof(sig->mgf1_digest));
 }
 
+#define IF_RSA(set) (ISPROV_HAS_RSA ? (set) : NULL)
+
 int isprov_signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 {
     static const struct {
@@ -350,9 +355,9 @@ int isprov_signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
         bool rsa_only;
     } setters[] = {
         { OSSL_SIGNATURE_PARAM_DIGEST, set_card_digest, false },
-        { OSSL_SIGNATURE_PARAM_PAD_MODE, set_padding, true },
-        { OSSL_SIGNATURE_PARAM_PSS_SALTLEN, set_salt, true },
-        { OSSL_SIGNATURE_PARAM_MGF1_DIGEST, set_mgf1_digest, true },
+        { OSSL_SIGNATURE_PARAM_PAD_MODE, IF_RSA(set_padding), true },
+        { OSSL_SIGNATURE_PARAM_PSS_SALTLEN, IF_RSA(set_salt), true },
+        { OSSL_SIGNATURE_PARAM_MGF1_DIGEST, IF_RSA(set_mgf1_digest), true },
     };
     ISPROV_KEEP_ERRNO;
     struct isprov_signature *sig = ctx;
@@ -364,7 +369,8 @@ int isprov_signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
         return set_other(sig, params);
     for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
         p = OSSL_PARAM_locate_const(params, setters[i].key);
-        if (p != NULL && (sig->rsa || !setters[i].rsa_only) && !setters[i].set(sig, p))
+        if (p != NULL && (isprov_signature_is_rsa(sig) || !setters[i].rsa_only)
+            && !setters[i].set(sig, p))
             return 0;
     }
     return 1;
@@ -388,5 +394,5 @@ const OSSL_PARAM *isprov_signature_settable_ctx_params(void *ctx, void *provctx)
     (void)provctx;
     if (sig != NULL && other_ctx(sig) != NULL)
         return EVP_PKEY_CTX_settable_params(other_ctx(sig));
-    return sig == NULL || sig->rsa ? rsa_params : params;
+    return ISPROV_HAS_RSA && (sig == NULL || sig->rsa) ? rsa_params : params;
 }

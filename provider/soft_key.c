@@ -5,6 +5,7 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
+#include <string.h>
 
 #include "crypto.h"
 
@@ -41,12 +42,15 @@ int isprov_soft_parts(const EVP_PKEY *pkey)
 {
     static const int part[] = { OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_KEYMGMT_SELECT_PRIVATE_KEY,
                                 OSSL_KEYMGMT_SELECT_PUBLIC_KEY, OSSL_KEYMGMT_SELECT_PRIVATE_KEY };
-    OSSL_PARAM asked[] = { ASKED(OSSL_PKEY_PARAM_PUB_KEY, OCTET_STRING),
-                           ASKED(OSSL_PKEY_PARAM_PRIV_KEY, UNSIGNED_INTEGER),
-                           ASKED(OSSL_PKEY_PARAM_RSA_N, UNSIGNED_INTEGER),
-                           ASKED(OSSL_PKEY_PARAM_RSA_D, UNSIGNED_INTEGER), OSSL_PARAM_END };
+    static const OSSL_PARAM values[] = { ASKED(OSSL_PKEY_PARAM_PUB_KEY, OCTET_STRING),
+                                         ASKED(OSSL_PKEY_PARAM_PRIV_KEY, UNSIGNED_INTEGER),
+                                         ASKED(OSSL_PKEY_PARAM_RSA_N, UNSIGNED_INTEGER),
+                                         ASKED(OSSL_PKEY_PARAM_RSA_D, UNSIGNED_INTEGER),
+                                         OSSL_PARAM_END };
+    OSSL_PARAM asked[sizeof(values) / sizeof(values[0])];
     int parts = OSSL_KEYMGMT_SELECT_ALL_PARAMETERS;
 
+    memcpy(asked, values, sizeof(values));
     if (EVP_PKEY_get_params(pkey, asked))
         for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
             parts |= OSSL_PARAM_modified(&asked[i]) ? part[i] : 0;

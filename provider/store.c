@@ -452,7 +452,7 @@ static enum outcome give_public_key(struct store *store, const struct item *item
         err = read_public_key(store, item, &pub, op);
     if (err != IOTSAFE_OK)
         return not_had(store, item, err, op);
-    if (iotsafe_config_card_verify(isprov_config(store->prov)) && !isprov_type_is_rsa(pub->type)
+    if (isprov_card_verifies(store->prov) && !isprov_type_is_rsa(pub->type)
         && is_object(store, item, op))
         return give_card_public(store, item, pub, to);
     outcome = give_spki(store, pub, to);

@@ -10,7 +10,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 folder=build-coverage
-floor=92 # % of the lines; a little below what was reached, since some faults come by chance
+floor=94 # % of the lines; a little below the 95.3 that were reached, since some faults come by chance
 
 command -v gcovr >/dev/null || {
 	echo 'skipped: gcovr is not installed'

@@ -1,16 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds and tests for another machine: scripts/cross.sh ARCH OUTPUT
+# Or tells what size the module has there: scripts/cross.sh --size ARCH...
 #
 # arm64, armhf, s390x: Debian's packages for that machine are unpacked in build-cross/ARCH/root
 # (once; they stay), everything is built with them, and the unit tests and some end-to-end
 # scripts run under qemu, the software SIM natively. musl: OpenSSL and jansson are built from
 # Debian's sources first, which takes minutes. Results go to OUTPUT/ARCH.json. Exit status 77
 # and `skipped: why` where something is missing. Nothing is installed on this machine.
+#
+# --size: the table of docs/distributions.md, of the module with one transport; arm64, armhf, s390x.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-arch=${1:?usage: scripts/cross.sh ARCH OUTPUT}
-output=$(realpath -m "${2:?usage: scripts/cross.sh ARCH OUTPUT}")
+usage='usage: scripts/cross.sh ARCH OUTPUT, or --size ARCH...'
+if [ "${1-}" = --size ]; then
+	shift
+	printf '| machine | bytes | with `-Dprofile=minimal` |\n|---|---|---|\n'
+	for arch in "${@:?$usage}"; do "$0" "$arch" --size || exit; done
+	exit
+fi
+arch=${1:?$usage}
+output=${2:?$usage}
+[ "$output" = --size ] || output=$(realpath -m "$output")
 place=$PWD/build-cross/$arch
 root=$place/root
 scripts=(tls commands exchanges)
@@ -123,18 +134,22 @@ musl_jansson() (
 			>"$root/usr/lib/pkgconfig/jansson.pc"
 )
 
+configure() { # FOLDER OPTION...
+	local folder=$1
+	shift
+	printf "[constants]\nroot = '%s'\n" "$root" >"$place/root.ini"
+	rm -rf "$folder"
+	meson setup "$folder" --cross-file "$place/root.ini" \
+		--cross-file "scripts/cross/$arch.ini" "$@" >"$place/setup.log" 2>&1 || {
+		tail -n 20 "$place/setup.log"
+		fail 'cannot be configured'
+	}
+}
+
 build() {
 	local -a options=(-Dwerror=true -Dtests=enabled -Dmbim=disabled -Dqmi=disabled "$@")
 	compgen -G "$root/usr/lib/*/pkgconfig/criterion.pc" >/dev/null || options+=(-Dcriterion=plain)
-	printf "[constants]\nroot = '%s'\n" "$root" >"$place/root.ini"
-	if [ ! -f "$place/build/build.ninja" ]; then
-		rm -rf "$place/build"
-		meson setup "$place/build" --cross-file "$place/root.ini" \
-			--cross-file "scripts/cross/$arch.ini" "${options[@]}" >"$place/setup.log" 2>&1 || {
-			tail -n 20 "$place/setup.log"
-			fail 'cannot be configured'
-		}
-	fi
+	[ -f "$place/build/build.ninja" ] || configure "$place/build" "${options[@]}"
 	ninja -C "$place/build" --quiet || fail 'cannot be built'
 }
 
@@ -183,7 +198,26 @@ names_of_tests() {
 	names+=("${scripts[@]}")
 }
 
+# size TRIPLET OPTION...: of the module with one transport and no programs beside it
+size() {
+	local strip=$1-strip part
+	local -a options=(-Doptimization=s -Db_lto=true -Dpcsc=disabled -Dat=enabled)
+	for part in tests softsim tools enroll clouds bridge docs; do options+=("-D$part=disabled"); done
+	shift
+	configure "$place/size" "${options[@]}" "$@"
+	ninja -C "$place/size" --quiet provider/iotsafe.so >&2 || fail 'cannot be built'
+	"$strip" -o "$place/size/stripped.so" "$place/size/provider/iotsafe.so" &&
+		stat -c %s "$place/size/stripped.so"
+}
+
 machine() { # TRIPLET QEMU
+	if [ "$output" = --size ]; then
+		need apt-get dpkg "$1-gcc"
+		debian_root
+		whole=$(size "$1") && small=$(size "$1" -Dprofile=minimal) || exit 1
+		echo "| $arch | $whole | $small |"
+		return
+	fi
 	need apt-get dpkg "$1-gcc" "qemu-$2-static" unshare
 	[ "$(id -u)" -eq 0 ] || skip 'only root can make users known to a namespace'
 	debian_root

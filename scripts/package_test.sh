@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs, uses, upgrades and purges the Debian packages on a clean Debian, with systemd as
-# its first process: scripts/package_test.sh [RELEASE...]
+# Builds the Debian packages on a clean Debian, and installs, uses, upgrades and purges them on
+# another, with systemd as its first process: scripts/package_test.sh [RELEASE...]
 #
-# RELEASE is bookworm (what is taken if none is named), trixie, ... The packages are built here
-# by scripts/package.sh, once for all releases. What is done with them is in
+# RELEASE is bookworm (what is taken if none is named), trixie, ... The packages are built by
+# scripts/package.sh with what packaging/debian/control names. What is done with them is in
 # tests/install/packages.sh. Root only; systemd-nspawn starts the machine, which has no
 # network, so that it meets no service of ours.
 set -u
@@ -23,12 +23,38 @@ command -v systemd-nspawn >/dev/null || {
 	exit 0
 }
 
-# Two versions, the second a little later.
+# A root as debootstrap makes it is kept; who needs one has a copy: copy_root PURPOSE
+copy_root() {
+	local clean=$output/$release.clean
+	if [ ! -e "$clean/.ready" ]; then
+		root=$clean
+		mkdir -p "$output"
+		bootstrap && touch "$clean/.ready"
+	fi
+	root=$output/$release.$1
+	rm -rf "$root" && cp -a "$clean" "$root" || fail 'no copy of the root'
+	logged 'apt-get update' inside apt-get -q update
+}
+
+# Two versions, the second a little later, by a user who can install nothing. There is no git:
+# what it knows is there, and nothing else.
 build_packages() {
 	local version
-	scripts/package.sh || exit 1
-	version=$(dpkg-deb -f "$output"/openssl-provider-iotsafe_*.deb Version)
-	scripts/package.sh --output "$output/later" --version "$version+later1" >"$output/later.log" || fail 'no later version'
+	copy_root build
+	mkdir -p "$root/src" "$root/packages" &&
+		git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$root/src" &&
+		cp -R "$root/src/packaging/debian" "$root/src/debian" || fail 'cannot copy the sources'
+	logged 'the installation of what builds' inside bash -c 'cd /src &&
+		apt-get -q -y --no-install-recommends install build-essential &&
+		apt-get -q -y --no-install-recommends -P nocheck build-dep ./ && rm -r debian && chown -R nobody /src /packages'
+	version=$(sed -n '1s/.*(\(.*\)).*/\1/p' packaging/debian/changelog)
+	logged 'the build of packages' inside setpriv --reuid nobody --regid nogroup --clear-groups bash -c 'cd /src &&
+		export HOME=/src && scripts/package.sh --output /packages/1 &&
+		scripts/package.sh --output /packages/2 --version "$1+later1"' build "$version"
+	packages=$output/$release.packages
+	rm -rf "$packages" && mv "$root/packages" "$packages" && rm -rf "$root" || fail 'no packages'
+	echo "# packages built on a clean $release:"
+	find "$packages/1" -name '*.deb' -printf '#   %s %f\n' | sort -k 3
 }
 
 # What the packages need comes from the mirror now, them themselves on the machine.
@@ -38,19 +64,15 @@ base=(
 	systemd-sysv vsmartcard-vpcd
 )
 
-# A root as debootstrap makes it is kept; each test has a copy.
 prepare() {
-	local clean=$output/$release.clean
-	if [ ! -e "$clean/.ready" ]; then
-		root=$clean
-		bootstrap && touch "$clean/.ready"
-	fi
-	root=$output/$release.root
-	rm -rf "$root" && cp -a "$clean" "$root" && mkdir -p "$root/packages/1" "$root/packages/2" || fail 'no copy of the root'
-	find "$output" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' -exec cp -t "$root/packages/1" {} + &&
-		find "$output/later" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' -exec cp -t "$root/packages/2" {} + &&
-		cp tests/install/packages.sh tests/enroll/est_server.py "$root/packages/" || fail 'no packages to install'
-	logged 'apt-get update' inside apt-get -q update
+	local n
+	copy_root root
+	mkdir -p "$root/packages/1" "$root/packages/2"
+	for n in 1 2; do
+		find "$packages/$n" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' -exec cp -t "$root/packages/$n" {} + ||
+			fail 'no packages to install'
+	done
+	cp tests/install/packages.sh tests/enroll/est_server.py "$root/packages/" || fail 'no test'
 	logged 'the installation of programs' inside apt-get -q -y --no-install-recommends install "${base[@]}"
 	logged 'the download of dependencies' inside bash -c \
 		'apt-get -q -y --no-install-recommends --download-only install /packages/1/*.deb'
@@ -85,8 +107,8 @@ run() {
 }
 
 status=0
-build_packages
 for release in "${releases[@]}"; do
+	build_packages
 	prepare
 	run || status=1
 	rm -rf "$root"

@@ -439,6 +439,8 @@ char *admin_execute(struct sim *sim, const char *line, size_t len)
     char *dump;
 
     buf_u8(&text, '\0');
+    if (ok && text.failed)
+        ok = err_set(&err, "out of memory");
     reply = json_pack("{s:b, s:s}", "ok", ok, "text", ok ? (const char *)text.data : err.text);
     dump = reply == NULL ? NULL : json_dumps(reply, JSON_COMPACT);
     json_decref(reply);

@@ -26,16 +26,8 @@ uint16_t cmd_put_open(struct exchange *x)
     return SW_OK;
 }
 
-static EVP_PKEY *rsa_key(const struct tlv_list *list)
-{
-    const struct tlv *n = softsim_tlv_find(list, IOTSAFE_TAG_RSA_MODULUS);
-    const struct tlv *e = softsim_tlv_find(list, IOTSAFE_TAG_RSA_EXPONENT);
-
-    return n == NULL || e == NULL ? NULL : crypto_from_rsa(n->val, n->len, e->val, e->len);
-}
-
-/* The value of tag 34: 49 { 86 point } or 49 { 81 modulus, 82 exponent }. One emulator
- * also takes the point without 49. */
+/* The value of tag 34: 49 { 86 point }. One emulator also takes the point without 49. No
+ * container for RSA keys can be updated. */
 static EVP_PKEY *decode_key(const struct exchange *x, uint8_t key_type, const struct buf *value)
 {
     struct tlv_list outer, inner;
@@ -52,7 +44,7 @@ static EVP_PKEY *decode_key(const struct exchange *x, uint8_t key_type, const st
     if (ecc == NULL && dim(x, DIM_NAMESPACE) != NAMESPACE_SINGLE)
         return NULL;
     point = softsim_tlv_find(&inner, IOTSAFE_TAG_ECC_POINT);
-    key = point == NULL ? rsa_key(&inner) : crypto_from_point(key_type, point->val, point->len);
+    key = point == NULL ? NULL : crypto_from_point(key_type, point->val, point->len);
     if (key != NULL && !crypto_key_has_type(key, key_type)) {
         EVP_PKEY_free(key);
         key = NULL;

@@ -167,27 +167,6 @@ EVP_PKEY *crypto_from_scalar(uint8_t key_type, const uint8_t scalar[static EC_FI
     return key;
 }
 
-EVP_PKEY *crypto_from_rsa(const uint8_t *n, size_t n_len, const uint8_t *e, size_t e_len)
-{
-    OSSL_PARAM_BLD *bld;
-    BIGNUM *bn_n, *bn_e;
-    EVP_PKEY *key = NULL;
-
-    if (n_len == 0 || n_len > SIG_BYTES_MAX || e_len == 0 || e_len > 8)
-        return NULL;
-    bld = OSSL_PARAM_BLD_new();
-    bn_n = BN_bin2bn(n, (int)n_len, NULL);
-    bn_e = BN_bin2bn(e, (int)e_len, NULL);
-    if (bld != NULL && bn_n != NULL && bn_e != NULL
-        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n)
-        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e))
-        key = from_params("RSA", EVP_PKEY_PUBLIC_KEY, bld);
-    OSSL_PARAM_BLD_free(bld);
-    BN_free(bn_n);
-    BN_free(bn_e);
-    return checked(key);
-}
-
 EVP_PKEY *crypto_public_half(EVP_PKEY *pair)
 {
     struct buf der = { 0 };

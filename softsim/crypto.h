@@ -28,8 +28,6 @@ EVP_PKEY *crypto_generate(uint8_t key_type);
 EVP_PKEY *crypto_from_scalar(uint8_t key_type, const uint8_t scalar[static EC_FIELD_BYTES]);
 /** Public key from 04 X Y; NULL if the point is not on the curve. Caller frees. */
 EVP_PKEY *crypto_from_point(uint8_t key_type, const uint8_t *point, size_t len);
-/** Public key from big-endian modulus and exponent; NULL if they make none. Caller frees. */
-EVP_PKEY *crypto_from_rsa(const uint8_t *n, size_t n_len, const uint8_t *e, size_t e_len);
 /** The public half alone. Caller frees. */
 EVP_PKEY *crypto_public_half(EVP_PKEY *pair);
 

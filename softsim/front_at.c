@@ -102,8 +102,10 @@ static void remove_link(const struct port *p)
 {
     char target[PTY_NAME_MAX];
 
+    if (p->tty[0] == '\0')
+        return; /* nothing was plugged */
     read_link(p->path, target);
-    if (p->tty[0] != '\0' && strcmp(target, p->tty) == 0)
+    if (strcmp(target, p->tty) == 0)
         unlink(p->path); /* still ours */
 }
 
@@ -281,7 +283,7 @@ bool front_at_open(struct sim *sim, const char *path, unsigned mode, const struc
     p->fd = p->far_fd = -1;
     p->path = strdup(path);
     modem_init(&p->modem, sim, quirks, go_on, go_on, p);
-    if (p->path == NULL || !plug(p, err)) {
+    if (p->path == NULL ? !err_set(err, "out of memory") : !plug(p, err)) {
         stop(p);
         return false;
     }

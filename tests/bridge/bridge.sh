@@ -302,6 +302,27 @@ refuses() { # STATUS PATTERN OPTION...
 	equal "$RC" "$status" 'exit status' && matches "$ERR" "$pattern"
 }
 
+# As a service manager would, but with something else.
+refuses_handed() { # COUNT FILE PATTERN
+	# shellcheck disable=SC2016 # the inner shell expands them
+	run patiently sh -c 'exec 3<"$1"; shift; exec env LISTEN_PID=$$ "$@"' sh "$2" LISTEN_FDS="$1" \
+		"$BRIDGE" --transport "$(socket_of sim)"
+	equal "$RC" 1 'exit status' && matches "$ERR" "$3"
+}
+
+# A folder in which one may make files, and whose sockets are to be another group's.
+not_my_group() {
+	[ "$(id -u)" -eq 0 ] || {
+		WHY='only root can become another user'
+		return 77
+	}
+	cp "$BRIDGE" "$T/bridge-copy" && chmod 755 "$T/bridge-copy" && mkdir -m 777 "$T/public" || return 1
+	run patiently setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups "$T/bridge-copy" \
+		--transport "$(socket_of sim)" --listen "unix:$T/public/x.sock" --group root
+	equal "$RC" 1 'exit status' && matches "$ERR" 'cannot set group and mode' &&
+		equal "$(ls "$T/public")" '' 'what is left'
+}
+
 bad_usage() {
 	refuses 2 'want unix:/PATH' --listen tcp:127.0.0.1:1 &&
 		refuses 2 'octal' --listen "unix:$T/x.sock" --mode 888 &&
@@ -311,7 +332,11 @@ bad_usage() {
 		refuses 2 'want 1|milliseconds' --timeout-ms never --listen "unix:$T/x.sock" &&
 		refuses 1 'no socket' --transport "$(socket_of sim)" &&
 		refuses 1 'is in use' --transport "$(socket_of sim)" --listen "unix:$T/bridge.sock" &&
-		refuses 1 'not a socket' --transport "$(socket_of sim)" --listen "unix:$REQUEST" || return 1
+		refuses 1 'not a socket' --transport "$(socket_of sim)" --listen "unix:$REQUEST" &&
+		refuses 1 'cannot make the socket' --transport "$(socket_of sim)" --listen "unix:$T/none/x.sock" &&
+		refuses 1 'at most [0-9]+ bytes' --transport "$(socket_of sim)" --listen "unix:$T/$(printf '%0100d' 0)" || return 1
+	refuses_handed 2 /dev/null '2 sockets were handed over' &&
+		refuses_handed 1 /dev/null 'not a listening Unix stream socket' || return 1
 	run "$BRIDGE" --help && matches "$OUT" '^usage: iotsafe-bridge' && run "$BRIDGE" --version &&
 		matches "$OUT" '^iotsafe-bridge [0-9]' && hold -n 1 "$key"
 }
@@ -339,7 +364,15 @@ notifies() {
 	NOTIFY_SOCKET=$T/notify.sock start_bridge noticed "$(socket_of sim)" || return 1
 	await grep -q READY=1 "$T/notified" || return 1
 	end "${PID_OF[noticed]}"
-	await grep -q STOPPING=1 "$T/notified" && end "$manager"
+	await grep -q STOPPING=1 "$T/notified" && end "$manager" || return 1
+	# an abstract socket, and what is none
+	spawn manager socat -u "ABSTRACT-RECV:iotsafe-$$" "OPEN:$T/notified-2,creat,append"
+	manager=$SPAWNED
+	await grep -q "@iotsafe-$$" /proc/net/unix || return 1
+	NOTIFY_SOCKET=@iotsafe-$$ start_bridge noticed "$(socket_of sim)" && await grep -q READY=1 "$T/notified-2" || return 1
+	end "${PID_OF[noticed]}"
+	end "$manager"
+	NOTIFY_SOCKET=nowhere start_bridge noticed "$(socket_of sim)" && end "${PID_OF[noticed]}"
 }
 
 units() {
@@ -430,6 +463,33 @@ no_channel() { # SCHEME QUIRK REASON
 	end "${PID_OF[by-$name]}" && stop "$name"
 }
 
+# A modem that falls silent or fails: one clear error, and the reason in the log.
+ailing() { # QUIRK REASON
+	local name=ailing-$1
+	built_with mbim || return 77
+	modem "$name" fake_mbim "$1" && start_bridge "by-$name" "mbim:$PTY?proxy=no" --timeout-ms 3000 || return 1
+	through "by-$name"
+	IOTSAFE_TIMEOUT_MS=3000 fails mod openssl dgst -sha256 "${providers[@]}" -sign "$key" -out "$T/sig" "$REQUEST" &&
+		one_clear_error "$ERR" "$T/by-$name.sock" && await grep -qE "$2" "$T/by-$name.log" || return 1
+	end "${PID_OF[by-$name]}" && stop "$name"
+}
+
+no_modem() {
+	built_with mbim || return 77
+	start_bridge none "mbim:$T/no-modem?proxy=no" --timeout-ms 2000 && through none || return 1
+	IOTSAFE_TIMEOUT_MS=2000 fails mod "$TOOL" list && await grep -q "mbim:$T/no-modem: no such modem" "$T/none.log" || return 1
+	end "${PID_OF[none]}"
+}
+
+modem_gone() {
+	built_with mbim || return 77
+	modem gone fake_mbim && start_bridge by-gone "mbim:$PTY?proxy=no" --timeout-ms 2000 && through by-gone || return 1
+	hold -n 1 "$key" && end "${PID_OF[modem-gone]}" KILL || return 1
+	IOTSAFE_TIMEOUT_MS=2000 fails mod openssl dgst -sha256 "${providers[@]}" -sign "$key" -out "$T/sig" "$REQUEST" &&
+		one_clear_error "$ERR" "$T/by-gone.sock" && await grep -q 'no such modem' "$T/by-gone.log" || return 1
+	end "${PID_OF[by-gone]}" && stop gone
+}
+
 asked_by_mbimcli() {
 	have mbimcli || return 77
 	built_with mbim || return 77
@@ -493,6 +553,7 @@ it 'the SIM is away for a while: programs wait' back_in_time
 it 'mode and group of the socket, removed at the end' mode_and_group
 it 'the group of the socket decides who may use the SIM' other_users
 it 'wrong options are refused with a reason' bad_usage
+it 'a socket that cannot be made as it is to be is not left' not_my_group
 it 'a socket handed over by systemd' activated
 it 'the service manager is told' notifies
 it 'the units are well-formed and hardened' units
@@ -507,6 +568,11 @@ for quirk in extended-only p2-0c invalid-open loses-channels in-pieces leaves-wa
 done
 it 'over mbim: extended-only, an applet of class 0N' quirk mbim thales-p11 extended-only
 it 'over mbim: leaves-waiting, an applet that answers by 61xx' quirk mbim zariot leaves-waiting
+it 'over mbim: no modem' no_modem
+it 'over mbim: the modem is pulled out' modem_gone
+it 'over mbim: the modem falls silent' ailing silent 'the modem gave no answer in time'
+it 'over mbim: the modem tells of a protocol error' ailing protocol-errors 'the modem reports a protocol error'
+it 'over mbim: the modem opens channel 0' no_channel mbim opens-0 'the modem does not say why'
 it 'over mbim: a modem that opens no channel' no_channel mbim never-opens 'the modem opens no channel to it .MBIM status 0x87430003'
 it 'over qmi:' over_modem qmi qmi fake_qmi '?proxy=no'
 it 'over qmi: in-pieces' quirk qmi gsma-strict in-pieces

@@ -14,8 +14,14 @@
 
 #include "fake_modem.h"
 
-enum { MSG_OPEN = 1, MSG_CLOSE = 2, MSG_COMMAND = 3, MSG_DONE = (int)0x80000000 };
-enum { STATUS_OK = 0, STATUS_FAILURE = 2, STATUS_NO_SIM = 3, STATUS_NO_SUPPORT = 9 };
+enum { MSG_OPEN = 1, MSG_CLOSE = 2, MSG_COMMAND = 3, MSG_ERROR = 4, MSG_DONE = (int)0x80000000 };
+enum {
+    STATUS_OK = 0,
+
+    STATUS_FAILURE = 2,
+    STATUS_NO_SIM = 3,
+    STATUS_NO_SUPPORT = 9
+};
 #define STATUS_NO_CHANNELS 0x87430001u
 #define STATUS_SELECT_FAILED 0x87430002u
 #define STATUS_INVALID_CHANNEL 0x87430003u
@@ -33,6 +39,9 @@ enum quirk {
     LOSES_CHANNELS = 1 << 5, /* every 7th APDU finds its channel invalid */
     IN_PIECES = 1 << 6,      /* short fragments, written in shorter pieces */
     LEAVES_WAITING = 1 << 7, /* 61xx is left to the host */
+    SILENT = 1 << 8,         /* no APDU is answered */
+    NO_PROTOCOL = 1 << 9,    /* each is answered by a message on the protocol */
+    OPENS_0 = 1 << 10,       /* success, and channel 0, where it is not opened */
 };
 
 static const struct {
@@ -47,6 +56,9 @@ static const struct {
     { "loses-channels", LOSES_CHANNELS },
     { "in-pieces", IN_PIECES },
     { "leaves-waiting", KEEP_CLASS | LEAVES_WAITING },
+    { "silent", SILENT },
+    { "protocol-errors", NO_PROTOCOL },
+    { "opens-0", OPENS_0 },
 };
 
 static const uint8_t basic_connect[16] = { 0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f,
@@ -106,6 +118,10 @@ static uint32_t open_channel(const uint8_t *in, uint32_t in_len, struct info *ou
 
     if (in_len < 16 || aid_len > 32 || aid_at > in_len || aid_len > in_len - aid_at)
         return STATUS_FAILURE;
+    if (has(OPENS_0)) {
+        out->len = 16;
+        return STATUS_OK;
+    }
     if (has(P2_0C) && (has(NEVER_OPENS) || get32(in + 8) != 0x0c))
         return has(INVALID_OPEN) ? STATUS_INVALID_CHANNEL : STATUS_SELECT_FAILED;
     out->len = 16;
@@ -275,6 +291,15 @@ static void send_status(uint32_t type, uint32_t transaction)
     send_message(msg, type, sizeof(msg), transaction);
 }
 
+/* FUNCTION_ERROR: "not opened". */
+static void send_error(uint32_t transaction)
+{
+    uint8_t msg[16] = { 0 };
+
+    put32(msg + 12, 5);
+    send_message(msg, (uint32_t)MSG_DONE | MSG_ERROR, sizeof(msg), transaction);
+}
+
 /* COMMAND_DONE, in as many fragments as the host's size asks for. */
 static void send_done(const uint8_t *service, uint32_t cid, uint32_t status,
                       const struct info *info, uint32_t transaction)
@@ -314,6 +339,12 @@ static void run_command(const uint8_t *msg, uint32_t len, uint32_t transaction)
 
     if (len < 48 || get32(msg + 12) != 1 || in_len > len - 48)
         return; /* nothing that the tests send needs fragments */
+    if (has(SILENT) && memcmp(service, low_level_uicc, 16) == 0 && cid == 4)
+        return;
+    if (has(NO_PROTOCOL) && memcmp(service, low_level_uicc, 16) == 0 && cid == 4) {
+        send_error(transaction);
+        return;
+    }
     memset(&out, 0, sizeof(out));
     if (memcmp(service, low_level_uicc, 16) == 0)
         status = run_uicc(cid, msg + 48, in_len, &out);

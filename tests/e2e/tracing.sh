@@ -115,7 +115,9 @@ shark() {
 		chmod 777 "$T/shark" && chmod 644 "$T/shark/iotsafe.lua" || return 1
 	patiently "${nobody[@]}" env HOME="$T/shark" tshark -n -X "lua_script:$T/shark/iotsafe.lua" -r - "$@" <"$pcap"
 }
-nobody=()
+nobody=() unescaped=()
+# newer ones double backslashes
+! tshark -E help 2>&1 | grep -q '^escape=' || unescaped=(-E escape=n)
 [ "$(id -u)" -ne 0 ] || nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 with_shark() {
@@ -136,7 +138,7 @@ said_by_text() {
 }
 
 said_by_packets() {
-	shark "$1" -T fields -e iotsafe.command -e iotsafe.result | sed -E 's/, [0-9]+ bytes masked//g' |
+	shark "$1" -T fields "${unescaped[@]}" -e iotsafe.command -e iotsafe.result | sed -E 's/, [0-9]+ bytes masked//g' |
 		one_mark
 }
 

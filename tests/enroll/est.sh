@@ -204,7 +204,36 @@ sim_away() {
 		equal "$(generated)" $((made + 1)) 'keys made' && holds "$T/two.pem" iotsafe://label=spare-2
 }
 
+# Responses of the SIM are cut short from each exchange on in turn: a reason, and the old
+# files stay.
+cut_short() {
+	local n least=$1
+	shift
+	for ((n = 0;; n++)); do
+		admin sim fault truncate=1 --skip "$n" --count 1000 || return 1
+		run est "$@"
+		admin sim fault clear && admin sim reset || return 1
+		[ "$RC" -ne 0 ] || break
+		matches "$ERR" '^iotsafe-enroll: ' && lacks "$ERR" 'a password' &&
+			equal "$(find "$T" -maxdepth 1 -name '.*.new')" '' 'files left behind' || return 1
+	done
+	[ "$n" -ge "$least" ] || {
+		echo "no more than $n exchanges"
+		return 1
+	}
+}
+
+cut_short_anywhere() {
+	cut_short 4 --key "$new" --cert-out "$cert" && holds "$cert" "$new" &&
+		rm -f "$T/three.pem" && cut_short 12 --key iotsafe://label=spare-2 --generate --replace --cert-out "$T/three.pem" \
+		--bootstrap-key "$first_key" --bootstrap-cert "$first_cert" && holds "$T/three.pem" iotsafe://label=spare-2
+}
+
 wishes() {
+	mode 'csrattrs junk'
+	run est --key "$new" --cert-out "$cert" && matches "$ERR" 'what the server sent makes no sense' || return 1
+	mode 'csrattrs challenge'
+	run est --key "$new" --cert-out "$cert" && matches "$ERR" 'bound to the connection' || return 1
 	mode csrattrs 'digest sha384'
 	run est --key "$new" --cert-out "$cert" || return 1
 	mode 'digest sha384'
@@ -220,6 +249,7 @@ hook() {
 	ends 4 refuses est --key "$new" --cert-out "$cert" --exec "echo ran >>$T/hook"
 	mode
 	equal "$(cat "$T/hook")" ran 'the command' &&
+		ends 1 'the command was ended by signal 9' est --key "$new" --cert-out "$cert" --exec 'kill -9 $$' &&
 		ends 1 'the command ended with status 3' est --key "$new" --cert-out "$cert" --exec 'exit 3' --json &&
 		equal "$(json 'd["status"], d["certificate"]')" "('failed', '$cert')" result
 }
@@ -321,9 +351,11 @@ wrong_usage() {
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --renew 3w|--renew 3w: not a time
 		est --key $new --cert-out c --subject /CN=x --server https://h/ --renew 99999999999d|not a time
 		est --key $new --key $new --cert-out c|--key is given too many times
+		est --key $new --cert-out c --subject /CN=x --server https://h/ --ref x --secret-file s --bootstrap-key $first_key --bootstrap-cert c|--bootstrap-key or --ref, not both
 		est --key $new --cert-out c --subject /CN=x --server https://h/ more|unexpected argument 'more'
 		est --key|a value is missing after '--key'
 	END
+	run enroll --version && matches "$OUT" '^iotsafe-enroll [0-9]' || return 1
 	ends 2 '--trust: the value is empty' enroll est --key "$new" --cert-out c --subject /CN=x --server https://h/ --trust ''
 }
 
@@ -351,6 +383,7 @@ it '202: asked again' later
 it 'server and SIM that come back' comes_back
 it 'an expired bootstrap certificate' expired_bootstrap
 it 'the SIM goes away in the middle' sim_away
+it 'responses of the SIM that are cut short, anywhere' cut_short_anywhere
 it 'a command after a new certificate' hook
 it 'other files are left alone' other_files
 it 'subjects' subject

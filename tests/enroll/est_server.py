@@ -25,7 +25,8 @@ FOLDER is where it talks with the test:
               usage        issue one for servers
               days N       that are valid for N days
               junk, huge, type, empty   an answer that is none
-              csrattrs     ask for SHA-384
+              csrattrs     ask for SHA-384; with `challenge` for the password of a
+                           connection, with `junk` for nothing that makes sense
               digest NAME  refuse requests signed with another
               rate N       refuse requests by 429 when there are more than N in a second
   user      USER:PASSWORD that may enrol
@@ -53,7 +54,8 @@ CA_KEY = serialization.load_pem_private_key(pathlib.Path(sys.argv[3]).read_bytes
 LOCK = threading.Lock()
 ANSWERED = set()  # requests that got their certificate
 RECENT = collections.deque()  # when those of the last second came
-SHA384_WISH = bytes.fromhex("300a06082a8648ce3d040303")
+WISHES = {"sha384": bytes.fromhex("300a06082a8648ce3d040303"), "junk": b"junk",
+          "challenge": bytes.fromhex("300b06092a864886f70d010907")}
 
 
 def mode():
@@ -180,7 +182,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif operation == "cacerts":
                 self.answer_certs([CA])
             elif operation == "csrattrs" and "csrattrs" in how:
-                self.answer(200, base64.encodebytes(SHA384_WISH), "application/csrattrs")
+                wish = WISHES[(how["csrattrs"] or ["sha384"])[0]]
+                self.answer(200, base64.encodebytes(wish), "application/csrattrs")
             elif operation == "csrattrs":
                 self.answer(204)
             else:

@@ -63,6 +63,47 @@ no_rsa() {
 		matches "$ERR" 'which this provider does not know'
 }
 
+request() {
+	run mod openssl req -new "${providers[@]}" -key "$T/pem/client-key.pem" -subj /CN=small -verify -noout &&
+		matches "$ERR" 'verify OK'
+}
+
+no_generation() {
+	fails mod openssl genpkey "${providers[@]}" -propquery provider=iotsafe -algorithm EC \
+		-pkeyopt container:iotsafe://label=eph-key -out "$T/none.pem" &&
+		matches "$ERR" 'this build makes no key pairs on a SIM'
+}
+
+# export_is_refused OPTION...
+export_is_refused() {
+	fails mod openssl pkey "${providers[@]}" -in iotsafe://label=client-key "$@" &&
+		matches "$ERR" 'this build writes keys neither as text nor as key-reference files'
+}
+no_export() {
+	export_is_refused -out "$T/none.pem" && export_is_refused -outform DER -out "$T/none.der" &&
+		export_is_refused -noout -text && export_is_refused -noout -text_pub
+}
+
+# setting_is_refused NAME VALUE
+setting_is_refused() {
+	configure "$1 = $2"
+	fails mod openssl pkey -pubout -in iotsafe://label=client-key &&
+		matches "$ERR" "$1 \"$2\" in openssl.cnf: want no, as this build is without it"
+}
+no_settings() {
+	setting_is_refused assume-fips yes && setting_is_refused card-verify yes &&
+		setting_is_refused ephemeral-key iotsafe://label=eph-key &&
+		configure 'assume-fips = no' 'card-verify = no' &&
+		run mod openssl pkey -pubout -in iotsafe://label=client-key &&
+		matches "$OUT" 'BEGIN PUBLIC KEY'
+}
+
+# The limit that docs/sizes.md names holds for this compiler.
+fits() {
+	[[ $(uname -m) == x86_64 && $(gcc -dumpversion) == 12 ]] || { WHY='another compiler or machine' && return 77; }
+	[ "$(stat -c %s "$MODULES/iotsafe.so")" -le 120000 ]
+}
+
 not_offered() {
 	run mod openssl list -provider iotsafe -signature-algorithms -key-exchange-algorithms \
 		-kdf-algorithms -random-generators -key-managers &&
@@ -72,6 +113,7 @@ not_offered() {
 
 it 'the small module builds, without a warning' builds
 it 'it needs OpenSSL and the C library alone' needs_nothing_else
+it 'it has at most 120000 bytes' fits
 it 'a SIM and a server that demands a certificate' prepare
 for version in 1.2 1.3; do
 	it "mutual TLS $version" handshake "$version" "${providers[@]}"
@@ -80,5 +122,9 @@ done
 it 'what is left out is not offered' not_offered
 it 'an RSA key is refused by name' no_rsa
 it 'a trace is refused' no_trace
+it 'a certificate request with a key-reference file' request
+it 'a generation on the SIM is refused' no_generation
+it 'text and key-reference files are refused' no_export
 it 'a reader is refused' no_reader
+it 'the settings of what is left out are refused' no_settings
 done_testing

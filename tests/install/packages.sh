@@ -177,6 +177,24 @@ enroll() {
 
 # ---------------------------------------------------------------- upgrade, removal, purge
 
+# Debian 12's libqmi-glib has no commands for APDUs; later ones have, and the bridge its part.
+qmi() {
+	local pid status
+	iotsafe-bridge --transport qmi:/dev/none --listen "unix:$T/qmi.sock" >"$T/qmi.log" 2>&1 &
+	pid=$!
+	await grep -q qmi: "$T/qmi.log"
+	status=$?
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	cat "$T/qmi.log"
+	[ "$status" -eq 0 ] || return 1
+	if dpkg --compare-versions "$(. /etc/os-release && echo "$VERSION_ID")" ge 13; then
+		grep -q 'serving qmi:/dev/none' "$T/qmi.log" && ldd /usr/bin/iotsafe-bridge | grep libqmi-glib
+	else
+		grep 'qmi:/dev/none": unknown kind of transport' "$T/qmi.log"
+	fi
+}
+
 upgrade() {
 	local before package expected
 	before=$(pid_of iotsafe-bridge@sim.service)
@@ -235,6 +253,7 @@ it 'iotsafe doctor --as mosquitto has nothing to say' iotsafe doctor --as mosqui
 it 'the bridge as its own user, without capabilities: mutual TLS through it' bridge
 it 'the watch without capabilities: a new certificate, and the command runs' watch
 it 'the enrolment without capabilities: a certificate for a new key' enroll
+it 'the bridge has its QMI part where the release has it' qmi
 it 'upgrade: the bridge is started anew, all works' upgrade
 it 'removal: no unit runs, and OpenSSL works on' remove
 it 'purge leaves no file' purge

@@ -124,6 +124,23 @@ Test(softsim_modem, unknown_commands_and_lines)
     EXPECT_LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n\r\nOK\r\n");
     EXPECT_LINE("AT+CSIM=?", "\r\nOK\r\n");
     EXPECT_LINE("AT+CMEE=3", "\r\n+CME ERROR: 50\r\n");
+    EXPECT_LINE("AT+CPIN=1234", "\r\nERROR\r\n");
+    EXPECT_LINE("AT+CSIM?", "\r\nERROR\r\n");
+}
+
+Test(softsim_modem, says_who_it_is_and_goes_back_to_its_settings)
+{
+    quiet();
+    EXPECT_LINE("ATI", "\r\niotsafe software modem " IOTSAFE_VERSION "\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGMI", "\r\niotsafe\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGMM", "\r\nsoftware modem\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CGMR", "\r\n" IOTSAFE_VERSION "\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT+CMEE=?", "\r\n+CMEE: (0-2)\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT&F", "\r\nOK\r\n");
+    EXPECT_LINE("ATE0", "ATE0\r\n\r\nOK\r\n");
+    EXPECT_LINE("AT&G", "\r\nERROR\r\n");
+    EXPECT_LINE("ATZ", "\r\nOK\r\n");
+    EXPECT_LINE("AT", "AT\r\n\r\nOK\r\n");
 }
 
 Test(softsim_modem, csim_in_its_spellings)

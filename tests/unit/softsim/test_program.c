@@ -19,6 +19,10 @@
 
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "util.h"
 
@@ -343,6 +347,104 @@ Test(softsim_program, wrong_use_is_status_2_and_refusals_are_1)
     cr_expect_eq(admin("list", NULL, NULL), 1, "nobody serves");
     cr_expect_eq(admin("lst", NULL, NULL), 2);
     cr_expect_eq(admin("busy", NULL, NULL), 2);
+}
+
+/* A PEM file in the folder of the test; what it is called. */
+static const char *pem_file(const char *name, int bits)
+{
+    static char path[4][96];
+    static unsigned n;
+    char *p = path[n++ % 4];
+    EVP_PKEY *key = bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen((unsigned)bits);
+    FILE *f;
+
+    snprintf(p, sizeof(path[0]), "%s/%s.pem", dir, name);
+    f = fopen(p, "w");
+    cr_assert(f != NULL && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL));
+    fclose(f);
+    EVP_PKEY_free(key);
+    return p;
+}
+
+Test(softsim_program, init_takes_keys_and_names)
+{
+    static const struct {
+        const char *option, *value;
+        int status;
+        const char *shown; /* by `info` */
+    } rows[] = {
+        { "--key-type", "p256", 0, "type 13" },
+        { "--key-type", "rsa2048", 0, "type 03" },
+        { "--key-type", "brainpool", 0, "type 23" },
+        { "--key-type", "p384", 2, NULL },
+        { "--with", "everything", 2, NULL },
+        { "--san", "DNS:device.example.org", 0, "client-cert" },
+        { "--san", "no such kind", 1, NULL },
+        { "--cn", "a device", 0, "client-cert" },
+        { "--import-key", "client-key", 2, NULL },
+        { "--import-key", "client-key=/nowhere", 1, NULL },
+        { "--import-key", "client-key=/dev/null", 1, NULL },
+        { "--set", "a=b", 1, NULL },
+    };
+    char one[64], spec[160];
+
+    snprintf(one, sizeof(one), "%s/one", dir);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_eq(run_to_end("init", "--store", one, "--force", rows[i].option, rows[i].value,
+                                NULL),
+                     rows[i].status, "%s %s", rows[i].option, rows[i].value);
+        if (rows[i].shown == NULL)
+            continue;
+        cr_expect_eq(run_to_end("info", "--store", one, NULL), 0);
+        cr_expect_not_null(strstr(output, rows[i].shown), "%s %s: %s", rows[i].option,
+                           rows[i].value, output);
+    }
+    snprintf(spec, sizeof(spec), "client-key=%s", pem_file("ec", 0));
+    cr_expect_eq(run_to_end("init", "--store", one, "--force", "--import-key", spec, NULL), 0);
+    snprintf(spec, sizeof(spec), "client-key=%s", pem_file("rsa", 1024));
+    cr_expect_eq(run_to_end("init", "--store", one, "--force", "--import-key", spec, NULL), 1,
+                 "of another type than the container");
+    cr_expect_eq(run_to_end("info", NULL), 2);
+    cr_expect_eq(run_to_end("info", "--stores", NULL), 2);
+    cr_expect_eq(run_to_end("info", "--store", "/nowhere", NULL), 1);
+}
+
+Test(softsim_program, too_much_is_refused)
+{
+    char *argv[200] = { strdup("iotsafe-softsim"), strdup("init"), strdup("--store"), strdup(store),
+                        strdup("--force") };
+    char path[300];
+    int n = 5, fd;
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+    cr_expect_eq(run_to_end("init", "--store", path, NULL), 1);
+    cr_expect_eq(run_to_end("run", "--store", store, "--listen", "unix:", NULL), 1);
+    cr_expect_eq(run_to_end("run", "--store", store, "--listen", "tcp:127.0.0.1", NULL), 1);
+    cr_expect_eq(run_to_end("run", "--no-such-option", NULL), 2);
+    while (n < 199)
+        argv[n++] = strdup("--set=random=on");
+    cr_expect_eq(wait_status(start(argv, &fd)), 2, "more settings than there is room for");
+    close(fd);
+    while (n > 0)
+        free(argv[--n]);
+}
+
+Test(softsim_program, serves_the_loopback_of_both_kinds)
+{
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    bool here = fd >= 0 && bind(fd, (const struct sockaddr *)&in6, sizeof(in6)) == 0;
+
+    close(fd);
+    if (!here)
+        cr_skip_test("no ::1 here");
+    serve("--listen", "tcp:[::1]:0", "--no-turns", NULL);
+    in6.sin6_port = htons((uint16_t)atoi(strrchr(ready_line, ':') + 1));
+    fd = socket(AF_INET6, SOCK_STREAM, 0);
+    cr_assert_eq(connect(fd, (const struct sockaddr *)&in6, sizeof(in6)), 0, "%s", ready_line);
+    cr_expect_str_eq(exchange(fd, SELECT), "9000");
+    close(fd);
 }
 
 Test(softsim_program, tcp_port_0_is_told)
