@@ -231,7 +231,7 @@ cut_short_anywhere() {
 
 wishes() {
 	mode 'csrattrs junk'
-	run est --key "$new" --cert-out "$cert" && matches "$ERR" 'what the server sent makes no sense' || return 1
+	run est --key "$new" --cert-out "$cert" && matches "$ERR" 'response is invalid and is ignored' || return 1
 	mode 'csrattrs challenge'
 	run est --key "$new" --cert-out "$cert" && matches "$ERR" 'bound to the connection' || return 1
 	mode csrattrs 'digest sha384'
