@@ -66,7 +66,7 @@ for group in "$@"; do
 	others) packages+=(proftpd-mod-crypto syslog-ng-core) ;;
 	chroot) packages+=(debootstrap git) ;;
 	package)
-		packages+=(blhc debhelper debootstrap dpkg-dev libmbim-glib-dev lintian systemd systemd-container udev)
+		packages+=(blhc debhelper debootstrap dpkg-dev libmbim-glib-dev libqmi-glib-dev lintian systemd systemd-container udev)
 		# from trixie on it has the folders of units and rules:
 		! apt-cache show systemd-dev >/dev/null 2>&1 || packages+=(systemd-dev)
 		;;
