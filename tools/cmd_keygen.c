@@ -52,14 +52,22 @@ static bool may_generate(struct iotsafe_card *card, const struct iotsafe_object 
     return true;
 }
 
-/* The object as it is listed from now on: identifiers may be new ones. */
-static void find_again(struct iotsafe_card *card, const struct iotsafe_object *container,
+/* The object as it is listed from now on: identifiers may be new ones. The list is read for it
+ * only where the applet has not told by its answer that the container goes by its old one;
+ * who asked by identifier has that one back if the answer tells none. */
+static void find_again(struct iotsafe_card *card, const struct iotsafe_name *asked,
+                       const struct iotsafe_object *container,
                        const struct iotsafe_generated *generated, struct iotsafe_object *ret_object,
                        const struct iotsafe_op *op)
 {
     struct iotsafe_op quiet = iotsafe_op_within(op);
     struct iotsafe_name label = container->name;
 
+    if (asked->id_len == 0 && generated->private_key.id_len != 0
+        && iotsafe_name_same_id(&generated->private_key, &container->name)) {
+        *ret_object = *container;
+        return;
+    }
     label.id_len = 0;
     if (object_find(card, IOTSAFE_PRIVATE_KEY, &generated->private_key, ret_object, &quiet)
             == IOTSAFE_OK
@@ -110,16 +118,18 @@ static enum tool_status print_generated(const struct tool *tool, struct iotsafe_
 
 /* Whatever comes out of it, the container holds another key now: say so. */
 static enum tool_status finish(const struct tool *tool, struct iotsafe_card *card,
-                               const struct iotsafe_object *container, const char *sim,
+                               const struct iotsafe_uri *asked,
+                               const struct iotsafe_object *container,
                                const struct iotsafe_generated *generated,
                                const struct iotsafe_op *op)
 {
     enum tool_status status = TOOL_FAILED;
+    const char *sim = asked->sim;
     char uri[IOTSAFE_URI_MAX], type[WORDS_TEXT_MAX];
     struct iotsafe_object object;
     EVP_PKEY *key = pubkey_from_point(tool, container->key_type, generated->point);
 
-    find_again(card, container, generated, &object, op);
+    find_again(card, &asked->name, container, generated, &object, op);
     object_uri(&object, sim, uri);
     if (key == NULL) {
         report_error("%s: a key pair was generated, but the public key that the applet returned is "
@@ -166,7 +176,7 @@ static enum tool_status generate(const struct tool *tool, struct iotsafe_card *c
     report_note("generating a key pair in %s; this may take a while", text);
     err = iotsafe_generate(card, &uri->name, &generated, &op);
     if (err == IOTSAFE_OK)
-        return finish(tool, card, &container, uri->sim, &generated, &op);
+        return finish(tool, card, uri, &container, &generated, &op);
     report_refusal(&container, err, &op);
     return TOOL_FAILED;
 }

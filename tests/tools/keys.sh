@@ -112,6 +112,17 @@ keygen_then_request() {
 		cmp "$OUT" "$T/new.pub"
 }
 
+# The answer to GENERATE tells that the identifier is the old one. As many commands for the list
+# as `iotsafe list` needs, one time.
+keygen_lists_once() {
+	local before after
+	before=$(exchanged gsma-strict 'GET DATA OBJECT LIST')
+	succeeds sim gsma-strict list || return 1
+	after=$(exchanged gsma-strict 'GET DATA OBJECT LIST')
+	[ "$after" -gt "$before" ] && generates gsma-strict --force iotsafe://label=spare-1 || return 1
+	equal "$(($(exchanged gsma-strict 'GET DATA OBJECT LIST') - after))" "$((after - before))" 'commands for the list'
+}
+
 keygen_by_id() { # SIM
 	local id
 	id=$(sim "$1" --json list >"$T/list.json" &&
@@ -542,6 +553,7 @@ for profile in "${PROFILES[@]}"; do
 	it "$profile: verify: what does not match" verify_mismatch "$profile"
 done
 it 'keygen: openssl makes a request for a certificate' keygen_then_request
+it 'keygen: the list is read once' keygen_lists_once
 it 'keygen: containers that are none' keygen_elsewhere
 it 'keygen: other types of keys' keygen_other_types
 it 'keygen: a volatile key' keygen_volatile
