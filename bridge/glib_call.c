@@ -107,7 +107,7 @@ enum iotsafe_err glib_call_failure(const char *device, const char *what, GError 
                 || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
 
     if (late)
-        op_set(op, "%s: %s: the modem gave no answer in time", device, what);
+        op_set(op, "%s: %s: the modem did not respond in time", device, what);
     else
         op_set(op, "%s: %s: %s", device, what, error->message);
     g_clear_error(&error);

@@ -36,13 +36,13 @@ bool listener_inherit(struct listener *ret, struct iotsafe_op *op)
     if (!ours || strtol(n, NULL, 10) < 1)
         return false;
     if (strtol(n, NULL, 10) > 1) {
-        op_set(op, "%s sockets were handed over: want one", n);
+        op_set(op, "%s sockets were passed on: want one", n);
         return false;
     }
     if (!int_option_is(FIRST_PASSED_FD, SO_DOMAIN, AF_UNIX)
         || !int_option_is(FIRST_PASSED_FD, SO_TYPE, SOCK_STREAM)
         || !int_option_is(FIRST_PASSED_FD, SO_ACCEPTCONN, 1)) {
-        op_set(op, "what was handed over is not a listening Unix stream socket");
+        op_set(op, "what systemd passed on is not a listening Unix stream socket");
         return false;
     }
     flags = fcntl(FIRST_PASSED_FD, F_GETFL);

@@ -56,7 +56,7 @@ static bool start_listening(const struct options *opts, struct listener *ret)
     if (listener_inherit(ret, &op))
         return true;
     if (op.text[0] == '\0' && opts->listen == NULL)
-        op_set(&op, "no socket: use --listen unix:PATH, or start by a systemd socket");
+        op_set(&op, "no socket: use --listen unix:PATH, or start it with a systemd socket");
     if (op.text[0] == '\0' && listener_open(opts->listen, opts->mode, opts->gid, ret, &op))
         return true;
     log_line("%s", op.text);

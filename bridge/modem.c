@@ -192,7 +192,7 @@ enum iotsafe_err modem_acquire(struct transport *t, deadline_t deadline, enum ca
     glib_pump_run();         /* what the modem said meanwhile; perhaps that it has gone */
     if (!m->removed && m->kind->is_open(m))
         return IOTSAFE_OK;
-    op_set(op, "%s: the modem is gone", t->device);
+    op_set(op, "%s: the modem has been removed", t->device);
     return IOTSAFE_ERR_TRANSPORT;
 }
 

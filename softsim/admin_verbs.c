@@ -182,7 +182,7 @@ static bool verb_remove(struct sim *sim, const struct admin_request *req, struct
 {
     (void)req, (void)text;
     if (!sim->present)
-        return err_set(err, "the card is out already");
+        return err_set(err, "the card is already removed");
     sim_set_present(sim, false);
     return true;
 }
@@ -194,7 +194,7 @@ static bool verb_insert(struct sim *sim, const struct admin_request *req, struct
     if (req->n_args == 1)
         return sim_replace(sim, req->arg[0], REPLACE_CARD, err);
     if (sim->present)
-        return err_set(err, "the card is in already");
+        return err_set(err, "the card is already inserted");
     sim_set_present(sim, true);
     return true;
 }
@@ -398,7 +398,7 @@ static bool read_request(const json_t *root, struct admin_request *ret, struct e
     json_array_foreach(args, i, item)
     {
         if (i == ARRAY_LEN(ret->arg) || !json_is_string(item))
-            return err_set(err, "too many arguments, or one that is no text");
+            return err_set(err, "too many arguments, or one is not text");
         ret->arg[i] = json_string_value(item);
         ret->n_args++;
     }
@@ -406,7 +406,7 @@ static bool read_request(const json_t *root, struct admin_request *ret, struct e
          it = json_object_iter_next((json_t *)(uintptr_t)ret->options, it)) {
         key = json_object_iter_key(it);
         if (!json_is_string(json_object_iter_value(it)))
-            return err_set(err, "option %s is no text", key);
+            return err_set(err, "option %s is not text", key);
     }
     return read_data(root, &ret->data) || err_set(err, "data is not hexadecimal");
 }

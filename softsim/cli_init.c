@@ -179,9 +179,9 @@ static bool prepare_dir(const struct init_options *o, struct err *err)
         return err_set(err, "%s: path too long", o->dir);
     if (lstat(path, &st) == 0) {
         if (!o->force)
-            return err_set(err, "%s: holds a SIM already (--force replaces it)", o->dir);
+            return err_set(err, "%s: already contains a SIM (--force replaces it)", o->dir);
     } else if (!dir_holds_no_others_files(o->dir)) {
-        return err_set(err, "%s: is no folder, or holds other files", o->dir);
+        return err_set(err, "%s: not a folder, or contains other files", o->dir);
     }
     return chmod(o->dir, 0700) == 0 || err_set(err, "%s: %s", o->dir, strerror(errno));
 }

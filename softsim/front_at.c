@@ -84,7 +84,7 @@ static bool make_link(const struct port *p, struct err *err)
 
     read_link(p->path, target);
     if (lstat(p->path, &st) == 0 && strncmp(target, "/dev/pts/", 9) != 0)
-        return err_set(err, "%s: there is a file already that is no link to a pty", p->path);
+        return err_set(err, "%s: exists and is not a link to a pty", p->path);
     if (asprintf(&fresh, "%s.%ld", p->path, (long)getpid()) < 0)
         return err_set(err, "out of memory");
     ok = symlink(p->tty, fresh) == 0;

@@ -25,7 +25,7 @@ static json_t *load(const char *path, struct err *err)
         return NULL;
     }
     if (!S_ISREG(st.st_mode) || st.st_size > PROFILE_FILE_MAX) {
-        err_set(err, "%s: is no file of at most %d bytes", path, PROFILE_FILE_MAX);
+        err_set(err, "%s: not a file of at most %d bytes", path, PROFILE_FILE_MAX);
         return NULL;
     }
     in = fopen(path, "re");
@@ -60,7 +60,7 @@ static bool add_one(struct store *s, const char *path, const char *name, const j
     struct err why;
 
     if (!format_setting(name, value, setting))
-        return err_set(err, "%s: setting '%.32s' has no value that could be one", path, name);
+        return err_set(err, "%s: setting '%.32s' has an invalid value", path, name);
     if (!profile_set(&unused, setting, &why))
         return err_set(err, "%s: %s", path, why.text);
     return store_add_setting(s, setting) || err_set(err, "%s: too many settings", path);
@@ -72,7 +72,7 @@ static bool add_all(struct store *s, const char *path, json_t *root, struct err 
     json_t *settings = json_object_get(root, "settings");
 
     if (format == NULL || strcmp(format, PROFILE_FILE_FORMAT) != 0 || !json_is_object(settings))
-        return err_set(err, "%s: is no profile of the format " PROFILE_FILE_FORMAT, path);
+        return err_set(err, "%s: not a profile of the format " PROFILE_FILE_FORMAT, path);
     for (void *at = json_object_iter(settings); at != NULL;
          at = json_object_iter_next(settings, at))
         if (!add_one(s, path, json_object_iter_key(at), json_object_iter_value(at), err))

@@ -352,7 +352,7 @@ void sim_front_is_modem(struct sim *sim, const struct modem_ops *ops)
 
 static bool no_modem(struct err *err)
 {
-    return err_set(err, "this SIM is in no modem: run it with --at");
+    return err_set(err, "this SIM is not in a modem: run it with --at");
 }
 
 bool sim_modem_replug(struct sim *sim, struct err *err)

@@ -335,7 +335,7 @@ bad_usage() {
 		refuses 1 'not a socket' --transport "$(socket_of sim)" --listen "unix:$REQUEST" &&
 		refuses 1 'cannot make the socket' --transport "$(socket_of sim)" --listen "unix:$T/none/x.sock" &&
 		refuses 1 'at most [0-9]+ bytes' --transport "$(socket_of sim)" --listen "unix:$T/$(printf '%0100d' 0)" || return 1
-	refuses_handed 2 /dev/null '2 sockets were handed over' &&
+	refuses_handed 2 /dev/null '2 sockets were passed on' &&
 		refuses_handed 1 /dev/null 'not a listening Unix stream socket' || return 1
 	run "$BRIDGE" --help && matches "$OUT" '^usage: iotsafe-bridge' && run "$BRIDGE" --version &&
 		matches "$OUT" '^iotsafe-bridge [0-9]' && hold -n 1 "$key"
@@ -570,7 +570,7 @@ it 'over mbim: extended-only, an applet of class 0N' quirk mbim thales-p11 exten
 it 'over mbim: leaves-waiting, an applet that answers by 61xx' quirk mbim zariot leaves-waiting
 it 'over mbim: no modem' no_modem
 it 'over mbim: the modem is pulled out' modem_gone
-it 'over mbim: the modem falls silent' ailing silent 'the modem gave no answer in time'
+it 'over mbim: the modem falls silent' ailing silent 'the modem did not respond in time'
 it 'over mbim: the modem tells of a protocol error' ailing protocol-errors 'the modem reports a protocol error'
 it 'over mbim: the modem opens channel 0' no_channel mbim opens-0 'the modem does not say why'
 it 'over mbim: a modem that opens no channel' no_channel mbim never-opens 'the modem opens no channel to it .MBIM status 0x87430003'

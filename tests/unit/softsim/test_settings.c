@@ -255,10 +255,10 @@ Test(softsim_settings, bad_profile_files)
         const char *text, *says;
     } bad[] = {
         { "", "" },
-        { "[]", "no profile" },
-        { "{\"format\":\"iotsafe-profile-2\",\"settings\":{}}", "no profile" },
-        { "{\"format\":\"iotsafe-profile-1\"}", "no profile" },
-        { IN_FILE("[\"cla=0n\"]"), "no profile" },
+        { "[]", "not a profile" },
+        { "{\"format\":\"iotsafe-profile-2\",\"settings\":{}}", "not a profile" },
+        { "{\"format\":\"iotsafe-profile-1\"}", "not a profile" },
+        { IN_FILE("[\"cla=0n\"]"), "not a profile" },
         { IN_FILE("{\"cla\":\"9n\"}"), "cla=9n" },
         { IN_FILE("{\"cla\":1}"), "cla=1" },
         { IN_FILE("{\"cla\":null}"), "'cla'" },
