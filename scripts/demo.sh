@@ -49,7 +49,7 @@ grep -E '^TYPE|^(private|cert) .* active ' "$work/list" | indent
 
 # -------------------------------------------------------------- 3. the server
 
-step '3. A TLS server that demands a client certificate'
+step '3. A TLS server that requires a client certificate'
 ca=(-CA "$work/sim/ca.pem" -CAkey "$work/sim/ca.key")
 {
 	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=localhost' \
@@ -68,7 +68,7 @@ echo "    openssl s_server -Verify 1 -CAfile ca.pem, on port $port"
 
 # -------------------------------------------------------------- 4. the client
 
-step '4. openssl s_client, its key on the SIM'
+step '4. openssl s_client, with its key on the SIM'
 key=iotsafe://label=client-key
 cert=iotsafe://label=client-cert
 echo "    openssl s_client -provider default -provider iotsafe -tls1_3 -key $key -cert $cert"
@@ -80,7 +80,7 @@ status=$?
 grep -E '^(New, TLS|Verification: |Verify return code)' "$work/client.out" | sort -u | indent
 [ "$status" -eq 0 ] || give_up 's_client failed' "$work/client.err" "$work/server.log"
 
-step '5. What the server saw of the client'
+step '5. What the server knows about the client'
 sed -n 's/^depth=0 /subject: /p' "$work/server.log" | sort -u | indent
 grep -m 1 -A 40 '^Client certificate' "$work/client.out" |
 	sed -n 's/^ *\(Issuer: .*\)/\1/p; s/^ *\(ASN1 OID: .*\)/\1/p' | indent
@@ -143,7 +143,7 @@ start_broker() {
 }
 
 if command -v mosquitto >/dev/null && command -v mosquitto_pub >/dev/null; then
-	step '7. mosquitto_pub, with a key-reference file in the place of its key'
+	step '7. mosquitto_pub, with a key-reference file instead of a key file'
 	mqtt
 else
 	step '7. mosquitto'

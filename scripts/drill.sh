@@ -159,18 +159,18 @@ all_came enrol ok "$n" enroll.log
 of_all -pubkey "$work/keys" && of_all -serial "$work/serials" || give_up 'there are certificates missing'
 [ "$(grep -v -e ---- "$work/keys" | paste -d '' - - | sort -u | wc -l)" -eq "$n" ] || give_up 'two devices have one key'
 
-step '3. All talk to the broker'
+step '3. All connect to the broker'
 all 1 "$n" connect connect
 all_came connect ok "$n" pub.log
 
-step '4. All renew their certificates, with the keys that they have'
+step '4. All renew their certificates and keep their keys'
 all 1 "$n" renew
 all_came renew ok "$n" enroll.log
 of_all -pubkey "$work/keys.new" && cmp -s "$work/keys" "$work/keys.new" || give_up 'another key was made'
 of_all -serial "$work/serials.new" &&
 	[ "$(sort -u "$work/serials" "$work/serials.new" | wc -l)" -eq $((2 * n)) ] || give_up 'not all certificates are new'
 
-step "5. $revoked of them are suspect: their certificates are revoked"
+step "5. $revoked of them are suspected: their certificates are revoked"
 mapfile -t suspects < <(seq -f "$work/%.0f/device.pem" 1 "$revoked")
 revoke "${suspects[@]}" || give_up 'no list of revocations' "$work/ca.log"
 restart_broker

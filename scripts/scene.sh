@@ -47,7 +47,7 @@ wait_for() {
 
 # install_packages GROUP...: packages of scripts/deps.sh.
 install_packages() {
-	echo 'Looks for the packages that this needs; installing them may take minutes.'
+	echo 'Checking for the packages needed; installing them may take minutes.'
 	scripts/deps.sh "$@"
 }
 

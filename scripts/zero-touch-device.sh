@@ -121,20 +121,20 @@ hub_is() { grep -q "\"hub\": *\"$1\"" "$work/enroll.json"; }
 
 # What the device gets the first time, and again.
 gets_certificate() {
-	step '3. A key is made on the SIM, and certified; the first key and certificate vouch for it'
+	step '3. The SIM generates a key and gets a certificate for it, authenticated by its first key'
 	say "iotsafe-enroll $method --generate --key $key --bootstrap-key iotsafe://label=client-key ..."
 	enroll --trust "$ca" "${first[@]}" || give_up 'no certificate' "$work/enroll.err" "$work/server.log"
 	show
 }
 gets_hub() {
-	step '3. It registers with the key on the SIM and its certificate, and learns its hub'
+	step '3. It registers with its key and certificate on the SIM, and learns its hub'
 	say "iotsafe-enroll dps --key $key --cert-out device.pem --registration-id device-1 ..."
 	enroll --trust "$ca" && hub_is hub.example || give_up 'no hub' "$work/enroll.err" "$work/server.log"
 	show
 }
 certificate_again() {
 	local before
-	step '5. The certificate is renewed, by the key that it has'
+	step '5. The certificate is renewed for the same key'
 	before=$(certificate)
 	enroll --trust "$ca" || give_up 'no renewal' "$work/enroll.err" "$work/server.log"
 	show
@@ -143,10 +143,10 @@ certificate_again() {
 }
 nothing_due() {
 	enroll --trust "$ca" --renew 1d && grep -q not-due "$work/enroll.json" || give_up 'a run too many did something' "$work/enroll.err"
-	say 'a run before the time does nothing'
+	say 'a run before it is due does nothing'
 }
 hub_again() {
-	step '5. It registers again, by the key that it has; nobody else can in its name, nor it in the name of another'
+	step '5. It registers again with the same key; no other device can use its name, nor it another name'
 	enroll --trust "$ca" && hub_is hub.example || give_up 'no hub' "$work/enroll.err" "$work/server.log"
 	name=(--registration-id device-2)
 	if enroll --trust "$ca"; then give_up 'it registered as another device'; fi
@@ -154,7 +154,7 @@ hub_again() {
 	say "$(reason)"
 }
 
-step '2. It believes only the authority that it was told of'
+step '2. It trusts only the CA that it was given'
 before=$(made) before_certificate=$(certificate)
 if enroll --trust "$work/other.pem" "${first[@]}"; then
 	give_up 'it believed an authority of no one'
@@ -178,7 +178,7 @@ if [ "$method" = dps ]; then hub_again; else certificate_again; fi
 publish || give_up 'it does not connect any more' "$work/pub.log" "$work/broker.log"
 [ "$method" = dps ] || nothing_due
 
-step '6. The device is suspect: its certificate is revoked'
+step '6. The device is suspected: its certificate is revoked'
 revoke "$work/device.pem" || give_up 'no list of revocations' "$work/ca.log"
 restart_broker
 before=$(connected)

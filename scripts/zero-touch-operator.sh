@@ -58,7 +58,7 @@ iotsafe wait-cert iotsafe://label=device-cert --interval 1 --changed --exec "sh 
 pids+=($!)
 sleep 1
 [ ! -e "$work/device.pem" ] || give_up 'there is a certificate already'
-say 'nothing is there yet'
+say 'nothing there yet'
 
 provision() { # LABEL: the certificate for the key of that name goes to the SIM
 	issue "$1"
@@ -68,16 +68,16 @@ wait_for_reload() { # N: the device has made its files so many times
 	wait_for more_than "$(($1 - 1))" . "$work/reloads" || give_up 'the device noticed nothing' "$work/wait.log"
 }
 
-step '2. The operator makes a key on the SIM, and puts a certificate for it beside'
+step '2. The operator generates a key on the SIM and stores a certificate for it there'
 operator generate-key spare-1
 provision spare-1
 on_sim 'spare-1|device-cert' | sed 's/^/    /'
 : >>"$work/reloads"
 wait_for_reload 1
-say 'the device has it, from the SIM, over no other way'
+say 'the device has read it from the SIM, and got it in no other way'
 
-step '3. The device connects to the broker, and stays'
-say 'it is a mosquitto of its own, for the sensors around it, and a bridge to that broker'
+step '3. The device connects to the broker and stays connected'
+say 'it runs a mosquitto for the sensors around it, with a bridge to that broker'
 cat >"$work/device.conf" <<END
 listener 0 $work/device.sock
 allow_anonymous true
@@ -97,11 +97,11 @@ pids+=("$device")
 wait_for more_than 0 "New (client|bridge) connected.*u'device-1'" "$work/broker.log" || give_up 'it does not connect' "$work/device.log" "$work/broker.log"
 grep -m 1 -E "New (client|bridge) connected" "$work/broker.log" | sed 's/^[0-9]*: /    /'
 
-step '4. The device is suspect: the operator deletes its credentials'
+step '4. The device is suspected: the operator deletes its credentials'
 operator delete spare-1
 operator delete device-cert
 restart_broker
-say 'the connection is broken off; the device tries to come back:'
+say 'the connection is closed; the device tries to reconnect:'
 wait_for grep -q 'iotsafe:.*no such object on the SIM' "$work/device.log" || give_up 'no reason in its log' "$work/device.log"
 grep -m 1 'iotsafe:' "$work/device.log" | sed 's/^[0-9]*: /    /'
 grep -m 1 ' error .*no private key' "$work/trace" | sed -E 's/^[^ ]+ [^ ]+ /    trace: /; s/ at socket:.*//'
@@ -109,25 +109,25 @@ if mosquitto_pub -h localhost -p "$port" --cafile "$work/profile-1/ca.pem" --cer
 	--key "$work/device-key.pem" -t a -m b >"$work/new.log" 2>&1; then
 	give_up 'a new program connected without credentials' "$work/new.log"
 fi
-say 'a program that is started now is refused as well'
+say 'a program started now is refused, too'
 before=$(connected)
 
-step '5. It is found innocent: the operator provisions it again'
+step '5. It is cleared: the operator provisions it again'
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/pair.pem" 2>/dev/null &&
 	operator put-key spare-1 "$work/pair.pem" && rm "$work/pair.pem"
 provision spare-1
 wait_for_reload 2
 wait_for more_than "$before" "New (client|bridge) connected.*u'device-1'" "$work/broker.log" || give_up 'it does not come back' "$work/device.log" "$work/trace"
 kill -0 "$device" || give_up 'the program has ended'
-say 'the same process is connected again, with another key'
+say 'the same process is connected again, with a new key'
 
-step '6. Another profile of the eSIM is enabled: the applet goes, another comes'
+step '6. Another profile of the eSIM is enabled, with an applet of its own'
 operator switch "$work/profile-2"
 restart_broker
 before=$(connected)
 refused_again
 [ "$(connected)" = "$before" ] || give_up 'it connected with a profile that has no credentials'
-say 'no credentials there yet: the device stays away'
+say 'no credentials there yet: the device does not connect'
 operator generate-key spare-1
 provision spare-1
 wait_for_reload 3
@@ -135,13 +135,13 @@ wait_for more_than "$before" "New (client|bridge) connected.*u'device-1'" "$work
 kill -0 "$device" || give_up 'the program has ended'
 say 'provisioned there, it is connected once more'
 
-step '7. What must not happen: a certificate for another key'
+step '7. A mistake: a certificate for another key'
 operator put-file device-cert "$work/broker.pem" --usage cert
 wait_for_reload 4
 restart_broker
 before=$(connected)
 refused_again
 [ "$(connected)" = "$before" ] || give_up "it connected with somebody else's certificate"
-say 'the device does not connect: the key on the SIM is not that of the certificate'
+say 'the device does not connect: the certificate does not match the key on the SIM'
 
-step 'OK: credentials came, went and came back over the air; nobody touched the device.'
+step 'OK: credentials were provisioned, removed and provisioned again over the air; nobody touched the device.'
