@@ -521,9 +521,9 @@ manuals_are_clean() {
 	local page
 	have mandoc || return 77
 	for page in "$E2E_SOURCE"/docs/*.[1-8]; do
-		mandoc -T lint -W warning "$page" >"$OUT" || true
+		mandoc -T lint -W style "$page" >"$OUT" || true
 		# Whether the other pages are installed is no concern of the page.
-		grep -v 'referenced manual not found' "$OUT" >"$T/lint" || continue
+		grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' "$OUT" >"$T/lint" || continue
 		cat "$T/lint"
 		return 1
 	done
