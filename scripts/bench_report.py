@@ -53,18 +53,27 @@ REASONS = [
      "attempts (`thales-mvp`, `thales-p11`, `quantag-1.4`, `ntt`); each connection to a socket has to learn class byte, "
      "length form and the class of GET RESPONSE again, because there is no lock folder to keep what earlier processes "
      "learned (`ntt`, `zariot`, `thales-p11`, `m33mu`); each response with 61xx costs a GET RESPONSE (`cira`, `zariot`, "
-     "`ntt`). Over AT, the channel is closed and reopened after an AID that is not found."),
+     "`ntt`). Over AT with `+CCHO`, the modem opens the channel for an AID and closes it again if the AID is not found, "
+     "and the applet must then identify itself (GET DATA), because a session does not show who answers in it; with "
+     "`+CSIM` all AIDs are tried on one channel. EF_DIR, which lists AIDs, would cost more exchanges than it saves."),
     (("key pair and",),
-     "This takes two programs, `iotsafe keygen` and `openssl req`, each with its own channel over a socket. `keygen` reads "
-     "the list before and after it generates the key."),
+     "This takes two programs, `iotsafe keygen` and `openssl req`, each with its own channel over a socket, and `keygen` "
+     "reads the list and whether the container is empty first. `iotsafe-enroll` does both in one process and takes at "
+     "most 9 exchanges on `gsma-strict` (a test of the suite `enroll`). Further exchanges depend on the profile: a list "
+     "of several pages, a response that does not tell the new key's identifier (the list is read again), a refused "
+     "name, and 61xx."),
     (("system calls",),
      "The length of a response arrives before the response, and the deadline of the operation limits each wait."),
     (("cold openssl s_client", "the same by reference file"),
      "The row *key file, module active* in the tables below shows the cost of merely loading the module; the rest is "
-     "the connection, the exchanges, and the software SIM's own work."),
+     "the connection, the exchanges, and the software SIM's own work. About a millisecond of it is the module's own "
+     "library context with its first ECDSA verification. An ECDSA verification of our own on libcrypto's points would "
+     "save that (tried: 1.06 for CPU time), but the check of signatures stays libcrypto's."),
     (("handshakes in a second", "signatures in a second", "the same, checked"),
      "A signature over a socket involves two processes that wait for each other, and checking it in software costs "
-     "three times as much as a signature with a key file. The check is kept: see SECURITY.md."),
+     "three times as much as a signature with a key file. The check is kept: see SECURITY.md. In a handshake, the signature's "
+     "own work is the smaller part: while the module is active, libcrypto 3.0 also searches more decoders for the public "
+     "key of each certificate."),
     (("nginx, ", "mosquitto, "),
      "A signature is one call to OpenSSL, so a server with an event loop cannot serve other connections in that thread "
      "until the SIM has responded. To keep other connections undisturbed, use a separate server or separate workers for "
