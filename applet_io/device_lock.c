@@ -34,10 +34,10 @@ static bool make_folder(const char *path)
     char buffer[GROUP_BUFFER];
     struct group entry, *group = NULL;
 
-    if (geteuid() == 0)
-        (void)getgrnam_r(GROUP_NAME, &entry, buffer, sizeof(buffer), &group);
     if (mkdir(path, 0700) != 0)
         return errno == EEXIST;
+    if (geteuid() == 0) /* asked only now: a directory service may answer */
+        (void)getgrnam_r(GROUP_NAME, &entry, buffer, sizeof(buffer), &group);
     return group == NULL || (chown(path, (uid_t)-1, group->gr_gid) == 0 && chmod(path, 02770) == 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,33 @@ static struct device_lock lock_on(const char *device)
 
     cr_assert_eq(device_lock_init(&lock, folder, device, NULL), IOTSAFE_OK);
     return lock;
+}
+
+static int lookups;
+
+/* In the place of the C library's, which may ask a directory service. */
+int getgrnam_r(const char *name, struct group *ret_entry, char *buffer, size_t size,
+               struct group **ret_found);
+int getgrnam_r(const char *name, struct group *ret_entry, char *buffer, size_t size,
+               struct group **ret_found)
+{
+    (void)name;
+    (void)ret_entry;
+    (void)buffer;
+    (void)size;
+    lookups++;
+    *ret_found = NULL;
+    return 0;
+}
+
+Test(device_lock, looks_for_the_group_only_when_it_makes_the_folder)
+{
+    lookups = 0;
+    (void)lock_on("r");
+    cr_expect_eq(lookups, 0);
+    cr_assert_eq(rmdir(folder), 0);
+    (void)lock_on("r");
+    cr_expect_eq(lookups, geteuid() == 0 ? 1 : 0);
 }
 
 Test(device_lock, keeps_others_out_until_given_back)
