@@ -17,6 +17,14 @@ unsigned long iotsafe_exchanges(void)
 
 /* --------------------------------------------------------------- one APDU */
 
+/* An aborted command has no data (ISO/IEC 7816-4, 5.6): where a line loses the end of a
+ * response, bytes of its data stand in the place of the status word. 6Cxx is only believed
+ * as far as the next try goes, and some modems get it wrong. */
+static bool is_aborted(uint8_t sw1)
+{
+    return sw1 >= 0x64 && sw1 <= 0x6f && sw1 != 0x6c;
+}
+
 /* Send bytes, append the response's data to rsp and set its status word. `rest`: a GET
  * RESPONSE for the command `in`. */
 static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *in,
@@ -58,6 +66,12 @@ static enum iotsafe_err send_raw(struct channel *ch, const struct instruction *i
         op_set(op, "%s: the response to %s is longer than %zu bytes", t->device, in->name,
                rsp->cap);
         err = IOTSAFE_ERR_SPACE;
+    }
+    if (err == IOTSAFE_OK && len > 2 && is_aborted(raw[len - 2])) {
+        op_set(op,
+               "%s: the response to %s was damaged: %zu bytes of data before the error %02X%02X",
+               t->device, in->name, len - 2, raw[len - 2], raw[len - 1]);
+        err = IOTSAFE_ERR_DAMAGED;
     }
     if (err == IOTSAFE_OK) {
         memcpy(rsp->data + rsp->len, raw, len - 2);

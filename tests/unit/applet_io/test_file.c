@@ -240,3 +240,20 @@ Test(file, gives_pem_whole)
     add_read(&s, sizeof(pem) - 1, 0, strdup("6A86"));
     expect_file(&s, IOTSAFE_CERTIFICATES, 0, (const uint8_t *)pem, sizeof(pem) - 1);
 }
+
+/* The end of a response was lost, and what stands there now would be the end of the file. */
+Test(file, data_before_an_error_is_damaged_and_no_end)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[300];
+
+    make_file(file, sizeof(file), sizeof(file), 0);
+    add_open(&s);
+    add_read(&s, 0, 0, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 0, hex_of(file + 256, 20, "6B00"));
+    add_open(&s);
+    add_read(&s, 0, 0, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 0, hex_of(file + 256, 44, "9000"));
+    add_read(&s, 300, 0, strdup("6B00"));
+    expect_file(&s, IOTSAFE_WHOLE, 0, file, sizeof(file));
+}
