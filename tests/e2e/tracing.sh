@@ -117,7 +117,7 @@ shark() {
 }
 nobody=() unescaped=()
 # newer ones double backslashes
-tshark -E escape=n --version 2>&1 | grep -q 'not a valid field output' || unescaped=(-E escape=n)
+[[ $(tshark -E escape=n --version 2>&1) == *'not a valid field output'* ]] || unescaped=(-E escape=n)
 [ "$(id -u)" -ne 0 ] || nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 with_shark() {

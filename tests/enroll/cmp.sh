@@ -52,7 +52,7 @@ renewal() {
 	run cmp --san new.example && matches "$ERR" 'has been written' && equal "$(sha256sum <"$cert")" "$(sha256sum <"$T/issued.pem")" 'the certificate' || return 1
 	cp "$cert" "$T/old.pem" && issue "$new" device-1 || return 1
 	# newer servers ask for one only where it is named
-	if openssl cmp -help 2>&1 | grep -q -e '-ref_cert'; then expected=(-ref_cert "$T/issued.pem"); fi
+	[[ $(openssl cmp -help 2>&1) != *-ref_cert* ]] || expected=(-ref_cert "$T/issued.pem")
 	start_cmp "${expected[@]}" || return 1
 	ends 4 'the server refuses' cmp && equal "$(sha256sum <"$cert")" "$(sha256sum <"$T/old.pem")" 'the certificate'
 }
