@@ -115,9 +115,7 @@ shark() {
 		chmod 777 "$T/shark" && chmod 644 "$T/shark/iotsafe.lua" || return 1
 	patiently "${nobody[@]}" env HOME="$T/shark" tshark -n -X "lua_script:$T/shark/iotsafe.lua" -r - "$@" <"$pcap"
 }
-nobody=() unescaped=()
-# newer ones double backslashes
-[[ $(tshark -E escape=n --version 2>&1) == *'not a valid field output'* ]] || unescaped=(-E escape=n)
+nobody=()
 [ "$(id -u)" -ne 0 ] || nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 with_shark() {
@@ -138,11 +136,12 @@ said_by_text() {
 }
 
 said_by_packets() {
-	shark "$1" -T fields "${unescaped[@]}" -e iotsafe.command -e iotsafe.result | sed -E 's/, [0-9]+ bytes masked//g' |
+	shark "$1" -T fields -e iotsafe.command -e iotsafe.result | sed -E 's/, [0-9]+ bytes masked//g' |
 		one_mark
 }
 
-one_mark() { tr -c '\t\n -~' '[?*]' | tr -s '?'; }
+# Newer ones double backslashes.
+one_mark() { tr -c '\t\n -~' '[?*]' | tr -s '?\\'; }
 
 same_words() { # TEXT PCAP
 	said_by_text "$1" >"$T/by-text" && said_by_packets "$2" >"$T/by-packets" || return 1
