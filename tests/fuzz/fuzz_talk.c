@@ -116,18 +116,21 @@ static size_t damage(uint8_t what, uint8_t *rsp, size_t len)
     }
 }
 
-/* To the card, before it gets the command. */
+/* To the card, before it gets the command. A command that is on its way to the basic channel
+ * then reaches the application that a reset selects there: nobody can know. */
 static void befall(uint8_t what, struct fake_uicc *u)
 {
     switch (what) {
     case RESET_BEFORE:
         fake_uicc_reset(u);
+        u->channels[0].sudden = true;
         break;
     case TAKE_CHANNEL:
         fake_uicc_foreign_take(u, (uint8_t)(1 + fuzz_byte(&input) % 3));
         break;
     case EXCHANGE_CARD:
         fake_uicc_replace(u, &applets[fuzz_byte(&input) % 3]);
+        u->channels[0].sudden = true;
         break;
     case GO_AWAY:
         world.refuse_connects = fuzz_byte(&input) % 4;
@@ -149,6 +152,7 @@ size_t __wrap_fake_uicc_exchange(struct fake_uicc *u, int client, const uint8_t 
 
     befall(what, u);
     n = __real_fake_uicc_exchange(u, client, cmd, len, ret_rsp);
+    u->channels[0].sudden = false; /* for this command alone */
     lied = lied || (what >= STATUS && what <= LENGTHEN);
     return damage(what, ret_rsp, n);
 }
