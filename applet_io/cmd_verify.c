@@ -52,8 +52,10 @@ static enum iotsafe_err run_verify(const struct card_use *use, void *arg)
     enum iotsafe_err err = verify_once(use, job, traits->short_sig_length), second;
 
     quiet.op = NULL;
-    if (!traits->verify_confirmed && may_be_about_the_form(err)
-        && use->channel->belief == BELIEF_CONFIRMED) {
+    if (!traits->verify_confirmed && may_be_about_the_form(err)) {
+        second = channel_confirm(use->channel, use->deadline, use->op); /* was it the applet? */
+        if (second != IOTSAFE_OK)
+            return second;
         second = verify_once(&quiet, job, !traits->short_sig_length);
         if (second == IOTSAFE_OK)
             traits->short_sig_length = !traits->short_sig_length;

@@ -328,6 +328,8 @@ static void draw_conclusions(struct channel *ch, const struct instruction *in,
         channel_believe(ch, ch->transport->opens_channels ? BELIEF_DOUBTED : BELIEF_LOST);
     else if (sw_is_odd(rsp->sw) && (in->flags & INS_ISO) == 0)
         channel_believe(ch, BELIEF_DOUBTED);
+    else if (!success && ch->traits.class_plain && (in->flags & INS_PIN_ELSEWHERE) != 0)
+        channel_believe(ch, BELIEF_DOUBTED); /* the next one must not meet a PIN either */
     else if (ch->belief == BELIEF_CONFIRMED && (in->flags & INS_ISO) == 0)
         ch->traits.class_confirmed = true;
     if (rsp->sw == SW_ADMIN_ENDED || rsp->sw == SW_LIMIT_OR_CHANGED)
