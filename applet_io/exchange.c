@@ -391,12 +391,27 @@ static enum iotsafe_err transact(struct channel *ch, const struct instruction *i
     return err;
 }
 
+/* The command succeeded in class 0N, though the applet was known to take 8N: an application of
+ * the card may have answered that a reset has selected. */
+static enum iotsafe_err confirm_new_class(struct channel *ch, deadline_t deadline,
+                                          struct iotsafe_op *op)
+{
+    const unsigned n_opened = ch->n_opened;
+    enum iotsafe_err err;
+
+    channel_believe(ch, BELIEF_DOUBTED);
+    err = channel_confirm(ch, deadline, op);
+    return err == IOTSAFE_OK && ch->n_opened != n_opened ? IOTSAFE_ERR_CHANNEL_LOST : err;
+}
+
 enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd,
                                   struct apdu_rsp *rsp, deadline_t deadline, struct iotsafe_op *op)
 {
     const struct instruction *in = instruction_of(cmd->ins);
     const bool continues = in->ins_init != 0 && in->ins != in->ins_init;
     const unsigned n_opened = ch->n_opened;
+    const bool shows_nothing = (in->flags & (INS_ISO | INS_PROVES)) == 0;
+    bool takes_8n;
     enum iotsafe_err err = IOTSAFE_OK;
 
     rsp->len = 0;
@@ -408,7 +423,10 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
         err = IOTSAFE_ERR_CHANNEL_LOST; /* and the session with it */
     if (err != IOTSAFE_OK)
         return err;
+    takes_8n = ch->traits.class_confirmed && !ch->traits.class_plain;
     err = transact(ch, in, cmd, rsp, deadline, op);
+    if (err == IOTSAFE_OK && takes_8n && ch->traits.class_plain && shows_nothing)
+        err = confirm_new_class(ch, deadline, op);
     if ((in->flags & (INS_ONCE | INS_ISO)) == INS_ONCE)
         ch->outcome_unknown = may_have_been_carried_out(rsp, err);
     return err;

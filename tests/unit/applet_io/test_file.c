@@ -257,3 +257,29 @@ Test(file, data_before_an_error_is_damaged_and_no_end)
     add_read(&s, 300, 0, strdup("6B00"));
     expect_file(&s, IOTSAFE_WHOLE, 0, file, sizeof(file));
 }
+
+/* The card was reset, and now another application has the channel: READ BINARY in class 0N is
+ * a command of its own. */
+Test(file, is_not_continued_in_another_class_without_a_proof)
+{
+    struct file_script s = { .n = 0 };
+    uint8_t file[300], other[44];
+
+    make_file(file, sizeof(file), sizeof(file), 0);
+    memset(other, 0x55, sizeof(other));
+    add_open(&s);
+    add_read(&s, 0, 0, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 0, strdup("6E00"));
+    add(&s, strdup("01 B0 01 00 03 830102 00"), hex_of(other, sizeof(other), "9000"));
+    for (int i = 0; i < 2; i++) {
+        add(&s, strdup("01 CB 00 00 44"), strdup("6D00"));
+        add(&s, strdup("01 CB 01 00 00"), strdup("6D00"));
+        add(&s, strdup("81 CB 00 00 44"), strdup("6E00"));
+    }
+    add_open(&s);
+    add(&s, strdup("01 CB 00 00 44"), strdup("6E00"));
+    add(&s, strdup("81 CB 00 00 44"), strdup("100110B701019000"));
+    add_read(&s, 0, 0, hex_of(file, 256, "9000"));
+    add_read(&s, 256, 0, hex_of(file + 256, 44, "9000"));
+    expect_file(&s, IOTSAFE_CERTIFICATES, 0, file, sizeof(file));
+}
