@@ -4,10 +4,13 @@
  * run over whatever PEM and DER any program reads: what is not ours is left
  * alone without an error and without a look at its contents. What is ours but
  * of no use is an error that reaches the application. */
+#include <openssl/asn1.h>
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
+#include <openssl/objects.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <string.h>
 
 #include "card_key.h"
@@ -131,30 +134,58 @@ static enum iotsafe_err decode_reference(struct isprov *prov, const uint8_t *der
     return isprov_keyref_decode(der, len, ret_ref, op);
 }
 
+/* libcrypto's name for the type of key in a SubjectPublicKeyInfo, or NULL. The key itself is
+ * not looked at: libcrypto's decoders cost more than all the rest of a reference. */
+static const char *type_of_spki(struct isprov *prov, const uint8_t *spki, size_t spki_len)
+{
+    const unsigned char *p = spki;
+    X509_ALGOR *algorithm = NULL;
+    const ASN1_OBJECT *oid = NULL;
+    long len;
+    int tag, tag_class, nid = NID_undef;
+
+    isprov_mark(prov);
+    if (spki != NULL
+        && ASN1_get_object(&p, &len, &tag, &tag_class, (long)spki_len) == V_ASN1_CONSTRUCTED
+        && tag == V_ASN1_SEQUENCE)
+        algorithm = d2i_X509_ALGOR(NULL, &p, len);
+    isprov_drop(prov);
+    if (algorithm != NULL) {
+        X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+        nid = OBJ_obj2nid(oid);
+    }
+    X509_ALGOR_free(algorithm);
+    return nid == NID_X9_62_id_ecPublicKey ? "EC" : nid == NID_rsaEncryption ? "RSA" : NULL;
+}
+
 /* Finds what is wrong with a block already here: the second decoder has to be
  * silent about DER that does not look like ours. */
 static enum iotsafe_err check_block(struct isprov *prov, const uint8_t *der, size_t len,
-                                    struct iotsafe_op *op)
+                                    const char **ret_type, struct iotsafe_op *op)
 {
     struct isprov_keyref ref;
     enum iotsafe_err err = decode_reference(prov, der, len, &ref, op);
 
-    if (err == IOTSAFE_OK)
-        isprov_keyref_clear(&ref);
-    return err;
+    if (err != IOTSAFE_OK)
+        return err;
+    *ret_type = type_of_spki(prov, ref.spki, ref.spki_len);
+    isprov_keyref_clear(&ref);
+    return IOTSAFE_OK;
 }
 
-/* Hands an unpacked reference on. */
-static int pass_on(const uint8_t *der, size_t len, OSSL_CALLBACK *cb, void *arg)
+/* Hands an unpacked reference on. `type`: of the key; NULL: it is not told. */
+static int pass_on(const uint8_t *der, size_t len, const char *type, OSSL_CALLBACK *cb, void *arg)
 {
-    int type = OSSL_OBJECT_PKEY;
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE), 0),
-        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, (void *)(uintptr_t)der, len),
-        OSSL_PARAM_construct_end(),
-    };
+    int object = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[5], *p = params;
 
+    *p++ = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object);
+    if (type != NULL)
+        *p++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, text_of(type), 0);
+    *p++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, text_of(STRUCTURE),
+                                            0);
+    *p++ = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, (void *)(uintptr_t)der, len);
+    *p = OSSL_PARAM_construct_end();
     return cb(params, arg);
 }
 
@@ -166,6 +197,7 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     BIO *bio = isprov_bio(prov, in);
     struct iotsafe_op op = { .text = "" };
     enum iotsafe_err err = IOTSAFE_ERR_REFERENCE;
+    const char *type = NULL;
     unsigned char *der = NULL;
     long len = 0;
     int good = 1;
@@ -174,11 +206,16 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_
     (void)pw_arg;
     if (bio != NULL && find_our_label(bio, selection)) {
         if (read_block(prov, bio, &der, &len))
-            err = check_block(prov, der, (size_t)len, &op);
+            err = check_block(prov, der, (size_t)len, &type, &op);
         else
             isprov_op_set(&op, "key reference: the PEM block is damaged or cut off; write it "
                                "again with 'iotsafe key-ref URI'");
-        good = err == IOTSAFE_OK && pass_on(der, (size_t)len, cb, arg);
+        /* The store for files selects nothing. Told the type of the key, it collects the decoders
+         * of that type instead of all. Other chains go no further with a type, as our next
+         * decoder has another name, and get the block without it. */
+        good = err == IOTSAFE_OK
+               && ((selection == 0 && type != NULL && pass_on(der, (size_t)len, type, cb, arg))
+                   || pass_on(der, (size_t)len, NULL, cb, arg));
         if (err != IOTSAFE_OK)
             isprov_raise(prov, err, &op);
     }
@@ -210,7 +247,7 @@ static int decoder_block_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSS
     (void)pw_cb;
     (void)pw_arg;
     BIO_free(bio);
-    return !isprov_keyref_is_ours(der, len) || pass_on(der, len, cb, arg);
+    return !isprov_keyref_is_ours(der, len) || pass_on(der, len, NULL, cb, arg);
 }
 
 static struct isprov_key *key_of_der(struct isprov *prov, const uint8_t *der, size_t len)

@@ -670,3 +670,29 @@ Test(decoder, pem_of_no_key_gives_the_error_of_no_key)
         cr_expect_str_not_empty(errors);
     }
 }
+
+/* The store for files selects nothing either, and is told the type of the key. */
+Test(decoder, a_program_that_selects_nothing_has_the_key)
+{
+    static const char *const types[] = { NULL, "EC" };
+    char *pem = good_reference();
+    struct context first;
+
+    context_open(&first, IOTSAFE_FIRST);
+    for (size_t i = 0; i < 4; i++) {
+        EVP_PKEY *key = NULL;
+        const unsigned char *data = (const unsigned char *)pem;
+        size_t len = strlen(pem);
+        OSSL_DECODER_CTX *decoders = OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", NULL, types[i % 2],
+                                                                   0, i < 2 ? ctx.lib : first.lib,
+                                                                   NULL);
+
+        cr_assert_not_null(decoders);
+        cr_expect_eq(OSSL_DECODER_from_data(decoders, &data, &len), 1, "%s", drain_errors());
+        cr_expect_not_null(key);
+        OSSL_DECODER_CTX_free(decoders);
+        EVP_PKEY_free(key);
+    }
+    context_close(&first);
+    OPENSSL_free(pem);
+}
