@@ -202,6 +202,19 @@ peer() {
 	return 1
 }
 
+# An authority that certifies keys which iotsafe-enroll has made.
+start_authority() {
+	local enroll=$E2E_BUILD/tools/iotsafe-enroll
+	[ -x "$enroll" ] || { WHY='it was not built' && return 77; }
+	/usr/bin/python3 -c 'import cryptography' || { WHY='python3-cryptography is not installed' && return 77; }
+	mkdir "$T/est" && echo device:password >"$T/est/user" && (umask 077 && echo password >"$T/secret") || return 1
+	spawn est /usr/bin/python3 "$E2E_SOURCE/tests/enroll/est_server.py" "$T/est" \
+		"$T/direct/store/ca.pem" "$T/direct/store/ca.key" "$T/server.pem" "$T/server.key"
+	started "$SPAWNED" test -e "$T/est/ready" || return 1
+	line settings enroll "$enroll"
+	line settings authority "https://127.0.0.1:$(cat "$T/est/port")/.well-known/est"
+}
+
 # ------------------------------------------------------------------------ all
 
 readers=no
@@ -239,6 +252,7 @@ else
 	fi
 	peer 'swtpm, tpm2-openssl' tpm2_openssl
 fi
+peer iotsafe-enroll start_authority
 for name in nginx mosquitto; do
 	have "$name" && same_openssl "$name" || left_out "$name" "$WHY"
 done

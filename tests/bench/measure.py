@@ -28,6 +28,7 @@ from callgrind import self_cost
 
 T = pathlib.Path(sys.argv[1])
 RESULTS = pathlib.Path(sys.argv[2])
+ENROLMENT = "key pair and request, iotsafe-enroll"
 BASE = "key file"  # what everything is compared with
 KEY = "iotsafe://label=client-key"
 MESSAGE = b"what is signed over and over again, of some length, as the transcript of a handshake is"
@@ -432,7 +433,16 @@ def jobs_of(folder, env):
             s_client(version, KEY, f"{KEY};type=cert"), env),
         "key pair and request": lambda: succeeds([SET["tool"], "keygen", pair], env) and succeeds(
             ["openssl", "req", "-new", "-key", pair, "-subj", "/CN=new"], env),
+        ENROLMENT: lambda: succeeds([
+            SET["enroll"], "est", "--server", SET["authority"], "--trust", SET["ca"], "--subject", "/CN=new",
+            "--key", "iotsafe://label=spare-2", "--generate", "--cert-out", f"{folder}/new.pem",
+            "--ref", "device", "--secret-file", f"{T}/secret"], env),
     }
+
+
+def only_counted(job):
+    """Jobs that are counted only: they change the SIM, or wait for others."""
+    return job in ("key pair and request", ENROLMENT)
 
 
 def warm_exchanges(counter, folder, env):
@@ -457,7 +467,8 @@ def exchanges():
         counter = Counter(folder)
         counted.append((f"{profile}: warm signature", warm_exchanges(counter, folder, env)))
         for job, do in jobs_of(folder, env).items():
-            counted.append((f"{profile}: {job}", counter.of(do)))
+            if job != ENROLMENT or "enroll" in SET:
+                counted.append((f"{profile}: {job}", counter.of(do)))
     counted += shared_exchanges()
     for i, (name, title) in enumerate((("exchanges", "Exchanges of a job"), ("exchange-bytes", "Bytes of a job, both ways"))):
         measure(name, title, ("", "B")[i], [row(job, [count and count[i]]) for job, count in counted])
@@ -540,7 +551,7 @@ def other_clients():
 def latency():
     for name, folder, transport in table("latencies"):
         env = {**OURS, "IOTSAFE_TRANSPORT": transport}
-        jobs = {job: do for job, do in jobs_of(folder, env).items() if job != "key pair and request"}
+        jobs = {job: do for job, do in jobs_of(folder, env).items() if not only_counted(job)}
 
         def once(job, folder=folder, env=env, jobs=jobs):
             begin = time.monotonic()
