@@ -391,14 +391,21 @@ static enum iotsafe_err transact(struct channel *ch, const struct instruction *i
     return err;
 }
 
-/* The command succeeded in class 0N, though the applet was known to take 8N: an application of
- * the card may have answered that a reset has selected. */
-static enum iotsafe_err confirm_new_class(struct channel *ch, deadline_t deadline,
+/* The command went out in class 0N after 8N was refused, and came to `err`: an application may
+ * have answered that a reset has selected. A success counts if no applet was known to take 8N,
+ * or once ours has proved itself; after an error, the next command asks for the proof. */
+static enum iotsafe_err confirm_new_class(struct channel *ch, const struct instruction *in,
+                                          bool was_known, enum iotsafe_err err, deadline_t deadline,
                                           struct iotsafe_op *op)
 {
     const unsigned n_opened = ch->n_opened;
-    enum iotsafe_err err;
 
+    if (err != IOTSAFE_OK) {
+        channel_believe(ch, BELIEF_DOUBTED);
+        return err;
+    }
+    if (!was_known || (in->flags & (INS_ISO | INS_PROVES)) != 0)
+        return IOTSAFE_OK;
     channel_believe(ch, BELIEF_DOUBTED);
     err = channel_confirm(ch, deadline, op);
     return err == IOTSAFE_OK && ch->n_opened != n_opened ? IOTSAFE_ERR_CHANNEL_LOST : err;
@@ -410,8 +417,7 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
     const struct instruction *in = instruction_of(cmd->ins);
     const bool continues = in->ins_init != 0 && in->ins != in->ins_init;
     const unsigned n_opened = ch->n_opened;
-    const bool shows_nothing = (in->flags & (INS_ISO | INS_PROVES)) == 0;
-    bool takes_8n;
+    bool was_plain, was_known;
     enum iotsafe_err err = IOTSAFE_OK;
 
     rsp->len = 0;
@@ -423,10 +429,11 @@ enum iotsafe_err channel_exchange(struct channel *ch, const struct apdu_cmd *cmd
         err = IOTSAFE_ERR_CHANNEL_LOST; /* and the session with it */
     if (err != IOTSAFE_OK)
         return err;
-    takes_8n = ch->traits.class_confirmed && !ch->traits.class_plain;
+    was_plain = ch->traits.class_plain;
+    was_known = ch->traits.class_confirmed;
     err = transact(ch, in, cmd, rsp, deadline, op);
-    if (err == IOTSAFE_OK && takes_8n && ch->traits.class_plain && shows_nothing)
-        err = confirm_new_class(ch, deadline, op);
+    if (!was_plain && ch->traits.class_plain)
+        err = confirm_new_class(ch, in, was_known, err, deadline, op);
     if ((in->flags & (INS_ONCE | INS_ISO)) == INS_ONCE)
         ch->outcome_unknown = may_have_been_carried_out(rsp, err);
     return err;
