@@ -59,8 +59,13 @@ void iotsafe_text_clean(char *text)
 
     while (*p != '\0') {
         uint32_t point = 0;
-        size_t n = first_char(p, &point);
+        size_t n;
 
+        if (*p >= ' ' && *p < 0x7f) { /* as most of it */
+            p++;
+            continue;
+        }
+        n = first_char(p, &point);
         if (n == 0 || !iotsafe_char_is_harmless(point)) {
             n = n == 0 ? 1 : n;
             memset(p, '?', n);
