@@ -212,8 +212,8 @@ vectors_are_current() {
 # fuzz_one PROGRAM SECONDS: its figures in one piece, as several run side by side.
 fuzz_one() {
 	local status=0 options=()
-	# A conversation reaches so many places that to weigh inputs by them takes half of the time.
-	[ "${1##*/}" != fuzz_talk ] || options=(-entropic=0)
+	# Whole operations reach so many places that to weigh inputs by them takes half of the time.
+	case ${1##*/} in fuzz_talk | fuzz_card) options=(-entropic=0) ;; esac
 	"$1" -max_total_time="$2" -print_final_stats=1 "${options[@]}" "build-fuzz/corpus/${1##*/}" \
 		>"$1.log" 2>&1 || status=1
 	{
