@@ -206,6 +206,7 @@ peer() {
 start_authority() {
 	local enroll=$E2E_BUILD/tools/iotsafe-enroll
 	[ -x "$enroll" ] || { WHY='it was not built' && return 77; }
+	one_openssl "$enroll" || return 77
 	/usr/bin/python3 -c 'import cryptography' || { WHY='python3-cryptography is not installed' && return 77; }
 	mkdir "$T/est" && echo device:password >"$T/est/user" && (umask 077 && echo password >"$T/secret") || return 1
 	spawn est /usr/bin/python3 "$E2E_SOURCE/tests/enroll/est_server.py" "$T/est" \

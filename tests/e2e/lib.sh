@@ -259,6 +259,13 @@ same_openssl() {
 	return 1
 }
 
+# one_openssl PROGRAM: its libraries bring no other one along; else leaves the reason in WHY.
+one_openssl() {
+	[ "$(ldd "$1" | grep -oE 'libcrypto\.so\.[0-9]+' | sort -u | wc -l)" -le 1 ] && return
+	WHY="the libraries of ${1##*/} bring another OpenSSL"
+	return 1
+}
+
 libcrypto_of() { ldd "$1" | grep -m 1 -oE 'libcrypto\.so\.[0-9]+' | head -n 1; }
 
 need() { have "$@" || skip_all "$WHY"; }
