@@ -7,10 +7,8 @@
 #include <openssl/asn1.h>
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
-#include <openssl/objects.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <string.h>
 
 #include "card_key.h"
@@ -134,28 +132,25 @@ static enum iotsafe_err decode_reference(struct isprov *prov, const uint8_t *der
     return isprov_keyref_decode(der, len, ret_ref, op);
 }
 
-/* libcrypto's name for the type of key in a SubjectPublicKeyInfo, or NULL. The key itself is
- * not looked at: libcrypto's decoders cost more than all the rest of a reference. */
+/* libcrypto's name for the type of key in a SubjectPublicKeyInfo, if it is EC; else NULL, which
+ * costs time and nothing else. The key itself is not looked at: libcrypto's decoders cost more
+ * than all the rest of a reference. */
 static const char *type_of_spki(struct isprov *prov, const uint8_t *spki, size_t spki_len)
 {
+    /* id-ecPublicKey, RFC 5480 */
+    static const uint8_t oid[] = { 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01 };
     const unsigned char *p = spki;
-    X509_ALGOR *algorithm = NULL;
-    const ASN1_OBJECT *oid = NULL;
-    long len;
-    int tag, tag_class, nid = NID_undef;
+    long left = (long)spki_len, len;
+    int tag = 0, tag_class;
 
     isprov_mark(prov);
-    if (spki != NULL
-        && ASN1_get_object(&p, &len, &tag, &tag_class, (long)spki_len) == V_ASN1_CONSTRUCTED
-        && tag == V_ASN1_SEQUENCE)
-        algorithm = d2i_X509_ALGOR(NULL, &p, len);
-    isprov_drop(prov);
-    if (algorithm != NULL) {
-        X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
-        nid = OBJ_obj2nid(oid);
+    for (int depth = 0; depth < 2 && left > 0; depth++) {
+        left = ASN1_get_object(&p, &len, &tag, &tag_class, left) == V_ASN1_CONSTRUCTED ? len : 0;
+        if (tag != V_ASN1_SEQUENCE)
+            left = 0;
     }
-    X509_ALGOR_free(algorithm);
-    return nid == NID_X9_62_id_ecPublicKey ? "EC" : nid == NID_rsaEncryption ? "RSA" : NULL;
+    isprov_drop(prov);
+    return left > (long)sizeof(oid) && memcmp(p, oid, sizeof(oid)) == 0 ? "EC" : NULL;
 }
 
 /* Finds what is wrong with a block already here: the second decoder has to be
