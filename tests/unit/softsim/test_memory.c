@@ -27,10 +27,10 @@ void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t n);
 char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-char *__wrap_strdup(const char *text);
+__attribute__((visibility("default"))) void *__wrap_malloc(size_t n);
+__attribute__((visibility("default"))) void *__wrap_calloc(size_t n, size_t size);
+__attribute__((visibility("default"))) void *__wrap_realloc(void *old, size_t n);
+__attribute__((visibility("default"))) char *__wrap_strdup(const char *text);
 
 void *__wrap_malloc(size_t n)
 {
