@@ -158,11 +158,10 @@ static bool read_length(const struct tlv_reader *r, size_t *ret_head, size_t *re
     } else {
         return fits(r, 2, raw);
     }
-    by_name = is_template(r->in[0]) && fits(r, ber_head, ber) && !name_at(r, 2)
-              && name_at(r, ber_head);
-    if (!by_name
-        && (ends_well(r, 2, raw)
-            || (!ends_well(r, ber_head, ber) && (fits(r, 2, raw) || !fits(r, ber_head, ber)))))
+    if (!fits(r, ber_head, ber))
+        return fits(r, 2, raw);
+    by_name = is_template(r->in[0]) && !name_at(r, 2) && name_at(r, ber_head);
+    if (!by_name && (ends_well(r, 2, raw) || (!ends_well(r, ber_head, ber) && fits(r, 2, raw))))
         return fits(r, 2, raw);
     *ret_head = ber_head;
     *ret_val_len = ber;

@@ -356,7 +356,7 @@ static enum iotsafe_err receive_response(struct socket_transport *self,
                                          const struct transmission *tx, size_t *ret_len,
                                          struct iotsafe_op *op)
 {
-    uint8_t head[2], beyond;
+    uint8_t head[2] = { 0 }, beyond;
     size_t done = 0, len = 0;
     ssize_t moved = 1;
     enum iotsafe_err err;
