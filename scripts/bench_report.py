@@ -70,7 +70,8 @@ REASONS = [
      "library context with its first ECDSA verification. An ECDSA verification of our own on libcrypto's points would "
      "save that (tried: 1.06 for CPU time), but the check of signatures stays libcrypto's."),
     (("handshakes in a second", "signatures in a second", "the same, checked"),
-     "A signature over a socket involves two processes that wait for each other, and checking it in software costs "
+     "A signature over a socket involves two processes that wait for each other. Where the processors are idle, waking "
+     "them takes longer than the work: the quieter the machine, the lower these ratios. Checking in software costs "
      "three times as much as a signature with a key file. The check is kept: see SECURITY.md. In a handshake, the signature's "
      "own work is the smaller part: while the module is active, libcrypto 3.0 also searches more decoders for the public "
      "key of each certificate (row *key file, module active*). A table for the key's point would make the check three "
