@@ -33,6 +33,8 @@ static void step(const uint8_t *in, size_t len)
  * two unknown numbers that have nothing to do with each other. */
 static void next(const uint8_t *in, size_t len)
 {
+    int rule = 0; /* where both forms fit, tags decide */
+
     if (len < 2 || (in[1] >= len && (in[1] < 0x81 || in[1] > 0x82))) {
         step(in, len);
         return;
@@ -40,6 +42,14 @@ static void next(const uint8_t *in, size_t len)
     //@ split in[1];
     if (in[1] == 0x81 && len >= 3 && in[2] < len) {
         //@ split in[2];
+        if (len == MOST && in[0] >= IOTSAFE_TAG_PRIVATE_KEY_TEMPLATE
+            && in[0] <= IOTSAFE_TAG_SECRET_TEMPLATE)
+            rule = in[3] < IOTSAFE_TAG_FILE_LABEL      ? 1
+                   : in[3] <= IOTSAFE_TAG_SECRET_LABEL ? 2
+                   : in[3] < IOTSAFE_TAG_FILE_ID       ? 3
+                   : in[3] <= IOTSAFE_TAG_SECRET_ID    ? 4
+                                                       : 5;
+        //@ split rule;
         step(in, len);
     } else if (in[1] == 0x82 && len >= 4 && in[2] == 0 && in[3] < len) {
         //@ split in[3];
